@@ -55,11 +55,14 @@ class Recipe(NamedTuple):
     partition: `(rank [..., H, W], count) -> lattice of every element`, of a shape that broadcasts to `[..., H, W]`; `rank` is
                each element's place in the keyed order, and `count` the number of elements in it.
     visits:    in which order the lattices are embedded into, each at least once.
+    grain:     of several lattices each is used up to a multiple of the cover's size divided by this, so that under most keys they
+               are of one size, and covers can be embedded into together; 0 to use all elements.
     """
 
     lattices: int
     partition: Callable[[Array, int], Array]
     visits: tuple[Visit, ...]
+    grain: int = 1024
 
 
 def whole(rank: Array, count: int) -> np.ndarray:
@@ -224,7 +227,7 @@ def carriers(order_N: np.ndarray, shape: tuple[int, ...], *, recipe: Recipe) -> 
       recipe: the scheme.
 
     Returns:
-      One vector of positions per lattice; together they are the order.
+      One vector of positions per lattice; together they are the order, but for what the recipe's grain cuts off.
 
     Raises:
       InputError: the order names elements that the cover does not have.
@@ -238,7 +241,9 @@ def carriers(order_N: np.ndarray, shape: tuple[int, ...], *, recipe: Recipe) -> 
     rank = np.zeros(size, np.int64)
     rank[order] = np.arange(order.size)
     lattices = np.broadcast_to(recipe.partition(rank.reshape(shape), max(order.size, 1)), shape).ravel()[order]
-    return [order[lattices == lattice] for lattice in range(recipe.lattices)]
+    parts = [order[lattices == lattice] for lattice in range(recipe.lattices)]
+    unit = max(1, size // recipe.grain) if recipe.grain else 1
+    return [part[: part.size // unit * unit] for part in parts]
 
 
 def shares(order_N: np.ndarray, shape: tuple[int, ...], message_length: int, *, recipe: Recipe) -> list[int]:
@@ -280,7 +285,8 @@ def capacity(order_N: np.ndarray, cover: np.ndarray, *, cost: CostFunction, reci
     costs = _costs(cover, np.zeros_like(cover), wet, recipe.visits[0].adjust, cost)
     choices = sum((rho < WET_COST).astype(np.int64) for rho in costs).ravel()
     parts = carriers(order_N, cover.shape, recipe=recipe)
-    bits = [np.log2(1.0 + np.arange(3))[choices[part]].sum() * len(order_N) / part.size for part in parts if part.size]
+    used = sum(part.size for part in parts)
+    bits = [np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size for part in parts if part.size]
     return int(min(bits, default=0))
 
 
@@ -329,33 +335,68 @@ def embed(order_N: np.ndarray, cover: np.ndarray, message_M: np.ndarray, *, cost
     cover, message = _checked_cover(cover), np.asarray(message_M, np.uint8)
     if message.ndim != 1:
         raise InputError(f"a message is one vector of bits; got shape {message.shape}")
-    parts = carriers(order_N, cover.shape, recipe=recipe)
-    ends = np.cumsum(_shares([part.size for part in parts], message.size))
-    modifications, values = np.zeros(cover.size, np.float32), cover.ravel()
-    lengths = [(0, 0)] * recipe.lattices
+    modifications, lengths = embed_many(np.asarray(order_N)[None], cover[None], message[None], cost=cost,
+                                        recipe=recipe, code=code, wet=None if wet is None else wet[None])
+    return modifications[0], lengths[0]
+
+
+def embed_many(orders_BN: np.ndarray, covers: np.ndarray, messages_BM: np.ndarray, *, cost: CostFunction, recipe: Recipe,
+               code: ternary.Code, wet: np.ndarray | None = None) -> tuple[np.ndarray, list[tuple[tuple[int, int], ...]]]:
+    """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises run side by side.
+
+    Args:
+      orders_BN: `[B, N]`, for each cover distinct positions in it, flattened.
+      covers: `[B, ..., H, W]` whole values 0..255.
+      messages_BM: `[B, M]` bits.
+      cost, recipe, code: as for `embed`.
+      wet: bool, the covers' shape; as for `embed`.
+
+    Returns:
+      Modifications, int8 of the covers' shape, and for every cover the lengths that `embed` returns. Where lattices of the
+      covers are of one size, their bits are split between the two layers as is best on average.
+
+    Raises:
+      InputError: as `embed`; one message that does not fit fails all.
+    """
+    covers, messages, orders = _checked_cover(covers), np.asarray(messages_BM, np.uint8), np.asarray(orders_BN)
+    if covers.ndim < 3 or messages.ndim != 2 or orders.ndim != 2 or not len(covers) == len(messages) == len(orders):
+        raise InputError("every cover needs an order and a message: orders, covers and messages of shapes "
+                         f"{orders.shape}, {covers.shape} and {messages.shape} given")
+    parts = [carriers(order, covers.shape[1:], recipe=recipe) for order in orders]
+    ends = [np.cumsum(_shares([part.size for part in lattices], messages.shape[1])) for lattices in parts]
+    values = covers.reshape(len(covers), -1)
+    modifications = np.zeros_like(values)
+    lengths = [[(0, 0)] * recipe.lattices for _ in covers]
     for lattice, adjust in recipe.visits:
-        part = parts[lattice]
-        share = message[ends[lattice - 1] if lattice else 0 : ends[lattice]]
-        if not share.size:
-            continue
-        modifications[part] = 0
-        costs = _costs(cover, modifications.reshape(cover.shape), wet, adjust, cost)
-        there = Costs(*(rho.ravel()[part] for rho in costs))
-        stego, lengths[lattice] = ternary.embed(values[part], there, share, code=code)
-        modifications[part] = stego - values[part]
-    return modifications.astype(np.int8).reshape(cover.shape), tuple(lengths)
+        for row, lattices in enumerate(parts):
+            modifications[row, lattices[lattice]] = 0
+        costs = _costs(covers, modifications.reshape(covers.shape), wet, adjust, cost)
+        flat = [rho.reshape(values.shape) for rho in costs]
+        alike: dict[tuple[int, int, int], list[int]] = {}
+        for row, lattices in enumerate(parts):
+            begin, end = ends[row][lattice - 1] if lattice else 0, ends[row][lattice]
+            if end > begin:
+                alike.setdefault((lattices[lattice].size, int(begin), int(end)), []).append(row)
+        for (_, begin, end), rows in alike.items():
+            at = np.asarray(rows)[:, None], np.stack([parts[row][lattice] for row in rows])
+            stego, split = ternary.embed(values[at], Costs(*(rho[at] for rho in flat)), messages[rows, begin:end], code=code)
+            modifications[at] = stego - values[at]
+            for row in rows:
+                lengths[row][lattice] = split
+    return modifications.astype(np.int8).reshape(covers.shape), [tuple(pairs) for pairs in lengths]
 
 
 def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int], ...], *, recipe: Recipe,
-           code: ternary.Code) -> np.ndarray:
+           code: ternary.Code, order: str = "strided") -> np.ndarray:
     """Reads the message that `embed` hid; one function for all schemes and costs.
 
     Args:
       order_N: `[N]` positions, as given to `embed`.
       stego: `[..., H, W]` whole values 0..255.
       lengths: per lattice the bits in the upper and the lower layer.
-      recipe: the scheme; only its partition matters.
+      recipe: the scheme; only its partition and grain matter.
       code: the code of both layers.
+      order: how the two layers take the elements, see `ternary.ORDERS`.
 
     Returns:
       `[M]` uint8 bits.
@@ -370,7 +411,8 @@ def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int
     values = stego.ravel()
     if any(min(pair) < 0 or max(pair) > part.size for part, pair in zip(parts, lengths, strict=True)):
         raise InputError("the lengths are larger than the stego: another key or another picture")
-    found = [ternary.extract(values[part], tuple(pair), code=code) for part, pair in zip(parts, lengths) if any(pair)]
+    found = [ternary.extract(values[part], tuple(pair), code=code, order=order)
+             for part, pair in zip(parts, lengths) if any(pair)]
     return np.concatenate([np.zeros(0, np.uint8), *found])
 
 

@@ -10,8 +10,9 @@ Salt and header are binary syndromes of the lowest bits (constraint height 10, o
 the header says how each phase's bits are split between the two layers. What the three strings of bits are: `secret.py`.
 
 Layout byte of the header: 16 times the partition (0 one lattice, 1 quarters, 2 checkerboard) plus the code (0 polar, 7..12
-syndrome-trellis code of that constraint height). Pixels are uint8 `[H, W, C]` here, as in files. The colour of fully
-transparent pixels is never changed.
+syndrome-trellis code of that constraint height), plus 128 where the lower layer takes the elements in strides and the lattices
+have a grain (what is written today); without the 128 both layers take them as they come, all of them. Pixels are uint8
+`[H, W, C]` here, as in files. The colour of fully transparent pixels is never changed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import os
 import pathlib
 import secrets
 from collections.abc import Iterable, Sequence
+from concurrent import futures
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -49,6 +51,8 @@ _TRIED_SHARE = 0.55
 _SALTS = 16
 _ORDERS = 4
 _LITERATURE_RATE = 0.4
+_STRIDED = 128
+_BATCH, _BATCH_SAMPLES = 16, 1 << 22
 
 
 class Choices(NamedTuple):
@@ -185,13 +189,57 @@ def hide(shared: secret.Secret, cover: images.Picture, message: bytes, *, choice
     # Where much of a cover is wet, a code may stumble over the order of the elements: another salt is another order.
     for last in (True,) if salt is not None else (False,) * (_SALTS - 1) + (True,):
         try:
-            stego = _attempt(shared, planes, wet, packed, choices, salt or secrets.token_bytes(secret.SALT_BYTES))
-            break
+            salts = [salt or secrets.token_bytes(secret.SALT_BYTES)]
+            return _pixels(_attempt(shared, planes[None], None if wet is None else wet[None], [packed], choices, salts)[0])
         except _Stumbled as error:
             if last:
                 raise InputError(f"the message takes {len(packed) - 1} bytes (after compression), which do not fit: too much "
                                  "of the cover is saturated, flat or transparent; shorten it or take another cover") from error
-    return np.ascontiguousarray(np.moveaxis(stego, 0, -1).astype(np.uint8))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def hide_batch(shared: secret.Secret, covers: Sequence[images.Picture], messages: Sequence[bytes], *,
+               choices: Choices = Choices()) -> list[np.ndarray | InputError]:
+    """Hides a message in each of several pictures; those of one size with messages of one length are embedded into together.
+
+    Args:
+      shared: password or key.
+      covers: the pictures.
+      messages: one for each.
+      choices: how to embed.
+
+    Returns:
+      For every cover uint8 `[H, W, C]`, as `hide` gives, or the error that it raises.
+
+    Raises:
+      InputError: a choice is unknown.
+    """
+    check_choices(choices)
+    found: list[np.ndarray | InputError | None] = [None] * len(covers)
+    packed = [secret.pack(message) for message in messages]
+    alike: dict[tuple, list[int]] = {}
+    for row, cover in enumerate(covers):
+        if cover.pixels.size >= LOWEST_ELEMENTS:
+            alike.setdefault((cover.pixels.shape, len(packed[row])), []).append(row)
+    for rows in alike.values():
+        if len(rows) > 1:
+            given = [_planes(covers[row]) for row in rows]
+            wet = np.stack([np.zeros(planes.shape, bool) if wet is None else wet for planes, wet in given])
+            try:
+                stegos = _attempt(shared, np.stack([planes for planes, _ in given]), wet if wet.any() else None,
+                                  [packed[row] for row in rows], choices,
+                                  [secrets.token_bytes(secret.SALT_BYTES) for _ in rows])
+            except (_Stumbled, InputError):
+                continue  # one of them does not take its message: each by itself, below
+            for row, stego in zip(rows, stegos, strict=True):
+                found[row] = _pixels(stego)
+    for row, pixels in enumerate(found):
+        if pixels is None:
+            try:
+                found[row] = hide(shared, covers[row], messages[row], choices=choices)
+            except InputError as error:
+                found[row] = error
+    return found
 
 
 def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
@@ -216,10 +264,10 @@ def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
     keys = secret.derive(shared, secret.to_bytes(_get(first, values, _SALT_BITS)))
     places = _places(keys, planes.size)
     header = secret.read_header(keys, secret.to_bytes(_get(places.header, values, _HEADER_BITS)))
-    number, code_number = divmod(header.layout, 16)
+    strided, number, code_number = header.layout & _STRIDED, header.layout % _STRIDED // 16, header.layout % 16
     if number >= len(SCHEMES) or code_number not in (0, *range(7, 13)) or header.segments < 1:
         raise InputError(secret.NO_MESSAGE)
-    recipe = embed.RECIPES[SCHEMES[number]]
+    recipe = embed.RECIPES[SCHEMES[number]] if strided else embed.RECIPES[SCHEMES[number]]._replace(grain=0)
     code = (ternary.polar_code() if code_number == 0
             else ternary.stc_code(constraint_height=code_number, segments=header.segments))
     if 8 * header.length > planes.size * math.log2(3):
@@ -227,7 +275,8 @@ def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
     shares = embed.shares(places.body, planes.shape, 8 * header.length, recipe=recipe)
     lengths = tuple((upper, share - upper) for upper, share in zip(header.upper, shares))
     try:
-        body = secret.to_bytes(embed.reveal(places.body, planes, lengths, recipe=recipe, code=code))
+        body = secret.to_bytes(embed.reveal(places.body, planes, lengths, recipe=recipe, code=code,
+                                            order="strided" if strided else "same"))
     except ValueError as error:
         raise InputError(secret.NO_MESSAGE) from error
     return secret.unseal(keys, body, header)
@@ -251,15 +300,25 @@ def hide_file(shared: secret.Secret, cover: str | os.PathLike, message: bytes, s
     Raises:
       InputError: a file cannot be read or written, or the message does not fit.
     """
-    check_output(stego, overwrite=overwrite)
-    images.lossless_format(stego)
-    if os.path.exists(stego) and os.path.samefile(cover, stego):
-        raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
+    _check_stego(cover, stego, overwrite=overwrite)
     picture = images.read(cover)
     try:
         pixels = hide(shared, picture, message, choices=choices)
     except InputError as error:
         raise InputError(f"{cover}: {error}") from error
+    return _write(shared, picture, pixels, message, stego, overwrite=overwrite)
+
+
+def _check_stego(cover: str | os.PathLike, stego: str | os.PathLike, *, overwrite: bool) -> None:
+    check_output(stego, overwrite=overwrite)
+    images.lossless_format(stego)
+    if os.path.exists(stego) and os.path.samefile(cover, stego):
+        raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
+
+
+def _write(shared: secret.Secret, picture: images.Picture, pixels: np.ndarray, message: bytes, stego: str | os.PathLike, *,
+           overwrite: bool) -> Comparison:
+    """Writes a stego and reads the message back from the written file."""
     images.write(stego, pixels, like=picture, overwrite=overwrite)
     written = None
     try:
@@ -406,20 +465,59 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
     folder.mkdir(parents=True, exist_ok=True)
     stems = [path.stem for path in covers]
     entries = []
-    for number, cover in enumerate(covers):
-        name, message = messages[number % len(messages)]
-        stego = folder / f"{cover.stem if stems.count(cover.stem) == 1 else cover.name}.png"
-        entry = {"cover": str(cover), "message": name, "message_bytes": len(message)}
-        try:
-            done = hide_file(shared, cover, message, stego, choices=choices, overwrite=overwrite)
-            entry |= {"stego": stego.name, "elements": done.elements, "changes": done.changes,
-                      "change_rate": done.changes / done.elements, "psnr": done.psnr}
-        except (InputError, OSError) as error:
-            entry["error"] = str(error)
-        entries.append(entry)
-        yield entry
+    for chunk in _chunks(covers):
+        waiting = []
+        for number, cover, picture in chunk:
+            name, message = messages[number % len(messages)]
+            stego = folder / f"{cover.stem if stems.count(cover.stem) == 1 else cover.name}.png"
+            entry = {"cover": str(cover), "message": name, "message_bytes": len(message)}
+            try:
+                if isinstance(picture, InputError):
+                    raise picture
+                _check_stego(cover, stego, overwrite=overwrite)
+                waiting.append((entry, cover, picture, message, stego))
+            except (InputError, OSError) as error:
+                waiting.append((entry | {"error": str(error)}, cover, None, message, stego))
+        ready = [item for item in waiting if item[2] is not None]
+        pixels = iter(hide_batch(shared, [item[2] for item in ready], [item[3] for item in ready], choices=choices))
+        for entry, cover, picture, message, stego in waiting:
+            if picture is not None:
+                found = next(pixels)
+                try:
+                    if isinstance(found, InputError):
+                        raise InputError(f"{cover}: {found}")
+                    done = _write(shared, picture, found, message, stego, overwrite=overwrite)
+                    entry |= {"stego": stego.name, "elements": done.elements, "changes": done.changes,
+                              "change_rate": done.changes / done.elements, "psnr": done.psnr}
+                except (InputError, OSError) as error:
+                    entry["error"] = str(error)
+            entries.append(entry)
+            yield entry
     text = json.dumps({"choices": choices._asdict(), "pictures": entries}, indent=2) + "\n"
     write_message(manifest, text.encode(), overwrite=overwrite)
+
+
+def _chunks(covers: Sequence[pathlib.Path]) -> Iterable[list[tuple[int, pathlib.Path, images.Picture | InputError]]]:
+    """The covers with their numbers, read as many at a time as are embedded into together."""
+    chunk, samples = [], 0
+    for number, cover in enumerate(covers):
+        try:
+            picture = images.read(cover)
+            samples += picture.pixels.size
+        except InputError as error:
+            picture = error
+        except OSError as error:
+            picture = InputError(str(error))
+        chunk.append((number, cover, picture))
+        if len(chunk) == _BATCH or samples >= _BATCH_SAMPLES:
+            yield chunk
+            chunk, samples = [], 0
+    if chunk:
+        yield chunk
+
+
+def _pixels(planes: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(planes, 0, -1).astype(np.uint8))
 
 
 def _code(choices: Choices) -> ternary.Code:
@@ -474,32 +572,37 @@ class _Stumbled(Exception):
     """No solution was found with this order of the elements."""
 
 
-def _attempt(shared: secret.Secret, planes: np.ndarray, wet: np.ndarray | None, packed: bytes, choices: Choices,
-             salt: bytes) -> np.ndarray:
-    """The stego planes `[C, H, W]` with one salt."""
-    cost, recipe = COSTS[choices.cost], embed.RECIPES[choices.scheme]
-    keys = secret.derive(shared, salt)
-    places = _places(keys, planes.size)
-    room = _room(places, planes, wet, choices, _TRIED_SHARE)
+def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, packed: Sequence[bytes], choices: Choices,
+             salts: Sequence[bytes]) -> np.ndarray:
+    """The stego planes `[B, C, H, W]` of covers of one shape and messages of one packed length, each with its salt."""
+    cost, recipe, length = COSTS[choices.cost], embed.RECIPES[choices.scheme], len(packed[0]) - 1
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        keys = list(pool.map(lambda salt: secret.derive(shared, salt), salts))
+    places = [_places(own, covers[0].size) for own in keys]
+    room = min(_room(where, planes, None if wet is None else wet[row], choices, _TRIED_SHARE)
+               for row, (where, planes) in enumerate(zip(places, covers, strict=True)))
     if room < 0:
         raise InputError("the cover cannot carry a message with these costs: too flat, saturated or transparent; take another")
-    if len(packed) - 1 > room:
-        raise InputError(f"the message takes {len(packed) - 1} bytes (after compression), and the cover carries at most {room} "
+    if length > room:
+        raise InputError(f"the message takes {length} bytes (after compression), and the cover carries at most {room} "
                          "with these costs; shorten it or take a larger cover")
-    layout = SCHEMES.index(choices.scheme) << 4 | (choices.constraint_height if choices.code == "stc" else 0)
-    body = secret.seal(keys, packed, layout=layout, segments=1)
+    layout = _STRIDED | SCHEMES.index(choices.scheme) << 4 | (choices.constraint_height if choices.code == "stc" else 0)
+    bodies = [secret.seal(own, message, layout=layout, segments=1) for own, message in zip(keys, packed, strict=True)]
     try:
-        modifications, lengths = embed.embed(places.body, planes, secret.to_bits(body), cost=cost, recipe=recipe,
-                                             code=_or_stumble(_code(choices)), wet=wet)
-        upper = [pair[0] for pair in lengths] + [0] * (secret.PHASES - len(lengths))
-        header = secret.write_header(keys, secret.Header(layout, 1, len(body), tuple(upper)))
-        costs = embed.costs_after(planes, modifications, cost=cost, recipe=recipe, wet=wet)
-        stego = planes.ravel() + modifications.ravel()
-        for part, data in ((places.salt, salt), (places.header, header)):
-            stego[part] += _put(part, planes, costs, secret.to_bits(data), keys.signs)
+        modifications, lengths = embed.embed_many(
+            np.stack([where.body for where in places]), covers, np.stack([secret.to_bits(body) for body in bodies]), cost=cost,
+            recipe=recipe, code=_or_stumble(_code(choices)), wet=wet)
+        costs = embed.costs_after(covers, modifications, cost=cost, recipe=recipe, wet=wet)
+        stegos = (covers + modifications).reshape(len(covers), -1)
+        for row, (own, where) in enumerate(zip(keys, places, strict=True)):
+            upper = [pair[0] for pair in lengths[row]] + [0] * (secret.PHASES - len(lengths[row]))
+            header = secret.write_header(own, secret.Header(layout, 1, len(bodies[row]), tuple(upper)))
+            there = Costs(costs.plus[row], costs.minus[row])
+            for part, data in ((where.salt, salts[row]), (where.header, header)):
+                stegos[row, part] += _put(part, covers[row], there, secret.to_bits(data), own.signs)
     except InputError as error:
         raise _Stumbled from error
-    return stego.reshape(planes.shape)
+    return stegos.reshape(covers.shape)
 
 
 def _put(part: np.ndarray, planes: np.ndarray, costs: Costs, bits: np.ndarray, signs: bytes) -> np.ndarray:

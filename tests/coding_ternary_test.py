@@ -193,3 +193,60 @@ def test_any_pair_of_functions_is_a_code():
     stego, lengths = ternary.embed(cover, costs, message, code=code)
     np.testing.assert_array_equal(ternary.extract(stego, lengths, code=ternary.stc_code(constraint_height=8)), message)
     assert (ternary.extract(stego, lengths, code=STC) != message).any()
+
+
+ORIGINAL = [
+    (7, 96, 31, 953,
+     "00000000+-0000000000000-00000000000-000000-0000-0-00-0+00000000-000000000000000000-+00000000000-"),
+    (10, 240, 80, 2739,
+     "00000000000000000-00-000000000000000000000000000000000-00000000-+0-0-00000000+000-0000000000000000+000-00000-0"
+     "00000000000000000000+00--00000000000000000000000000000000+000000000000000+00-00000+00000000000000000000000-00-"
+     "0+000000000000000000"),
+    (12, 150, 29, 553,
+     "00000+00000000000000-00000000000000000000000000000000000+00000000000000000000000+00-0000000000000000000000000-"
+     "0+00000-000000000000000000000-0000000000"),
+]
+"""Made with the original C++ (its two-layer `stc_hide`): height, elements, bits, cost of its changes, and the changes."""
+
+
+@pytest.mark.parametrize("height, n, m, cost, changes", ORIGINAL)
+def test_the_original_and_this_read_each_other(height, n, m, cost, changes):
+    rng = np.random.RandomState(height)
+    cover = rng.randint(1, 255, n)
+    costs = Costs(*(rng.randint(1, 1000, n).astype(np.float32) for _ in range(2)))
+    message, code = rng.randint(0, 2, m).astype(np.uint8), ternary.stc_code(constraint_height=height)
+    theirs = cover + np.array(["-0+".index(change) - 1 for change in changes])
+    np.testing.assert_array_equal(ternary.extract(theirs, (m // 2, m - m // 2), code=code, order="pystc"), message)
+    ours, lengths = ternary.embed(cover, costs, message, code=code, split="half", order="pystc")
+    assert lengths == (m // 2, m - m // 2)
+    np.testing.assert_array_equal(ternary.extract(ours, lengths, code=code, order="pystc"), message)
+    # Both find the cheapest vector for each layer, so what the other reads in ours is what it reads in its own.
+    assert cost_of(cover, ours, costs) == pytest.approx(cost, rel=1e-6)
+
+
+@pytest.mark.parametrize("order", ternary.ORDERS)
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_an_order_is_a_permutation_of_each_layer(order, n):
+    for permutation in ternary.ORDERS[order](n, (3, 4)):
+        assert permutation is None or sorted(permutation) == list(range(n))
+
+
+def test_the_lower_layer_parts_the_neighbours_of_the_upper():
+    n = 10_000
+    _, lower = ternary.ORDERS["strided"](n, (1, 1))
+    place = np.argsort(lower)
+    for near in range(1, 50):
+        apart = np.abs(place[near:] - place[:-near])
+        assert np.minimum(apart, n - apart).min() > 50
+
+
+def test_a_batch_takes_the_best_lambda_of_each_cover():
+    """Two covers whose costs differ by a factor cost together what they cost alone, and each carries its message."""
+    rng, cover, costs = scene(5, 4000)
+    messages = rng.integers(0, 2, (2, 1500)).astype(np.uint8)
+    covers, both = np.stack([cover, cover]), Costs(*(np.stack([rho, 1000 * rho]) for rho in costs))
+    stegos, lengths = ternary.embed(covers, both, messages, code=STC)
+    np.testing.assert_array_equal(ternary.extract(stegos, lengths, code=STC), messages)
+    alone = [cost_of(cover, ternary.embed(cover, costs, message, code=STC)[0], costs) for message in messages]
+    together = [cost_of(cover, stego, costs) for stego in stegos]
+    np.testing.assert_allclose(together, alone, rtol=1e-3)

@@ -240,3 +240,28 @@ def test_what_does_not_fit_is_refused(arguments, message):
 def test_lengths_that_cannot_be_are_refused(lengths):
     with pytest.raises(InputError):
         embed.reveal(np.arange(64), noisy((1, 8, 8)), lengths, recipe=RECIPES["cmd"], code=STC)
+
+
+def test_covers_are_embedded_into_together_as_they_would_be_alone():
+    rng = np.random.default_rng(3)
+    covers = rng.integers(0, 256, (3, 2, 24, 30)).astype(np.float32)
+    orders = np.stack([rng.permutation(covers[0].size)[:1400] for _ in covers])
+    messages = rng.integers(0, 2, (3, 300)).astype(np.uint8)
+    code, recipe = ternary.stc_code(constraint_height=7), embed.RECIPES["cmd"]
+    sizes = [tuple(part.size for part in embed.carriers(order, covers.shape[1:], recipe=recipe)) for order in orders]
+    assert len(set(sizes)) > 1  # some lattices go alone, some together
+    changes, lengths = embed.embed_many(orders, covers, messages, cost=COSTS["hill"], recipe=recipe, code=code)
+    assert np.abs(changes).max() == 1
+    for order, cover, change, pairs, message in zip(orders, covers, changes, lengths, messages, strict=True):
+        np.testing.assert_array_equal(embed.reveal(order, cover + change, pairs, recipe=recipe, code=code), message)
+
+
+def test_the_grain_makes_lattices_of_one_size():
+    """Of keys that leave out some elements at random, most leave lattices of one size with a grain, hardly any without."""
+    rng, shape = np.random.default_rng(0), (128, 128)
+    orders = [rng.permutation(16384)[:16000] for _ in range(30)]
+    for grain, most in ((1024, 12), (0, 30)):
+        recipe = embed.RECIPES["cmd"]._replace(grain=grain)
+        sizes = [tuple(part.size for part in embed.carriers(order, shape, recipe=recipe)) for order in orders]
+        assert all(sum(size) > 0.99 * 16000 for size in sizes)
+        assert len({size[0] for size in sizes}) <= most if grain else len({size[0] for size in sizes}) > 8

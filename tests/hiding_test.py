@@ -30,6 +30,8 @@ def photograph(shape, seed=0):
     ("key_plain_polar", KEY, b""),
     ("password_synch_stc7", secret.password("two"), b"compressed " * 40),
     ("key_cmd_stc12", secret.key_file(bytes(range(32, 64))), bytes(range(64))),
+    ("key_cmd_stc10_strided", secret.key_file(bytes(range(64, 96))), b"strided " * 30),
+    ("key_synch_polar_strided", secret.key_file(bytes(range(64, 96))), bytes(range(200))),
 ])
 def test_pinned_stegos_stay_readable(name, shared, message):
     assert hiding.reveal_file(shared, PINNED / f"{name}.png") == message
@@ -52,6 +54,32 @@ def test_any_message_comes_back(shape, scheme, choices, fill, seed):
     with pytest.raises(InputError) as caught:
         hiding.reveal(OTHER, stego)
     assert str(caught.value) == secret.NO_MESSAGE
+
+
+def test_a_batch_is_what_its_pictures_are_alone():
+    """One picture of another size, one that is too small, and one whose message does not fit are among the others."""
+    covers = [photograph((40, 40, 1), 0), photograph((40, 40, 1), 1), photograph((30, 44, 3), 2), photograph((9, 9, 1), 3),
+              photograph((40, 40, 1), 4), images.Picture(np.full((40, 40, 1), 255, np.uint8))]
+    messages = [b"one", b"two", b"three", b"four", bytes(range(256)) * 9, b"six"]
+    found = hiding.hide_batch(KEY, covers, messages, choices=FAST)
+    for pixels, message, cover in list(zip(found, messages, covers))[:3]:
+        assert hiding.reveal(KEY, pixels) == message and np.abs(pixels.astype(int) - cover.pixels).max() == 1
+    for error, words in zip(found[3:], ("768 or more", "carries at most", "cannot carry a message")):
+        assert isinstance(error, InputError) and words in str(error)
+
+
+def test_pictures_of_one_size_are_embedded_into_together(monkeypatch):
+    real, sizes = hiding._attempt, []
+
+    def counted(shared, planes, *rest):
+        sizes.append(len(planes))
+        return real(shared, planes, *rest)
+
+    monkeypatch.setattr(hiding, "_attempt", counted)
+    covers, messages = zip(*[(photograph((64, 60, 1), i), np.random.default_rng(i).bytes(40)) for i in range(5)])
+    found = hiding.hide_batch(KEY, covers, messages, choices=FAST)
+    assert sizes == [5]
+    assert [hiding.reveal(KEY, pixels) for pixels in found] == list(messages)
 
 
 @pytest.mark.parametrize("cost", ["hill", "wow", "suniward", "hugo", "mipod", "lsbm"])
@@ -131,7 +159,7 @@ def test_another_salt_is_tried_where_the_code_stumbles(monkeypatch):
     real, salts = hiding._attempt, []
 
     def stumbling(*arguments):
-        salts.append(arguments[-1])
+        salts.extend(arguments[-1])
         if len(salts) < 3:
             raise hiding._Stumbled
         return real(*arguments)

@@ -30,33 +30,34 @@ class NoRoom(InputError):
 
 
 @jax.jit
-def _lambda_and_split(first_N: Array, second_N: Array, payload: Array) -> tuple[Array, Array]:
-    """lambda, and the entropy in bits of whether the first change is made."""
-    lambda_ = probabilities.lambda_for_payload(Costs(first_N, second_N), payload, axes=1)
-    p = probabilities.gibbs(Costs(first_N, second_N), lambda_).plus
-    return lambda_, probabilities.binary_entropy(p).reshape(-1, 256).sum(axis=1).sum()
+def _lambda_and_split(first_BN: Array, second_BN: Array, payload: Array) -> tuple[Array, Array]:
+    """lambda, and the entropy in bits of whether the first change is made, of every cover."""
+    lambda_ = probabilities.lambda_for_payload(Costs(first_BN, second_BN), payload, axes=1)
+    p = probabilities.gibbs(Costs(first_BN, second_BN), lambda_).plus
+    return lambda_, probabilities.binary_entropy(p).reshape(p.shape[0], -1, 256).sum(axis=2).sum(axis=1)
 
 
 def _padded(x: np.ndarray) -> np.ndarray:
-    quarter = max(256, (1 << x.size.bit_length()) >> 3)
-    return np.pad(x.ravel(), (0, -x.size % quarter), constant_values=WET_COST)
+    quarter = max(256, (1 << x.shape[-1].bit_length()) >> 3)
+    return np.pad(np.atleast_2d(x), ((0, 0), (0, -x.shape[-1] % quarter)), constant_values=WET_COST)
 
 
-def optimal_lambda(first_N: np.ndarray, second_N: np.ndarray, payload: float) -> tuple[float, float]:
+def optimal_lambda(first_N: np.ndarray, second_N: np.ndarray, payload: float) -> tuple[np.ndarray, np.ndarray]:
     """The lambda at which optimal changes carry a payload, and the share of their entropy in one of the two.
 
     `probabilities.lambda_for_payload`, compiled for few sizes; out of reach it gives the nearest lambda.
 
     Args:
-      first_N: costs of one change of every element, `WET_COST` where forbidden; a batch is taken as one long cover.
+      first_N: `[N]` or `[B, N]` costs of one change of every element, `WET_COST` where forbidden.
       second_N: costs of the other change, likewise; all `WET_COST` where elements are bits.
-      payload: bits to be carried.
+      payload: bits to be carried by every cover.
 
     Returns:
-      lambda, and the entropy in bits of whether the first change is made.
+      lambda, and the entropy in bits of whether the first change is made; float32, a scalar or `[B]`.
     """
-    lambda_, first = _lambda_and_split(_padded(first_N), _padded(second_N), np.float32(payload))
-    return float(lambda_), float(first)
+    first, second = _padded(first_N), _padded(second_N)
+    lambda_, entropy = _lambda_and_split(first, second, np.full(first.shape[0], payload, np.float32))
+    return tuple(np.asarray(x).reshape(np.shape(first_N)[:-1]) for x in (lambda_, entropy))
 
 
 def check_vectors(bits: np.ndarray, rho: np.ndarray, message: np.ndarray) -> None:

@@ -288,10 +288,8 @@ def _attempt(bits_BN: np.ndarray, rho_BN: np.ndarray, message_BM: np.ndarray, li
     message_length = message_BM.shape[1]
     blocks, log_length, used, carried = _layout(length, message_length)
     wet = rho_BN >= WET_COST
-    ratio = np.empty(rho_BN.shape, np.float32)
-    for rho, out in zip(rho_BN, ratio, strict=True):
-        scale = optimal_lambda(rho, np.full_like(rho, WET_COST), message_length)[0]
-        out[:] = np.minimum(scale * np.minimum(rho, WET_COST), _DRY_RATIO)
+    scale = optimal_lambda(rho_BN, np.full_like(rho_BN, WET_COST), message_length)[0][:, None]
+    ratio = np.minimum(scale * np.minimum(rho_BN, WET_COST), _DRY_RATIO).astype(np.float32)
     ratio = np.where(wet, _WET_RATIO, ratio) * np.where(bits_BN == 1, -1, 1)
 
     size = 1 << log_length

@@ -31,7 +31,7 @@ from stegojax.errors import InputError
 from stegojax.types import WET_COST, Array
 
 _FORBIDDEN = np.uint32(1 << 28)
-_WARM_UP_PER_ROW = 64
+_WARM_UP_PER_ROW = 32
 _RENORMALISE_EVERY = 16
 _BITS_PER_SEGMENT = 64
 _PATH_BYTES, _MOST_PATH_BYTES = 7 << 22, 1 << 29

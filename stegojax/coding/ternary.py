@@ -3,7 +3,10 @@
 A change of +1 or -1 shows in the two lowest bits of a value. The second-lowest bits carry the first part of the message: of
 the two changes of an element one carries over into them, +1 where the value is odd and -1 where it is even. The lowest bits
 carry the rest: where the layer above left an element alone its other change is free to use, where it did not the value is
-settled. The optimal probabilities at the payload say how many bits belong in each layer, by the chain rule of entropy.
+settled. The optimal probabilities at the payload say how many bits belong in each layer, by the chain rule of entropy. The
+lower layer takes the elements in another order than the upper one: elements that share a block of the code would otherwise share
+it again, where the cheapest of them is the one that the upper layer has already settled, and the code would have less to choose
+from.
 
 Values: cover and stego are whole pixel values 0..255 in the key's order, `[N]` or `[B, N]`; costs are `Costs` of that shape.
 """
@@ -11,6 +14,7 @@ Values: cover and stego are whole pixel values 0..255 in the key's order, `[N]` 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -68,33 +72,76 @@ def _directions(cover: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray
     return np.where(odd, plus, minus), np.where(odd, minus, plus)
 
 
-def _lengths(carrying: np.ndarray, other: np.ndarray, message_length: int, split: str) -> tuple[float, int, int]:
+def _lengths(carrying: np.ndarray, other: np.ndarray, message_length: int, split: str) -> tuple[np.ndarray, int, int]:
+    """lambda of every cover, `[1]` or `[B, 1]`, and the bits of both layers."""
     if message_length == 0:
-        return 1.0, 0, 0
-    covers = carrying.size // carrying.shape[-1]
-    lambda_, upper = optimal_lambda(carrying, other, message_length * covers)
-    if split == "half":
-        upper = message_length // 2
-    else:
-        upper = min(int(upper / covers), message_length)
-    return lambda_, upper, message_length - upper
+        return np.ones(1, np.float32), 0, 0
+    lambda_, upper = optimal_lambda(carrying, other, message_length)
+    upper = message_length // 2 if split == "half" else min(int(upper.mean(dtype=np.float64)), message_length)
+    return lambda_[..., None], upper, message_length - upper
 
 
-def _embed(cover: np.ndarray, carrying: np.ndarray, other: np.ndarray, message: np.ndarray, code: Code, split: str):
+def _strided(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    del lengths
+    step = round(length * (math.sqrt(5) - 1) / 2)
+    while math.gcd(step, length) > 1:
+        step += 1
+    return None, np.arange(length) * step % max(length, 1)
+
+
+def _same(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    del length, lengths
+    return None, None
+
+
+def _original(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Fisher and Yates's shuffle with Mersenne Twister, seeded by the number of bits of each layer."""
+    orders = []
+    for bits in lengths:
+        numbers = np.random.RandomState(bits).randint(0, 1 << 32, length, dtype=np.uint32).astype(np.int64)
+        places = list(range(length))
+        for i, j in enumerate((np.arange(length) + numbers % np.arange(length, 0, -1)).tolist()):
+            places[i], places[j] = places[j], places[i]
+        orders.append(np.argsort(places))
+    return tuple(orders)
+
+
+ORDERS: dict[str, Callable[[int, tuple[int, int]], tuple[np.ndarray | None, np.ndarray | None]]] = {
+    "strided": _strided, "same": _same, "pystc": _original}
+"""In which order the upper and the lower layer take the elements, `(N, bits per layer) -> permutations`, None for as they come.
+
+"strided": the lower layer goes through the elements in steps of about 0.618 N, so that the neighbours of the upper layer part.
+"same":    both as they come.
+"pystc":   both shuffled as the released C++ does (Filler's stc_ml_c, PyPI's pystcstego): with the split "half" and syndrome-
+           trellis codes each side reads the other's stegos.
+"""
+
+
+def _embed(cover: np.ndarray, carrying: np.ndarray, other: np.ndarray, message: np.ndarray, code: Code, split: str, order: str):
     lambda_, upper, lower = _lengths(carrying, other, message.shape[-1], split)
-    a, b = np.minimum(lambda_ * carrying, 1e6).astype(np.float32), np.minimum(lambda_ * other, 1e6).astype(np.float32)
+    a, b = (np.minimum(lambda_ * rho, 1e6).astype(np.float32) for rho in (carrying, other))
+    orders = ORDERS[order](cover.shape[-1], (upper, lower))
     weights = np.where(carrying >= WET_COST, WET_COST, a + np.log1p(np.exp(-b))).astype(np.float32)
     second = ((cover >> 1) & 1).astype(np.uint8)
-    carried = code.embed(second, weights, message[..., :upper]) != second
+    carried = _flips(code, second, weights, message[..., :upper], orders[0])
     first = ((cover & 1) ^ carried).astype(np.uint8)
     weights = np.where(carried | (other >= WET_COST), WET_COST, b).astype(np.float32)
-    moved = code.embed(first, weights, message[..., upper:]) != first
+    moved = _flips(code, first, weights, message[..., upper:], orders[1])
     step = np.where(cover & 1 == 1, 1, -1)
     return cover + step * carried - step * moved, (upper, lower)
 
 
+def _flips(code: Code, bits: np.ndarray, weights: np.ndarray, message: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    if order is None:
+        return code.embed(bits, weights, message) != bits
+    flips = np.empty(bits.shape, bool)
+    flips[..., order] = code.embed(bits[..., order], weights[..., order], message) != bits[..., order]
+    return flips
+
+
 def embed(
-    cover_N: np.ndarray, costs: Costs, message_M: np.ndarray, *, code: Code = stc_code(), split: str = "entropy"
+    cover_N: np.ndarray, costs: Costs, message_M: np.ndarray, *, code: Code = stc_code(), split: str = "entropy",
+    order: str = "strided"
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Hides a message in pixel values by changes of +-1 (Filler et al. 2011, Sec. VI).
 
@@ -105,6 +152,7 @@ def embed(
       message_M: `[M]` or `[B, M]` bits.
       code: the binary code of both layers.
       split: how many bits go in which layer: "entropy", as the optimal probabilities say (for a batch, on average), or "half".
+      order: a name in `ORDERS`.
 
     Returns:
       The stego values (dtype of the cover) and the bits in the second-lowest and in the lowest layer, which `extract` needs.
@@ -116,6 +164,7 @@ def embed(
     costs = Costs(*(np.asarray(cost, np.float32) for cost in costs))
     if split not in ("entropy", "half"):
         raise InputError(f'split must be "entropy" or "half", {split!r} given')
+    _check_order(order)
     if cover.ndim not in (1, 2) or any(cost.shape != cover.shape for cost in costs):
         shapes = [cover.shape, *(cost.shape for cost in costs)]
         raise InputError(f"a cover is one vector or a batch of them, with costs of its shape: shapes {shapes} given")
@@ -130,32 +179,34 @@ def embed(
     bound = int(np.log2(choices).sum(axis=-1, dtype=np.float64).min()) if cover.size else 0
     if length <= bound:
         try:
-            stego, lengths = _embed(values, carrying, other, message, code, split)
+            stego, lengths = _embed(values, carrying, other, message, code, split, order)
             return stego.astype(cover.dtype), lengths
         except InputError:
             pass
-    raise NoRoom(length, lambda: _room(values, carrying, other, message, code, split, min(bound, length)))
+    raise NoRoom(length, lambda: _room(values, carrying, other, message, code, split, order, min(bound, length)))
 
 
-def _room(values, carrying, other, message, code, split, bound: int) -> int:
+def _room(values, carrying, other, message, code, split, order, bound: int) -> int:
     low, high = 0, bound
     for _ in range(_ATTEMPTS):
         middle = (low + high) // 2
         try:
-            _embed(values, carrying, other, message[..., :middle], code, split)
+            _embed(values, carrying, other, message[..., :middle], code, split, order)
             low = middle
         except InputError:
             high = middle
     return low
 
 
-def extract(stego_N: np.ndarray, lengths: tuple[int, int], *, code: Code = stc_code()) -> np.ndarray:
+def extract(stego_N: np.ndarray, lengths: tuple[int, int], *, code: Code = stc_code(),
+            order: str = "strided") -> np.ndarray:
     """Reads the message that `embed` put in.
 
     Args:
       stego_N: `[..., N]` whole values 0..255, in the key's order.
       lengths: bits in the second-lowest and in the lowest layer.
       code: the code that `embed` was given.
+      order: as given to `embed`.
 
     Returns:
       `[..., M]` uint8 bits, M the sum of the lengths.
@@ -163,7 +214,15 @@ def extract(stego_N: np.ndarray, lengths: tuple[int, int], *, code: Code = stc_c
     Raises:
       InputError: if the lengths cannot be those of a message in these elements.
     """
+    _check_order(order)
     values = stego_N.astype(np.int32)
-    layers = [((values >> shift) & 1).astype(np.uint8) for shift in (1, 0)]
+    orders = ORDERS[order](values.shape[-1], tuple(lengths))
+    layers = [((values if part is None else values[..., part]) >> shift & 1).astype(np.uint8)
+              for part, shift in zip(orders, (1, 0), strict=True)]
     parts = [code.extract(layer, message_length=length) for layer, length in zip(layers, lengths, strict=True)]
     return np.concatenate(parts, axis=-1)
+
+
+def _check_order(order: str) -> None:
+    if order not in ORDERS:
+        raise InputError(f"order must be one of {', '.join(ORDERS)}, {order!r} given")
