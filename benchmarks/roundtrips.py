@@ -57,12 +57,12 @@ def main() -> int:
     parser.add_argument("--longest", type=int, default=96)
     options = parser.parse_args()
     jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "stegojax-benchmark-xla-cache"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     generator = np.random.default_rng(options.seed)
     photographs = [images.read(embedded.path_of(name)).pixels for name in ("chelsea", "coffee", "astronaut")]
     counts, seconds = collections.Counter(), collections.Counter()
     done = 0
-    progress = tqdm.tqdm(total=options.trips, unit="trip", file=sys.stderr, disable=not sys.stderr.isatty())
+    progress = tqdm.tqdm(total=options.trips, unit="trip", file=sys.stderr, mininterval=1.0 if sys.stderr.isatty() else 60.0)
     while done < options.trips:
         kind, cover = draw_cover(generator, photographs, options.longest)
         choices = hiding.Choices(cost=str(generator.choice(list(COSTS))), scheme=str(generator.choice(hiding.SCHEMES)),
