@@ -1,10 +1,11 @@
 """Random round trips through `stegojax.hiding`: how many messages are lost, and how long hiding and revealing take.
 
-    python benchmarks/roundtrips.py [--trips 2000] [--seed 0] [--longest 96]
+    python benchmarks/roundtrips.py [--trips 2000] [--seed 0] [--longest 96] [--group 25]
 
-Each trip draws a cover (noise, a crop of an embedded photograph, a smooth or a partly saturated picture; grey or colour, 28 to
-`longest` pixels a side), a message (empty, one byte, or up to the capacity), a cost, a scheme, a code and a secret, hides,
-reveals, and reveals with another key. Lost are messages that do not come back exactly, and every wrong key that gives bytes.
+Trips go in groups, since every size, cost and scheme is compiled anew: a group draws a size, a cost, a scheme and a code. Each
+trip of it draws a cover (noise, a crop of an embedded photograph, a smooth or a partly saturated picture; grey or colour, 28 to
+`longest` pixels a side), a message (empty, one byte, or up to the capacity) and a secret, hides, reveals, and reveals with
+another key. Lost are messages that do not come back exactly, and every wrong key that gives bytes.
 Covers that carry nothing are drawn anew; a message within the capacity that is refused counts as refused. The exit code is 1
 where something was lost.
 """
@@ -31,12 +32,17 @@ SIDES = 3
 """How many different lengths sides have: every size of a cover is compiled anew."""
 
 
-def draw_cover(generator: np.random.Generator, photographs: list[np.ndarray], longest: int) -> tuple[str, images.Picture]:
-    """A random cover and the name of its kind."""
+def draw_shape(generator: np.random.Generator, longest: int) -> tuple[int, int, int]:
+    """A random height, width and number of channels."""
     height, width = generator.choice(np.linspace(28, longest, SIDES).astype(int), 2)
-    channels = int(generator.choice([1, 3]))
+    return int(height), int(width), int(generator.choice([1, 3]))
+
+
+def draw_cover(generator: np.random.Generator, photographs: list[np.ndarray],
+               shape: tuple[int, int, int]) -> tuple[str, images.Picture]:
+    """A random cover and the name of its kind."""
+    height, width, channels = shape
     kind = str(generator.choice(["noise", "photograph", "smooth", "saturated"]))
-    shape = (height, width, channels)
     if kind == "noise":
         pixels = generator.integers(0, 256, shape)
     elif kind == "photograph":
@@ -55,6 +61,7 @@ def main() -> int:
     parser.add_argument("--trips", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=int, default=96)
+    parser.add_argument("--group", type=int, default=25, help="trips with one size, cost, scheme and code")
     options = parser.parse_args()
     jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "stegojax-benchmark-xla-cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -63,11 +70,15 @@ def main() -> int:
     counts, seconds = collections.Counter(), collections.Counter()
     done = 0
     progress = tqdm.tqdm(total=options.trips, unit="trip", file=sys.stderr, mininterval=1.0 if sys.stderr.isatty() else 60.0)
+    drawn = 0
     while done < options.trips:
-        kind, cover = draw_cover(generator, photographs, options.longest)
-        choices = hiding.Choices(cost=str(generator.choice(list(COSTS))), scheme=str(generator.choice(hiding.SCHEMES)),
-                                 code=str(generator.choice(["stc", "polar"], p=[0.7, 0.3])),
-                                 constraint_height=int(generator.choice([7, 10])))
+        if drawn % options.group == 0:
+            shape = draw_shape(generator, options.longest)
+            choices = hiding.Choices(cost=str(generator.choice(list(COSTS))), scheme=str(generator.choice(hiding.SCHEMES)),
+                                     code=str(generator.choice(["stc", "polar"], p=[0.7, 0.3])),
+                                     constraint_height=int(generator.choice([7, 10])))
+        drawn += 1
+        kind, cover = draw_cover(generator, photographs, shape)
         most = hiding.capacity(cover, choices=choices).most
         if most is None:
             counts["carries nothing"] += 1

@@ -3,6 +3,7 @@
     WORKDIR/config.json      the config, resolved; a later start must bring the same
     WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per start
     WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
+    WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names one
     WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
 """
 
@@ -31,6 +32,7 @@ from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
+BEST_NAME = "best"
 FREE_FIELDS = ("loader", "evaluation.final_batches", "evaluation.transfer_steps", "evaluation.transfer_optimizer")
 """Sections and fields that change nothing in training and may differ between two starts of one run."""
 PACKAGES = ("stegojax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "Pillow")
@@ -45,6 +47,10 @@ class Lengths(NamedTuple):
 
     steps_per_epoch: int
     steps: int
+
+
+UNKNOWN = Lengths(1, 1)
+"""Lengths where nothing is trained and the data need not be at hand."""
 
 
 def changed(config: ml_collections.ConfigDict, fields: Mapping[str, Any]) -> ml_collections.ConfigDict:
@@ -73,6 +79,8 @@ def example(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
     size = (1, int(height), int(width or height))
     pairs = data.kind == "pairs"
     batch = {"cover": np.zeros(size + (3 if data.get("colour", pairs) else 1,), np.float32)}
+    if data.kind == "cover_stego":
+        batch["stego"] = batch["cover"]
     if pairs:
         batch["secret"] = np.zeros(size + (3 if data.get("secret_colour", False) else 1,), np.float32)
     return batch
@@ -118,7 +126,14 @@ def method(config: ml_collections.ConfigDict, sizes: Lengths) -> Method:
 
 
 def stages(made: Method, sizes: Lengths) -> tuple[Stage, ...]:
-    """The stages of a run, one that lasts all of it where the method lists none."""
+    """The stages of a run, one that lasts all of it where the method lists none.
+
+    Raises:
+      InputError: the method's stages together are not as long as the run.
+    """
+    total = sum(stage.steps for stage in made.stages)
+    if made.stages and total != sizes.steps and sizes != UNKNOWN:
+        raise InputError(f"the stages last {total} steps together and the run {sizes.steps}; set steps={total}")
     return made.stages or (Stage("train", sizes.steps, made.train_step),)
 
 
@@ -236,16 +251,19 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
 
     Args:
       workdir: the folder that training wrote.
-      step: of the checkpoint; None for the newest.
+      step: of the checkpoint; None for the best, where the run keeps one, or else for the newest.
 
     Raises:
       InputError: the folder is not a run, has no checkpoint (of that step), or the checkpoint cannot be read.
     """
     workdir = pathlib.Path(workdir)
     config = read_config(workdir)
-    sizes = Lengths(1, 1)
+    sizes = UNKNOWN
     made = method(config, sizes)
     checkpoints = Checkpoints(workdir / "checkpoints")
+    if step is None and config.checkpoint.get("best", ""):
+        best = Checkpoints(workdir / BEST_NAME)
+        checkpoints = best if best.steps() else checkpoints
     steps = checkpoints.steps()
     if not steps:
         raise InputError(f"{workdir} has no checkpoint yet; train it first")

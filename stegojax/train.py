@@ -84,6 +84,8 @@ class _Loop:
         self.milestone = -(-self.total // milestones) if milestones else 0
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep=config.checkpoint.keep, milestone=self.milestone)
         self.evaluate = held_out(made)
+        self.refresh = refresher(made)
+        self.best = Checkpoints(workdir / run.BEST_NAME, keep=1)
         self.pending: tuple[int, str, Any] | None = None
         self.figures: dict[str, float] = {}
 
@@ -93,6 +95,7 @@ class _Loop:
             _say(f"{self.workdir} is complete: {step} steps are done")
             return Outcome(step, True, 0, {}, 0.0)
         self.journal = journal.Journal(self.workdir, step=step) if parallel.is_writer() else None
+        self.best_figure = self._best_before(step)
         hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
         loader = pipeline.make(run.data_section(self.config), split="train", batch_size=self.config.batch_size,
                                seed=self.config.seed, start=position.batches, put=parallel.shard, **hosts)
@@ -107,6 +110,7 @@ class _Loop:
             loader.close()
             self.bar.close()
             self.checkpoints.close()
+            self.best.close()
             if self.journal:
                 self.journal.close()
 
@@ -217,12 +221,14 @@ class _Loop:
         self.checkpoints.save(step, state, Position(batches, stage))
 
     def _evaluate(self, state: State, step: int, stage: int) -> None:
-        """Held-out figures, the panel and the curves."""
+        """Held-out figures, the panel and the curves; the best state so far is kept apart where the config asks for it."""
+        state = self.refresh(self.config, state)
         values, batch, outputs = self.evaluate(self.config, state)
         for name, value in values.items():
             if not math.isfinite(value):
                 self._refuse(step, f"held-out {name} is {value}")
         self.figures = values
+        self._keep_best(state, step, stage)
         if not parallel.is_writer():
             return
         self.journal.write(step, stage=self.stages[stage].name, kind="held_out", values=values)
@@ -234,6 +240,55 @@ class _Loop:
         files.write_bytes(self.workdir / "curves.png", plots.curves(journal.read(self.workdir)))
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         _say(f"step {step}: held-out {shown}")
+
+    def _keep_best(self, state: State, step: int, stage: int) -> None:
+        name = self.config.checkpoint.get("best", "")
+        if not name or step == 0:
+            return
+        if name not in self.figures:
+            raise InputError(f"checkpoint.best={name!r} is not a held-out figure; there are {', '.join(self.figures)}")
+        # Stages before the last learn another task, and what is best at that is not wanted.
+        if stage == len(self.stages) - 1 and self.figures[name] > self.best_figure:
+            self.best.save(step, state, Position(0, stage))
+            self.best_figure = self.figures[name]
+
+    def _best_before(self, step: int) -> float:
+        """The best of the figure that `checkpoint.best` names, in the last stage and up to a step; the writer's journal has it."""
+        name, last = self.config.checkpoint.get("best", ""), self.stages[-1].name
+        figures = [record[name] for record in (journal.read(self.workdir) if name and parallel.is_writer() else [])
+                   if record["kind"] == "held_out" and 0 < record["step"] <= step and record["stage"] == last]
+        figure = max(figures, default=-math.inf)
+        return float(multihost_utils.broadcast_one_to_all(np.float32(figure))) if jax.process_count() > 1 else figure
+
+
+def refresher(made: Method):
+    """Brings BatchNorm statistics up to date before an evaluation, where a method and its config ask for it.
+
+    Returns:
+      `(config, state) -> state`, the given state untouched.
+    """
+    if made.refresh is None:
+        return lambda config, state: state
+
+    def step(state, batch, key):
+        return made.refresh(state, batch, key), {}
+
+    compiled = parallel.train_step(step)
+
+    def refresh(config, state):
+        count = config.evaluation.get("refresh_batches", 0)
+        if not count:
+            return state
+        state = jax.tree.map(lambda leaf: leaf.copy(), state)  # the compiled step reuses its buffers
+        key = jax.random.fold_in(jax.random.key(config.seed), 4)
+        hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
+        with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed,
+                           put=parallel.shard, **hosts) as loader:
+            for index in range(count):
+                state, _ = compiled(state, next(loader), jax.random.fold_in(key, index))
+        return state
+
+    return refresh
 
 
 def held_out(made: Method):

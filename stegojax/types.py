@@ -94,6 +94,8 @@ class Method(NamedTuple):
                 processed in tiles that overlap by it. None: the networks see the whole picture, which is never tiled.
     size_multiple: height and width of what `predict` takes must be multiples of this.
     describe:   `(batch) -> lines` for the log at the start of a run: what follows from the size of the pictures.
+    refresh:    `(state, batch, key) -> state` with BatchNorm statistics brought up to date by a training batch, per device under
+                the axis; `evaluation.refresh_batches` of them go before an evaluation. None where there is nothing to refresh.
     """
 
     init: Callable[[Key, Batch], State]
@@ -104,3 +106,4 @@ class Method(NamedTuple):
     receptive_radius: int | None = None
     size_multiple: int = 1
     describe: Callable[[Batch], tuple[str, ...]] = lambda batch: ()
+    refresh: Callable[[State, Batch, Key], State] | None = None

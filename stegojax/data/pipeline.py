@@ -26,6 +26,7 @@ import numpy as np
 from absl import flags, logging
 
 from stegojax.data import preprocess as preprocessing
+from stegojax.data.cover_stego import open_pairs
 from stegojax.data.sources import Source, check_disjoint, open_source
 from stegojax.errors import InputError
 
@@ -113,7 +114,36 @@ def pictures(*, split: str, seed: int, source: str = "embedded", crop: int | str
     return Examples(make, _positive("crops_per_photo", crops_per_photo) * len(covers))
 
 
-KINDS = {"pairs": pairs, "pictures": pictures}
+def cover_stego(*, split: str, seed: int, covers: str, stegos: str, parts: str = "", crop: int | str = 0,
+                preprocess: Sequence[str] = (), augment: Sequence[str] = ("random_rot90", "random_flip"),
+                held_out_crop: str = "centre", crops_per_photo: int = 1, train_share: float = 0.9) -> Examples:
+    """Covers with their ready-made stegos: `{"cover": [H, W, 1], "stego": [H, W, 1]}`, both cropped, turned and flipped alike.
+
+    Args:
+      split: "train", or "held_out" for validation.
+      seed: the order, the crops and the turns follow from it.
+      covers, stegos, parts, train_share: see `data.cover_stego.open_pairs`.
+      crop, augment, held_out_crop, crops_per_photo: as for `pairs`.
+      preprocess: operations on both that keep pixel values as they are: crops.
+
+    Returns:
+      The examples.
+
+    Raises:
+      InputError: covers and stegos do not go together, or are smaller than the crop.
+    """
+    changing = [text for text in preprocess if text.partition(":")[0] in ("resize", "jpeg")]
+    if changing:
+        raise InputError(f"data.preprocess: {changing[0]} would destroy what the stegos carry; prepare covers before embedding")
+    source = _opened_pairs(covers, stegos, part="train" if split == "train" else "validation", parts=parts,
+                           train_share=train_share)
+    steps = _chain(split=split, crop=crop, preprocess=preprocess, augment=augment, held_out_crop=held_out_crop, colour=None)
+    _check_sizes(source, steps)
+    make = functools.partial(_cover_with_stego, source, steps, seed if split == "train" else None)
+    return Examples(make, _positive("crops_per_photo", crops_per_photo) * len(source))
+
+
+KINDS = {"pairs": pairs, "pictures": pictures, "cover_stego": cover_stego}
 """What `kind` may name in a config section; the section's other fields are the function's keyword arguments."""
 
 
@@ -177,7 +207,7 @@ def make(section: Mapping[str, Any], *, split: str, batch_size: int, seed: int, 
     """Builds the loader that a config section describes: endless for training, finite and always the same when held out.
 
     Args:
-      section: `kind` ("pairs" or "pictures") and that function's arguments; and for the loader itself `workers` (processes that
+      section: `kind` (a name in `KINDS`) and that function's arguments; and for the loader itself `workers` (processes that
         make batches; 0 for threads of this process), `threads` (per process), `prefetch` (finished batches kept ready) and
         `held_out_examples` (how many, over all hosts; 0 for an epoch).
       split: "train" or "held_out".
@@ -285,6 +315,7 @@ def _end_with_parent(worker_index: int, worker_count: int) -> None:
 
 # A source is searched and checked once in a process, not again at every evaluation.
 _opened = functools.lru_cache(maxsize=16)(open_source)
+_opened_pairs = functools.lru_cache(maxsize=16)(open_pairs)
 _check_disjoint_once = functools.lru_cache(maxsize=16)(check_disjoint)
 
 
@@ -308,6 +339,13 @@ def _picture(source, steps, seed, rng, index):
     number, position = divmod(index, len(source))
     place = position if seed is None else _order(seed, _COVER_ORDER, number, len(source))[position]
     return {"cover": _prepared(rng, source, place, steps)[0]}
+
+
+def _cover_with_stego(source, steps, seed, rng, index):
+    number, position = divmod(index, len(source))
+    place = position if seed is None else _order(seed, _COVER_ORDER, number, len(source))[position]
+    pair = _prepared(rng, source, place, steps)[0]
+    return {"cover": pair[..., :1], "stego": pair[..., 1:]}
 
 
 @functools.lru_cache(maxsize=8)
@@ -367,7 +405,7 @@ def _to_float32(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _chain(*, split, crop, preprocess, augment, held_out_crop, colour) -> tuple[preprocessing.Step, ...]:
-    """All operations on one picture, in order: whole picture, crop, augmentation, number of channels."""
+    """All operations on one picture, in order: whole picture, crop, augmentation, number of channels (None: as they are)."""
     if held_out_crop not in ("random", "centre"):
         raise InputError(f'data.held_out_crop must be "random" or "centre", got {held_out_crop!r}')
     texts = list(preprocess)
@@ -375,7 +413,8 @@ def _chain(*, split, crop, preprocess, augment, held_out_crop, colour) -> tuple[
         texts.append(f"{'random' if split == 'train' else held_out_crop}_crop:{crop}")
     steps = preprocessing.parse(texts)
     after = preprocessing.parse(augment)
-    return (*steps, *(after if split == "train" else ()), *preprocessing.parse(["colour" if colour else "grey"]))
+    channels = () if colour is None else preprocessing.parse(["colour" if colour else "grey"])
+    return (*steps, *(after if split == "train" else ()), *channels)
 
 
 def _check_sizes(source: Source, steps: Sequence[preprocessing.Step]) -> None:

@@ -276,8 +276,9 @@ def _resize_rows(picture: np.ndarray, new: int) -> np.ndarray:
 
 
 def _check(picture: np.ndarray) -> None:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 3):
-        raise ValueError(f"picture must be uint8 [H, W, 1 or 3], got {picture.dtype} {list(picture.shape)}")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 2, 3):
+        raise ValueError("picture must be uint8 [H, W, 1 or 3], or [H, W, 2] for a cover with its stego, got "
+                         f"{picture.dtype} {list(picture.shape)}")
 
 
 def _square(size: Size) -> Size:

@@ -23,13 +23,19 @@ def apply(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array
     return module.apply(_variables(params, batch_stats), *inputs, train=False)
 
 
-def apply_training(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array) -> tuple[Any, Params]:
+def apply_training(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array,
+                   key: Key | None = None) -> tuple[Any, Params]:
     """Applies a module with the batch's statistics.
+
+    Args:
+      module, params, batch_stats, inputs: as for `apply`.
+      key: what dropout draws from, for modules that have it.
 
     Returns:
       Its output and the new running statistics.
     """
-    output, changed = module.apply(_variables(params, batch_stats), *inputs, train=True, mutable=["batch_stats"])
+    output, changed = module.apply(_variables(params, batch_stats), *inputs, train=True, mutable=["batch_stats"],
+                                   rngs=None if key is None else {"dropout": key})
     return output, changed.get("batch_stats", {})
 
 

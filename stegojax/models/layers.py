@@ -19,28 +19,35 @@ from stegojax.types import Array
 xavier = nn.initializers.xavier_uniform()
 """Xavier's uniform initialisation (Glorot and Bengio 2010), the default of every convolution here."""
 
+he = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+"""He's normal initialisation (He et al. 2015): variance 2 over the number of inputs, not truncated."""
+
 
 def conv(features: int, size: int = 3, *, dtype: jnp.dtype = jnp.float32, kernel_init=xavier, name: str | None = None,
-         padding="SAME") -> nn.Module:
-    """A convolution layer with a bias that keeps height and width, stride 1.
+         padding="SAME", stride: int = 1, use_bias: bool = True, bias_init=nn.initializers.zeros) -> nn.Module:
+    """A convolution layer, by default with a bias, that keeps height and width.
 
-    A kernel of size 1 is a matrix product over the channels: the same numbers as a 1x1 convolution, whose gradient XLA
-    computes about one and a half times as fast on a CPU in this form.
+    A kernel of size 1 with stride 1 is a matrix product over the channels: the same numbers as a 1x1 convolution, whose
+    gradient XLA computes about one and a half times as fast on a CPU in this form.
 
     Args:
       features: channels of the output.
       size: height and width of the kernel.
       dtype: what is computed in; parameters stay float32.
-      kernel_init: initialiser of the kernel; the bias begins at 0.
+      kernel_init: initialiser of the kernel.
       name: the layer's name among the parameters.
       padding: as in `nn.Conv`; of no effect on a kernel of size 1, which needs none.
+      stride: rows and columns from one output to the next; height and width become H / stride and W / stride, rounded up.
+      use_bias: whether a bias is added.
+      bias_init: initialiser of the bias.
 
     Returns:
       A flax module, `[B, H, W, C] -> [B, H, W, features]`.
     """
-    if size == 1:
-        return nn.Dense(features, dtype=dtype, kernel_init=kernel_init, name=name)
-    return nn.Conv(features, (size, size), padding=padding, dtype=dtype, kernel_init=kernel_init, name=name)
+    options = dict(dtype=dtype, use_bias=use_bias, kernel_init=kernel_init, bias_init=bias_init, name=name)
+    if size == stride == 1:
+        return nn.Dense(features, **options)
+    return nn.Conv(features, (size, size), strides=(stride, stride), padding=padding, **options)
 
 
 def batch_norm(*, train: bool, axis_name: str | None = None, dtype: jnp.dtype = jnp.float32,
@@ -78,6 +85,41 @@ def scaled_width(channels: int, width: float, *, multiple: int = 1) -> int:
     if width <= 0:
         raise InputError(f"a network's width multiplier must be positive, {width} was given; 1 is the paper's network")
     return max(1, round(channels * width / multiple)) * multiple
+
+
+def check_planes(network: str, planes: Array, *, minimum_size: int, channels: int | None = 1) -> None:
+    """Refuses pictures that a steganalyzer cannot judge.
+
+    Args:
+      network: the network's name, for the message.
+      planes: what should be `[B, H, W, channels]` float32.
+      minimum_size: least height and width.
+      channels: the number of channels; None for any.
+
+    Raises:
+      ValueError: another rank, number of channels or dtype.
+      InputError: a smaller picture.
+    """
+    if planes.ndim != 4 or channels not in (None, planes.shape[-1]) or planes.dtype != jnp.float32:
+        raise ValueError(f"{network}: pictures must be a float32 array [B, H, W, {'C' if channels is None else channels}] in "
+                         f"0..255, {planes.dtype} {planes.shape} was given")
+    height, width = planes.shape[1:3]
+    if min(height, width) < minimum_size:
+        raise InputError(f"{network} needs pictures of at least {minimum_size}x{minimum_size} pixels, {width}x{height} was "
+                         "given; use larger crops")
+
+
+def truncate(x: Array, limit: float) -> Array:
+    """Clips to [-limit, limit]: the truncated linear unit (Ye, Ni and Yi 2017).
+
+    Args:
+      x: any shape.
+      limit: the bound, positive.
+
+    Returns:
+      The shape of `x`.
+    """
+    return jnp.clip(x, -limit, limit)
 
 
 def _check_map(caller: str, x: Array) -> None:
@@ -121,6 +163,35 @@ def avg_pool(x: Array, *, size: int, stride: int) -> Array:
     """
     _check_map("avg_pool", x)
     return nn.avg_pool(x, (size, size), (stride, stride), padding="SAME", count_include_pad=False)
+
+
+def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, partial: bool = False) -> Array:
+    """The mean over windows as PyTorch and Caffe take it: zeros around the map, which count.
+
+    Args:
+      x: `[B, H, W, C]`.
+      size: height and width of the window.
+      stride: rows and columns from one window to the next; the first window begins `padding` before the map.
+      padding: rows and columns of zeros on every side.
+      partial: whether a last window that sticks out of the padded map is kept; its mean is over what is inside. ("Ceil mode";
+        with `padding` at most `size - stride`, so that every window meets the map.)
+
+    Returns:
+      `[B, (H + 2 padding - size) / stride + 1, ..., C]`, rounded down, or up if `partial`.
+
+    Raises:
+      ValueError: no window fits.
+    """
+    _check_map("padded_avg_pool", x)
+    outside = []
+    for n in x.shape[1:3]:
+        room = n + 2 * padding - size
+        windows = (-(-room // stride) if partial else room // stride) + 1
+        if windows < 1:
+            raise ValueError(f"padded_avg_pool: no window of {size} with padding {padding} fits the map {x.shape}")
+        outside.append((0, max(0, (windows - 1) * stride - room)))
+    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return nn.avg_pool(x, (size, size), (stride, stride), padding=outside, count_include_pad=not partial)
 
 
 def spatial_pyramid_pool(x: Array, *, grids: Sequence[int] = (1, 2, 4)) -> Array:
