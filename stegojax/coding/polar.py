@@ -283,7 +283,7 @@ def _layout(length: int, message_length: int) -> tuple[int, int, int, int]:
 
 
 def _attempt(bits_BN: np.ndarray, rho_BN: np.ndarray, message_BM: np.ndarray, list_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Stego bits, and which covers had forbidden elements changed."""
+    """Stego bits, and which covers had forbidden elements changed, or padding, without which the message does not come back."""
     batch, length = bits_BN.shape
     message_length = message_BM.shape[1]
     blocks, log_length, used, carried = _layout(length, message_length)
@@ -313,10 +313,11 @@ def _attempt(bits_BN: np.ndarray, rho_BN: np.ndarray, message_BM: np.ndarray, li
         missing = min(lanes, 1 << (min(lanes, batch * blocks) - 1).bit_length()) - llr[part].shape[0]
         given = [np.pad(x[part], ((0, missing), (0, 0)), mode="edge").T for x in (llr, u)]
         found.append(np.asarray(_decode(*given, *program, levels.size, list_size=list_size)).T[: lanes - missing])
-    y = np.concatenate(found)[: batch * blocks, :used].reshape(batch, blocks * used)
+    y = np.concatenate(found)[: batch * blocks]
     stego = bits_BN.copy()
-    stego[:, : blocks * used] = y
-    return stego, ((stego != bits_BN) & wet).any(axis=1)
+    stego[:, : blocks * used] = y[:, :used].reshape(batch, blocks * used)
+    padding = y[:, used:].reshape(batch, -1).any(axis=1)
+    return stego, ((stego != bits_BN) & wet).any(axis=1) | padding
 
 
 def embed(cover_N: np.ndarray, rho_N: np.ndarray, message_M: np.ndarray, *, list_size: int = 4) -> np.ndarray:
