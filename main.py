@@ -66,7 +66,7 @@ def main(argv):
     try:
         parallel.start(coordinator=FLAGS.coordinator, process_count=FLAGS.process_count, process_id=FLAGS.process_id,
                        pod=FLAGS.pod)
-        if FLAGS.mode == "evaluate":
+        if FLAGS.mode == "evaluate" or FLAGS.config.get("experiment", "") == "security":
             evaluate.evaluate(FLAGS.config, workdir)
             return 0
         outcome = train.train(FLAGS.config, workdir)

@@ -15,6 +15,13 @@ import warnings
 from stegojax.errors import InputError
 
 
+CAUTION = ("it is the detector's, not the truth about a picture. It is a probability only where pictures are like those the "
+           "detector was trained on and half of them are stegos of the scheme and payload it was trained on. A detector trained on "
+           "other cameras, sizes or schemes is often wrong with great confidence; most pictures in the world are no stegos; and "
+           "a low score does not show that a picture is clean.")
+"""What a person must know before acting on a score of `detect`."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command.
 
@@ -25,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
       The exit code: 0, or 1 with one line on standard error that says what is wrong.
     """
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own warnings
     from stegojax import parallel
     _use_compilation_cache()
     try:
@@ -79,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("messages", metavar="MESSAGE", nargs="+", help="any file, - for standard input")
     many.add_argument("-o", "--output", required=True, metavar="OUTDIR", type=pathlib.Path, help="the folder to write to")
     many.set_defaults(run_command=_hide_many)
+
+    detect = commands.add_parser(
+        "detect", help="say how much pictures look like stegos to a trained steganalyzer",
+        description="Scores picture files with a steganalyzer: 0 looks like a cover, 1 like a stego. The channels of a colour "
+                    "picture are judged one by one, and the mean is given.",
+        epilog="What the score does not mean: " + CAUTION)
+    detect.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
+    detect.add_argument("--run", metavar="WORKDIR", required=True,
+                        help="the run of a steganalyzer, or a folder detectors/SCHEME/NAME/SPLIT of the security protocol")
+    detect.add_argument("-o", "--output", metavar="CSV", help="a CSV file to write")
+    detect.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    detect.set_defaults(run_command=_detect)
 
     for command in (hide, reveal):
         command.add_argument("--run", metavar="WORKDIR", help="hide or reveal a picture with the trained run in this folder")
@@ -182,6 +202,27 @@ def _compare(options: argparse.Namespace) -> int:
         images.write(options.output, hiding.picture_of_changes(cover, stego), overwrite=options.overwrite)
         print(options.output)
     return 0
+
+
+def _detect(options: argparse.Namespace) -> int:
+    import tqdm
+
+    from stegojax import detection, hiding
+    if options.output:
+        hiding.check_output(options.output, overwrite=options.overwrite)
+    detector = detection.load(options.run)
+    print(f"trained on: {detector.trained_on}; see --help for what the score does not mean", file=sys.stderr)
+    found = []
+    for judgement in tqdm.tqdm(detection.judge(detector, options.images), total=len(options.images), unit="picture",
+                               file=sys.stderr, disable=not sys.stderr.isatty()):
+        found.append(judgement)
+        if judgement.error:
+            tqdm.tqdm.write(f"stegojax: {judgement.error}", file=sys.stderr)
+        else:
+            tqdm.tqdm.write(f"{judgement.score:.4f}  {judgement.path}", file=sys.stdout)
+    if options.output:
+        detection.write_csv(options.output, found, overwrite=options.overwrite)
+    return 1 if any(judgement.error for judgement in found) else 0
 
 
 def _hide_many(options: argparse.Namespace) -> int:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
 from stegojax import probabilities
 from stegojax.coding import ternary
@@ -33,6 +34,8 @@ CMD_FACTOR = 9.0
 """By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to 10)."""
 OPPOSITE_FACTOR = 5.0
 """How much dearer two neighbours changed in opposite directions are than one changed alone (Denemark and Fridrich 2015)."""
+MOST_MASKS, LARGEST_SHARE = 4, 15
+"""How many random masks a header can describe, and the largest weight of one."""
 SYNCH_SWEEPS = 2
 """How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice)."""
 
@@ -41,7 +44,8 @@ class Visit(NamedTuple):
     """One step of a recipe.
 
     lattice: which lattice is embedded into.
-    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the other lattices.
+    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the other lattices. A rule that
+             holds arrays (a network's parameters) is a `jax.tree_util.Partial` of a function and these arrays; so may a cost be.
     """
 
     lattice: int
@@ -57,12 +61,35 @@ class Recipe(NamedTuple):
     visits:    in which order the lattices are embedded into, each at least once.
     grain:     of several lattices each is used up to a multiple of the cover's size divided by this, so that under most keys they
                are of one size, and covers can be embedded into together; 0 to use all elements.
+    shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other partitions.
     """
 
     lattices: int
     partition: Callable[[Array, int], Array]
     visits: tuple[Visit, ...]
     grain: int = 1024
+    shares: tuple[int, ...] = ()
+
+
+class Scheme(NamedTuple):
+    """A cost function with a recipe that belongs to it, under a name for logs: what a trained run embeds with."""
+
+    name: str
+    cost: CostFunction
+    recipe: Recipe
+
+
+class Seen(NamedTuple):
+    """What one visit of a simulated embedding saw, arrays of the cover's shape.
+
+    inside:        bool, the elements of the visit's lattice.
+    modifications: those before the visit, 0 inside.
+    costs:         what the visit's rule gave for all elements.
+    """
+
+    inside: Array
+    modifications: Array
+    costs: Costs
 
 
 def whole(rank: Array, count: int) -> np.ndarray:
@@ -126,6 +153,46 @@ def random_masks(rank: Array, count: int, *, phases: int) -> Array:
       `[..., H, W]` integers, 0..phases - 1; element counts differ by at most one.
     """
     return ((rank + 1) * phases - 1) // count
+
+
+def weighted_masks(rank: Array, count: int, *, shares: tuple[int, ...]) -> Array:
+    """Random disjoint masks of given relative sizes: consecutive parts of the keyed order.
+
+    Args:
+      rank: `[..., H, W]` integers, each element's place in the order.
+      count: number of elements in the order.
+      shares: weights of the masks, positive integers; (3, 7) are 30 % and 70 %.
+
+    Returns:
+      `[..., H, W]` integers, 0..len(shares) - 1; equal weights give `random_masks`.
+    """
+    ends = [count * sum(shares[: number + 1]) // sum(shares) for number in range(len(shares) - 1)]
+    return sum(((rank >= end) * 1 for end in ends), rank * 0)
+
+
+def masks(shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, Array, Array], Costs]]) -> Recipe:
+    """Random masks that are embedded into one after the other; one alone is plain embedding.
+
+    Args:
+      shares: weights of one to four masks, 1..15.
+      adjustments: the rule of each mask's visit, see `Visit.adjust`.
+
+    Returns:
+      The recipe. All elements are used.
+
+    Raises:
+      InputError: there are more masks or other weights than a header can tell the receiver, or not one rule for each mask.
+    """
+    shares = tuple(int(share) for share in shares)
+    if not 1 <= len(shares) <= MOST_MASKS or not all(1 <= share <= LARGEST_SHARE for share in shares):
+        raise InputError(f"the shares of the sub-images are one to {MOST_MASKS} whole numbers from 1 to {LARGEST_SHARE}, such as "
+                         f"3, 7 for 30 % and 70 %; got {shares}")
+    if len(adjustments) != len(shares):
+        raise InputError(f"{len(shares)} masks need as many rules; {len(adjustments)} given")
+    visits = tuple(Visit(lattice, adjust) for lattice, adjust in enumerate(adjustments))
+    if len(shares) == 1:
+        return Recipe(1, whole, visits)
+    return Recipe(len(shares), functools.partial(weighted_masks, shares=shares), visits, grain=0, shares=shares)
 
 
 def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
@@ -416,6 +483,38 @@ def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int
     return np.concatenate([np.zeros(0, np.uint8), *found])
 
 
+def simulate_visits(key: Key, cover: Array, payload: float | Array, *, cost: CostFunction,
+                    recipe: Recipe) -> tuple[Array, tuple[Seen, ...]]:
+    """`simulate`, not compiled, with what every visit saw; a recipe's rules may hold arrays that are being traced.
+
+    Args:
+      key, cover, payload, cost, recipe: as for `simulate`.
+
+    Returns:
+      Modifications in {-1, 0, 1}, float32, shape of the cover; and one `Seen` per visit.
+
+    Raises:
+      InputError: the cover has fewer than two axes.
+    """
+    if cover.ndim < 2:
+        raise InputError(f"a cover is [..., H, W]; got shape {cover.shape}")
+    planes, count = cover.shape[:-2], math.prod(cover.shape[-2:])
+    noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (*planes, count))
+    rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1).reshape(cover.shape)
+    lattices = jnp.broadcast_to(recipe.partition(rank, count), cover.shape)
+    modifications, seen = jnp.zeros_like(cover), []
+    for number, (lattice, adjust) in enumerate(recipe.visits):
+        inside = lattices == lattice
+        modifications = jnp.where(inside, 0.0, modifications)
+        costs = adjust(cost, cover, modifications)
+        seen.append(Seen(inside, modifications, costs))
+        costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in costs))
+        share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(axis=(-2, -1))
+        chances = probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, share))
+        modifications += probabilities.simulate(jax.random.fold_in(key, number), chances)
+    return modifications, tuple(seen)
+
+
 @functools.partial(jax.jit, static_argnames=("cost", "recipe"))
 def simulate(key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe) -> Array:
     """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the best code there could be.
@@ -434,21 +533,7 @@ def simulate(key: Key, cover: Array, payload: float | Array, *, cost: CostFuncti
     Raises:
       InputError: the cover has fewer than two axes.
     """
-    if cover.ndim < 2:
-        raise InputError(f"a cover is [..., H, W]; got shape {cover.shape}")
-    planes, count = cover.shape[:-2], math.prod(cover.shape[-2:])
-    noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (*planes, count))
-    rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1).reshape(cover.shape)
-    lattices = jnp.broadcast_to(recipe.partition(rank, count), cover.shape)
-    modifications = jnp.zeros_like(cover)
-    for number, (lattice, adjust) in enumerate(recipe.visits):
-        inside = lattices == lattice
-        modifications = jnp.where(inside, 0.0, modifications)
-        costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in adjust(cost, cover, modifications)))
-        share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(axis=(-2, -1))
-        chances = probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, share))
-        modifications += probabilities.simulate(jax.random.fold_in(key, number), chances)
-    return modifications
+    return simulate_visits(key, cover, payload, cost=cost, recipe=recipe)[0]
 
 
 def _shares(sizes: list[int], message_length: int) -> list[int]:
@@ -465,13 +550,18 @@ def _checked_cover(cover: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)
 
 
-@functools.partial(jax.jit, static_argnames=("adjust", "cost"))
-def _adjusted(cover, modifications, *, adjust, cost):
+@jax.jit
+def _adjusted(adjust, cost, cover, modifications):
     return adjust(cost, cover, modifications)
 
 
+def _as_argument(function):
+    """A function as a tree: compiled once, with the arrays it holds (a `Partial`'s) as arguments and not as constants."""
+    return function if isinstance(function, Partial) else Partial(function)
+
+
 def _costs(cover, modifications, wet, adjust, cost) -> Costs:
-    costs = [np.asarray(rho) for rho in _adjusted(cover, modifications, adjust=adjust, cost=cost)]
+    costs = [np.asarray(rho) for rho in _adjusted(_as_argument(adjust), _as_argument(cost), cover, modifications)]
     if wet is not None:
         if wet.shape != cover.shape:
             raise InputError(f"cover {cover.shape} and wet elements {wet.shape} must have the same shape")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import jax
 import ml_collections
 
-from stegojax import files, parallel, run, train
+from stegojax import files, parallel, run, security, train
 from stegojax.checkpoint import Checkpoints
 from stegojax.errors import InputError
 from stegojax.methods import detector
@@ -44,6 +44,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     Raises:
       InputError: the folder is not a run of this config, or holds no checkpoint.
     """
+    if config.get("experiment", "") == "security":
+        return security.evaluate(config, workdir)
     workdir = pathlib.Path(workdir)
     run.open_workdir(config, workdir)
     parallel.check_batch_size(config.batch_size)

@@ -8,6 +8,7 @@ labels 0 for cover and 1 for stego.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from stegojax.similarity import check_pair, ms_ssim, ms_ssim_scales, ssim
 from stegojax.types import Array
@@ -135,6 +136,30 @@ def area_under_curve(scores: Array, labels: Array) -> Array:
     below, not_above = (covers[jnp.searchsorted(ranked, ranked, side=side)] for side in ("left", "right"))
     area = jnp.sum(stego * (below + not_above) / (2 * covers[-1])) / jnp.sum(stego)
     return jnp.where(jnp.isnan(scores).any(), jnp.nan, area)
+
+
+def roc_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The receiver operating characteristic: what share of covers and of stegos lies at or above each threshold.
+
+    Args:
+      scores: `[N]`, larger for stego.
+      labels: `[N]`, 0 cover, 1 stego; both occur.
+
+    Returns:
+      False alarms and detections, `[T]` each, from (0, 0) to (1, 1), one point per different score; NumPy, since T depends on
+      the scores.
+
+    Raises:
+      ValueError: scores and labels are not of one shape `[N]`, a score is NaN, or one of the classes is absent.
+    """
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    _check_scores("roc_curve", scores, labels)
+    if np.isnan(scores).any() or not 0 < labels.sum() < labels.size:
+        raise ValueError("roc_curve: scores that are numbers, of covers and of stegos, are needed")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    detections, alarms = (np.append(0, np.cumsum(labels[order] == which)[last]) for which in (1, 0))
+    return alarms / alarms[-1], detections / detections[-1]
 
 
 def masked_mean(values: Array, mask: Array) -> Array:

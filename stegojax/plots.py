@@ -113,3 +113,74 @@ def curves(records: Sequence[Mapping[str, Any]]) -> bytes:
     figure.savefig(buffer, format="png", dpi=100)
     plt.close(figure)
     return buffer.getvalue()
+
+
+def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]]) -> bytes:
+    """Receiver operating characteristics, a plot per detector and payload, a line per scheme: the mean over its splits.
+
+    Args:
+      curves: title -> scheme -> (false alarms, detections) of each split, as `metrics.roc_curve` gives them.
+
+    Returns:
+      The content of a PNG file.
+    """
+    figure, axes = _grid(len(curves))
+    grid = np.linspace(0, 1, 201)
+    for axis, (title, schemes) in zip(axes, curves.items()):
+        for name, splits in schemes.items():
+            lines = [np.interp(grid, *_upper_steps(alarms, detections)) for alarms, detections in splits]
+            axis.plot(grid, np.mean(lines, axis=0), linewidth=1.2, label=name)
+        axis.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
+        axis.set(title=title, xlabel="false alarms", ylabel="detections", xlim=(0, 1), ylim=(0, 1))
+        axis.legend(fontsize=7)
+    return _finished(figure)
+
+
+def error_against_payload(series: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]]) -> bytes:
+    """Detection error against payload, a plot per detector, a line per scheme with its standard deviation.
+
+    Args:
+      series: detector -> scheme -> (payload in bits per pixel, mean in percent, standard deviation) in order of the payload.
+
+    Returns:
+      The content of a PNG file.
+    """
+    figure, axes = _grid(max(1, len(series)))
+    for axis, (detector, schemes) in zip(axes, series.items()):
+        for name, points in schemes.items():
+            payloads, means, deviations = zip(*points)
+            axis.errorbar(payloads, means, yerr=deviations, marker="o", markersize=3, capsize=3, linewidth=1.2, label=name)
+        axis.axhline(50, linestyle=":", color="grey", linewidth=1)
+        axis.set(title=detector, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55))
+        axis.legend(fontsize=7)
+    return _finished(figure)
+
+
+def _grid(count: int):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    across = min(3, count)
+    down = -(-count // across)
+    figure, axes = plt.subplots(down, across, figsize=(4.5 * across, 4 * down), squeeze=False, layout="constrained")
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    for axis in axes.flat[:count]:
+        axis.grid(alpha=0.3)
+    return figure, axes.flat
+
+
+def _finished(figure) -> bytes:
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def _upper_steps(alarms: np.ndarray, detections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The curve with the highest detections at each value of the false alarms, so that it can be interpolated."""
+    values, first = np.unique(alarms, return_index=True)
+    return values, np.maximum.reduceat(detections, first)

@@ -16,7 +16,7 @@ import json
 import pathlib
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -161,27 +161,30 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
         raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
 
 
-def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
+def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "",
+               free: Sequence[str] = FREE_FIELDS) -> list[str]:
     """Lines naming every field in which two configs differ, the free ones aside."""
     lines = []
     for name in sorted(set(saved) | set(given)):
-        if prefix + name in FREE_FIELDS:
+        if prefix + name in free:
             continue
         left, right = saved.get(name, "(absent)"), given.get(name, "(absent)")
         if isinstance(left, Mapping) and isinstance(right, Mapping):
-            lines += difference(left, right, f"{prefix}{name}.")
+            lines += difference(left, right, f"{prefix}{name}.", free)
         elif left != right:
             lines.append(f"  {prefix}{name}: {left!r} there, {right!r} asked for")
     return lines
 
 
-def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path, sizes: Lengths | None = None) -> None:
+def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path, sizes: Lengths | None = None,
+                 free: Sequence[str] = FREE_FIELDS) -> None:
     """Makes a work directory for a config, or checks that the existing one is of the same config.
 
     Args:
       config: what is asked for.
       workdir: the folder.
       sizes: the lengths that the config resolves to, written down beside the versions; None to check only and write nothing.
+      free: fields and sections in which the existing one may differ.
 
     Raises:
       InputError: the folder belongs to another config (the message lists the differences), or cannot be written.
@@ -189,7 +192,7 @@ def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path, sizes
     workdir = pathlib.Path(workdir)
     given = plain(config)
     if (workdir / CONFIG_NAME).exists():
-        lines = difference(plain(read_config(workdir)), given)
+        lines = difference(plain(read_config(workdir)), given, free=free)
         if lines:
             raise InputError(f"{workdir} holds a run of another config; name another --workdir or undo the difference:\n"
                              + "\n".join(lines))

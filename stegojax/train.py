@@ -243,13 +243,15 @@ class _Loop:
 
     def _keep_best(self, state: State, step: int, stage: int) -> None:
         name = self.config.checkpoint.get("best", "")
-        if not name or step == 0:
+        if not name:
             return
         if name not in self.figures:
             raise InputError(f"checkpoint.best={name!r} is not a held-out figure; there are {', '.join(self.figures)}")
         # Stages before the last learn another task, and what is best at that is not wanted.
-        if stage == len(self.stages) - 1 and self.figures[name] > self.best_figure:
-            self.best.save(step, state, Position(0, stage))
+        if step and stage == len(self.stages) - 1 and self.figures[name] > self.best_figure:
+            # A killed run kept it already if it went further than its last checkpoint, and comes to the same state again.
+            if step not in self.best.steps():
+                self.best.save(step, state, Position(0, stage))
             self.best_figure = self.figures[name]
 
     def _best_before(self, step: int) -> float:
@@ -258,7 +260,10 @@ class _Loop:
         figures = [record[name] for record in (journal.read(self.workdir) if name and parallel.is_writer() else [])
                    if record["kind"] == "held_out" and 0 < record["step"] <= step and record["stage"] == last]
         figure = max(figures, default=-math.inf)
-        return float(multihost_utils.broadcast_one_to_all(np.float32(figure))) if jax.process_count() > 1 else figure
+        if jax.process_count() > 1:
+            # As bits: a figure rounded to float32 could lose to itself.
+            figure = float(multihost_utils.broadcast_one_to_all(np.float64([figure]).view(np.uint32)).view(np.float64)[0])
+        return figure
 
 
 def refresher(made: Method):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stegojax import losses, similarity
+from stegojax.types import ChangeProbabilities
 
 
 def pictures(seed, shape):
@@ -91,3 +92,48 @@ def test_labels_that_do_not_fit_are_refused():
         losses.softmax_cross_entropy(jnp.zeros((4, 2)), jnp.zeros(3, jnp.int32))
     with pytest.raises(ValueError, match="float32"):
         losses.softmax_cross_entropy(jnp.zeros((4, 2)), jnp.zeros(4))
+
+
+def planes(*values):
+    return tuple(jnp.asarray(value, jnp.float32)[None, None] for value in values)
+
+
+def test_rewarded_changes_by_hand():
+    """Four pixels: raised, lowered, kept, raised; the second is punished."""
+    plus, minus, drawn, reward = planes([.2, .1, .3, .05], [.1, .25, .3, 0.], [1, -1, 0, 1], [2., -3., 7., 1.])
+    value, gradients = jax.value_and_grad(lambda p, r: losses.rewarded_changes(ChangeProbabilities(*p), drawn, r).sum(), (0, 1))(
+        (plus, minus), reward)
+    expected = -(2 * np.log(.2 + 1e-5) - 3 * np.log(.25 + 1e-5) + np.log(.05 + 1e-5)) / 4
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(gradients[0][0][0, 0], [-2 / .20001 / 4, 0, 0, -1 / .05001 / 4], rtol=1e-5)
+    np.testing.assert_allclose(gradients[0][1][0, 0], [0, 3 / .25001 / 4, 0, 0], rtol=1e-5)
+    assert not gradients[1].any()  # the reward is a constant
+
+
+def test_payload_error_by_hand():
+    """p = 1/4, 1/4: 1.5 bits; 1/2, 1/4 likewise; 0, 1/2: one bit. The last pixel lies outside."""
+    plus, minus, mask = planes([.25, .5, 0, .3], [.25, .25, .5, .3], [1, 1, 1, 0])
+    chances = ChangeProbabilities(plus, minus)
+    np.testing.assert_allclose(losses.payload_error(chances, 3.0, mask), [1.0], rtol=1e-6)
+    np.testing.assert_allclose(losses.payload_error(chances, jnp.asarray([6.0]), mask), [4.0], rtol=1e-6)
+    gradient = jax.grad(lambda p: losses.payload_error(ChangeProbabilities(p, minus), 3.0, mask).sum())(plus)[0, 0]
+    # d entropy / d p+ = log2(p0 / p+): 1, -1; at p+ = 0 whatever is finite.
+    np.testing.assert_allclose(gradient[:2], [2 * 1 * 1, 2 * 1 * -1], rtol=1e-5)
+    assert np.isfinite(gradient).all() and gradient[3] == 0
+
+
+def test_probability_error_by_hand():
+    plus, minus, wanted, mask = planes([.2, .1, .3, .3], [.1, .1, .3, .3], [.1, .1, .1, 0.], [1, 1, 1, 0])
+    chances, aim = ChangeProbabilities(plus, minus), ChangeProbabilities(wanted, wanted)
+    # Per pixel: .1 + 0 + .1;  0;  .2 + .2 + .4.
+    np.testing.assert_allclose(losses.probability_error(chances, aim, mask), [(0.2 + 0.8) / 4], rtol=1e-6)
+    gradient = jax.grad(lambda p: losses.probability_error(ChangeProbabilities(p, minus), aim, mask).sum())(plus)[0, 0]
+    np.testing.assert_allclose(gradient[jnp.asarray([0, 2, 3])], [.5, .5, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("call", [
+    lambda a, b: losses.rewarded_changes(ChangeProbabilities(a, a), b, a), lambda a, b: losses.probability_error((a, a), (a, a), b),
+    lambda a, b: losses.payload_error((a, a), 1.0, b), lambda a, b: losses.payload_error((a, a), jnp.zeros(3), a)])
+def test_planes_that_do_not_fit_are_refused(call):
+    with pytest.raises(ValueError, match="losses|planes|one for each"):
+        call(jnp.zeros((2, 4, 4)), jnp.zeros((2, 4, 5)))

@@ -5,6 +5,7 @@ A pair is uint8 `[H, W, 2]`: the cover's grey plane and the stego's. Folders pai
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 from collections.abc import Sequence
@@ -50,6 +51,10 @@ def open_pairs(covers: str, stegos: str, *, part: str, parts: str = "", train_sh
     Raises:
       InputError: a file or class is missing, sizes differ, or the part is empty.
     """
+    for field, path in (("covers", covers), ("stegos", stegos)):
+        if not path:
+            raise InputError(f"data.{field} names nothing; set data.covers and data.stegos to two folders of pictures with the "
+                             "same names, or to two NumPy files and data.parts to their split")
     if parts:
         return Arrays(covers, stegos, parts, part)
     return Folders(covers, stegos, part, train_share)
@@ -93,12 +98,10 @@ class Arrays:
         if self._planes[0].shape != self._planes[1].shape:
             raise InputError(f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a stego for every "
                              "cover is needed, of its size")
-        try:
-            self._places = json.loads(pathlib.Path(parts).read_text())[part]
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{parts} does not list the part {part} ({error}); make the split again") from error
+        self._places = _places(parts, part)
         if not self._places or max(self._places) >= len(self._planes[0]) or min(self._places) < 0:
             raise InputError(f"{parts} lists pictures that {covers} does not have, or none, in the part {part}; make it again")
+        self._arguments = covers, stegos, parts, part
         self.names = [f"{covers} picture {place}" for place in self._places]
 
     def __len__(self) -> int:
@@ -106,6 +109,10 @@ class Arrays:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return np.stack([planes[self._places[index]] for planes in self._planes], axis=-1)
+
+    def __reduce__(self):
+        # A worker process opens the files itself: a mapped file would travel to it as a copy of all its pixels.
+        return Arrays, self._arguments
 
     def sizes(self) -> Sequence[tuple[int, int]]:
         """Height and width of every pair."""
@@ -141,11 +148,31 @@ def match(covers: str, stegos: str) -> tuple[dict[str, pathlib.Path], dict[str, 
     return tuple({name: files[name] for name in sorted(files)} for files in found)
 
 
+def _places(path: str, part: str) -> list[int]:
+    """The places of one part; a picture in two parts would be learned by heart and then judged."""
+    try:
+        listed = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a JSON file ({error}); make the split again") from error
+    if not isinstance(listed, dict) or not all(isinstance(places, list) and all(type(place) is int for place in places)
+                                               for places in listed.values()):
+        raise InputError(f'{path} is not a split; it must be like {{"train": [0, 2], "validation": [1], "test": [3]}}')
+    if part not in listed:
+        raise InputError(f"{path} does not list the part {part}; make the split again")
+    everywhere = [place for places in listed.values() for place in places]
+    twice = sorted(place for place, times in collections.Counter(everywhere).items() if times > 1)
+    if twice:
+        raise InputError(f"{path} lists picture {twice[0]} more than once; a picture is in one part alone, so make the split again")
+    return listed[part]
+
+
 def _array(path: str) -> np.ndarray:
     try:
         planes = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as a NumPy file ({error}); make it again") from error
+    if not isinstance(planes, np.ndarray):
+        raise InputError(f"{path} holds several arrays; a file of one is needed, as numpy.save writes it")
     if planes.dtype != np.uint8 or planes.ndim != 3 or not len(planes):
         raise InputError(f"{path} holds {planes.dtype} {planes.shape}; uint8 [N, H, W] is needed")
     return planes

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from stegojax.errors import InputError
@@ -162,7 +163,21 @@ def avg_pool(x: Array, *, size: int, stride: int) -> Array:
       `[B, ceil(H / stride), ceil(W / stride), C]`.
     """
     _check_map("avg_pool", x)
-    return nn.avg_pool(x, (size, size), (stride, stride), padding="SAME", count_include_pad=False)
+    outside = []
+    for n in x.shape[1:3]:
+        missing = max(0, (-(-n // stride) - 1) * stride + size - n)
+        outside.append((missing // 2, missing - missing // 2))
+    return _mean_inside(x, size, stride, outside)
+
+
+def _mean_inside(x: Array, size: int, stride: int, outside: Sequence[tuple[int, int]]) -> Array:
+    """Means over the pixels of each window that are inside; their numbers are worked out here and not by the compiler."""
+    counts = []
+    for n, (before, after) in zip(x.shape[1:3], outside):
+        starts = np.arange(0, n + before + after - size + 1, stride) - before
+        counts.append(np.minimum(starts + size, n) - np.maximum(starts, 0))
+    total = nn.avg_pool(x, (size, size), (stride, stride), padding=outside, count_include_pad=True)
+    return total * (size**2 / np.multiply.outer(*counts)[None, :, :, None]).astype(np.float32)
 
 
 def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, partial: bool = False) -> Array:
@@ -191,7 +206,9 @@ def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, parti
             raise ValueError(f"padded_avg_pool: no window of {size} with padding {padding} fits the map {x.shape}")
         outside.append((0, max(0, (windows - 1) * stride - room)))
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return nn.avg_pool(x, (size, size), (stride, stride), padding=outside, count_include_pad=not partial)
+    if partial:
+        return _mean_inside(x, size, stride, outside)
+    return nn.avg_pool(x, (size, size), (stride, stride), padding=outside, count_include_pad=True)
 
 
 def spatial_pyramid_pool(x: Array, *, grids: Sequence[int] = (1, 2, 4)) -> Array:
