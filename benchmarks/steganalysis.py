@@ -1,12 +1,14 @@
-"""Warm time per picture of feature-based steganalysis, in a batch and one picture at a time, beside sealwatch's.
+"""Warm time per picture of feature-based steganalysis, beside sealwatch's, and of every network's judging and training.
 
     python benchmarks/steganalysis.py                                    a bundled photograph, scaled to 512 x 512
+    python benchmarks/steganalysis.py --only networks --pairs 16         or features
     python benchmarks/steganalysis.py --image picture.png --batch 16 --repeats 5
     python benchmarks/steganalysis.py --sealwatch other/bin/python       an interpreter that has sealwatch, if this one has not
 
 A figure is the median over the repeats, after one call that compiles; the processor time is what all cores together spent per
-picture. A batch holds the picture turned and mirrored in turn. sealwatch works on one picture at a time. The Markdown table goes
-to standard output.
+picture. A batch holds the picture turned and mirrored in turn. sealwatch works on one picture at a time. Networks see 256 x 256
+pictures; a training step is forward, backward and optimiser on pairs of covers and ready-made stegos. Markdown tables go to
+standard output.
 """
 
 import argparse
@@ -99,6 +101,40 @@ def features(flags) -> None:
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def networks(flags) -> None:
+    """The table of pictures per second, for judging and for a training step."""
+    import jax
+    import numpy as np
+
+    from stegojax import parallel
+    from stegojax.methods import steganalyzer
+
+    parallel.start()
+    size = 256
+    pixels = photograph(flags.image, size)[:size, :size].astype(np.float32)
+    rng = np.random.default_rng(0)
+    covers = np.stack([np.roll(pixels, shift, axis=(0, 1)) for shift in rng.integers(0, size, flags.pairs)])[..., None]
+    stegos = np.clip(covers + rng.choice([-1, 0, 0, 0, 1], covers.shape), 0, 255).astype(np.float32)
+    batch = {"cover": covers, "stego": stegos}
+    print(f"\nNetworks on {size} x {size}, {jax.devices()[0].device_kind}, {flags.pairs} pairs, median of {flags.repeats}\n")
+    print("| network | judging, pictures/s | training, pictures/s | training step, ms |\n|---|---|---|---|")
+    for name in steganalyzer.NETWORKS:
+        made = steganalyzer.make(network=name, steps_per_epoch=1, optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9))
+        state = parallel.replicate(jax.jit(made.init)(jax.random.key(0), batch))
+        judge, step = parallel.over_devices(made.predict), parallel.train_step(made.train_step)
+        sharded, key, spent = parallel.shard(batch), jax.random.key(1), {"judge": [], "train": []}
+        for _ in range(1 + flags.repeats):
+            start = time.perf_counter()
+            jax.block_until_ready(judge(state, sharded, key))
+            spent["judge"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            state, metrics = step(state, sharded, key)
+            jax.block_until_ready(metrics)
+            spent["train"].append(time.perf_counter() - start)
+        judging, training = (statistics.median(spent[what][1:]) for what in ("judge", "train"))
+        print(f"| {name} | {2 * flags.pairs / judging:.1f} | {2 * flags.pairs / training:.1f} | {1e3 * training:.0f} |", flush=True)
+
+
 def main():
     """Measures and prints, section by section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -108,9 +144,12 @@ def main():
     parser.add_argument("--at_once", type=int, default=1, help="pictures of the batch that are worked on together")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sealwatch", default=sys.executable, metavar="PYTHON", help="an interpreter that has sealwatch")
+    parser.add_argument("--pairs", type=int, default=4, help="pairs in a network's batch")
+    parser.add_argument("--only", choices=("features", "networks"), help="one section")
     flags = parser.parse_args()
-    for section in (features,):
-        section(flags)
+    for section in (features, networks):
+        if flags.only in (None, section.__name__):
+            section(flags)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import json
 import pathlib
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -610,7 +611,7 @@ def load_ensemble(folder: pathlib.Path) -> tuple[ensemble.Ensemble, str, str]:
         trials = tuple(ensemble.Trial(int(size), int(count), float(error)) for size, count, error in values.pop("trials"))
         trained = ensemble.Ensemble(**{**values, "features": int(values["features"])}, trials=trials)
         return trained, notes["features"], notes["trained on"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder} does not hold a whole trained ensemble ({error}); train it again") from error
 
 
