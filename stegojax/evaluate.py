@@ -14,9 +14,12 @@ from collections.abc import Sequence
 
 import jax
 import ml_collections
+import numpy as np
+from jax.experimental import multihost_utils
 
-from stegojax import files, parallel, run, security, train
+from stegojax import files, metrics, parallel, plots, run, security, train
 from stegojax.checkpoint import Checkpoints
+from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.methods import detector
 from stegojax.models import isgan as isgan_models
@@ -50,6 +53,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     run.open_workdir(config, workdir)
     parallel.check_batch_size(config.batch_size)
     loaded = run.load(workdir)
+    if config.method.name == "steganalyzer":
+        return detection(config, workdir, loaded)
     figures = quality(config, loaded)
     text = f"Held-out pictures, 8-bit, step {loaded.step}:\n\n" + quality_table(config, figures)
     results = {"step": loaded.step, "quality": figures}
@@ -71,9 +76,41 @@ def quality(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, 
     return figures
 
 
+def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> str:
+    """Tests a steganalyzer's run on held-out pairs; prints the table, and saves it and the ROC curve beside the run.
+
+    Returns:
+      What was printed: P_E of the decisions at probability .5, the area under the ROC curve, and the stegos missed at 5 % false
+      alarms.
+    """
+    score, state = parallel.over_devices(loaded.method.predict), parallel.replicate(loaded.state)
+    key, found = jax.random.fold_in(jax.random.key(config.seed), 5), {"cover_score": [], "stego_score": []}
+    section = run.data_section(config, held_out_examples=config.evaluation.final_batches * config.batch_size,
+                               crop=config.evaluation.crop or config.data.crop)
+    hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
+    with pipeline.make(section, split="held_out", batch_size=config.batch_size, seed=config.seed, **hosts) as loader:
+        for index, batch in enumerate(loader):
+            outputs = score(state, parallel.shard(batch), jax.random.fold_in(key, index))
+            for side, values in found.items():
+                values.append(multihost_utils.process_allgather(parallel.gather(outputs[side]), tiled=True))
+    covers, stegos = (np.concatenate(values)[:loader.examples] for values in found.values())
+    figures = security.figures(covers, stegos, covers >= 0.5, stegos >= 0.5)
+    how = f"{config.method.scheme} {config.method.payload:g} bpp" if config.data.kind != "cover_stego" else config.data.stegos
+    header = ["Network", "Stegos", "Pairs", *(f"{name} (%)" for name in figures)]
+    row = [config.method.network, how, str(len(covers)), *(f"{100 * value:.2f}" for value in figures.values())]
+    text = f"Held-out pairs, step {loaded.step}:\n\n" + markdown(header, [row])
+    if parallel.is_writer():
+        print(text)
+        files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())
+        files.write_bytes(workdir / "evaluation.json", json.dumps({"step": loaded.step, **figures}, indent=2).encode())
+        curve = metrics.roc_curve(np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)]))
+        files.write_bytes(workdir / "roc.png", plots.roc({config.method.network: {how: [curve]}}))
+    return text
+
+
 def quality_table(config: ml_collections.ConfigDict, figures: dict[str, float]) -> str:
     """The columns of ISGAN's Table 5 where a method has them, otherwise one column per figure."""
-    source = config.data.source
+    source = config.data.get("source", "") or config.data.covers
     if all(name in figures for name, _, _ in TABLE_5):
         header = ["Model", "Cover image", "Secret image", *(title for _, title, _ in TABLE_5)]
         cells = [shape.format(figures[name]) for name, _, shape in TABLE_5]
@@ -82,7 +119,7 @@ def quality_table(config: ml_collections.ConfigDict, figures: dict[str, float]) 
 
 
 def _model_name(config: ml_collections.ConfigDict) -> str:
-    name = config.method.name
+    name = config.method.get("network", config.method.name)
     return f"{name} (basic)" if config.method.get("adversarial", True) is False else name
 
 

@@ -488,17 +488,14 @@ class _Protocol:
     def _report(self, results) -> str:
         rows, curves = [], {}
         for case, detector, number, result in results:
-            scores = np.concatenate([result["cover_score"], result["stego_score"]])
-            labels = np.repeat([0, 1], [len(result["cover_score"]), len(result["stego_score"])])
-            alarms, detections = metrics.roc_curve(scores, labels)
-            error = (result["cover_decision"].mean() + 1 - result["stego_decision"].mean()) / 2
+            sides = result["cover_score"], result["stego_score"]
             rows.append({"detector": detector, "scheme": case.scheme.text, "base": case.scheme.base, "row": case.scheme.row,
-                         "payload": "" if case.payload is None else case.payload, "split": number, "P_E": float(error),
-                         "AUC": float(metrics.area_under_curve(jnp.asarray(scores), jnp.asarray(labels))),
-                         "P_MD at 5 % P_FA": 1 - float(detections[alarms <= FALSE_ALARMS].max(initial=0.0)),
-                         "test pairs": len(result["cover_score"]), "made by": self._how(case)})
+                         "payload": "" if case.payload is None else case.payload, "split": number,
+                         **figures(*sides, result["cover_decision"], result["stego_decision"]),
+                         "test pairs": len(sides[0]), "made by": self._how(case)})
+            curve = metrics.roc_curve(np.concatenate(sides), np.repeat([0, 1], [len(side) for side in sides]))
             title = detector if case.payload is None else f"{detector}, {case.payload:g} bpp"
-            curves.setdefault(title, {}).setdefault(case.scheme.text, []).append((alarms, detections))
+            curves.setdefault(title, {}).setdefault(case.scheme.text, []).append(curve)
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -556,6 +553,26 @@ def table(rows: Sequence[dict[str, Any]], figure: str) -> str:
                 cells.append(text)
             lines.append("| " + " | ".join([detector, name, *cells]) + " |")
     return "\n".join(lines)
+
+
+def figures(cover_scores: np.ndarray, stego_scores: np.ndarray, cover_decisions: np.ndarray,
+            stego_decisions: np.ndarray) -> dict[str, float]:
+    """What is reported of a detector on test pictures.
+
+    Args:
+      cover_scores, stego_scores: `[N]` each, larger for what looks like a stego.
+      cover_decisions, stego_decisions: 1 where the detector says stego.
+
+    Returns:
+      "P_E", (false alarms + missed stegos) / 2 of the decisions; "AUC"; and "P_MD at 5 % P_FA", the share of stegos missed at
+      the threshold that lets at most 5 % of the covers raise an alarm.
+    """
+    scores = np.concatenate([cover_scores, stego_scores])
+    labels = np.repeat([0, 1], [len(cover_scores), len(stego_scores)])
+    alarms, detections = metrics.roc_curve(scores, labels)
+    return {"P_E": float(np.mean(cover_decisions) + 1 - np.mean(stego_decisions)) / 2,
+            "AUC": float(metrics.area_under_curve(jnp.asarray(scores), jnp.asarray(labels))),
+            "P_MD at 5 % P_FA": 1 - float(detections[alarms <= FALSE_ALARMS].max(initial=0.0))}
 
 
 def split_photographs(groups: Sequence[int], shares: Sequence[float], *, seed: Sequence[int]) -> list[list[int]]:

@@ -103,3 +103,24 @@ def test_what_does_not_fit_is_refused():
         metrics.area_under_curve(jnp.zeros((3, 1)), jnp.zeros((3, 1)))
     with pytest.raises(ValueError, match=r"\(3,\) and \(2,\)"):
         metrics.masked_mean(jnp.zeros(3), jnp.zeros(2))
+
+
+def test_the_roc_curve_by_hand():
+    alarms, detections = metrics.roc_curve(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(alarms, [0, 0, 0.5, 1])
+    np.testing.assert_allclose(detections, [0, 0.5, 1, 1])
+
+
+def test_the_area_under_the_roc_curve_is_that_of_the_ranks():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 300)
+    scores = np.round(labels + rng.normal(0, 1, 300), 1).astype(np.float32)
+    alarms, detections = metrics.roc_curve(scores, labels)
+    area = np.sum(np.diff(alarms) * (detections[1:] + detections[:-1]) / 2)
+    assert area == pytest.approx(float(metrics.area_under_curve(jnp.asarray(scores), jnp.asarray(labels))), abs=1e-6)
+
+
+@pytest.mark.parametrize("scores, labels", [([np.nan, 1.0], [0, 1]), ([0.0, 1.0], [1, 1])])
+def test_a_roc_curve_needs_numbers_of_both_classes(scores, labels):
+    with pytest.raises(ValueError, match="of covers and of stegos"):
+        metrics.roc_curve(np.asarray(scores), np.asarray(labels))

@@ -82,6 +82,15 @@ def test_shares_without_a_photograph_are_refused():
         security.split_photographs([0, 1, 2, 3], (0.5, 0.01, 0.4), seed=(0,))
 
 
+def test_the_figures_by_hand():
+    """40 covers and 4 stegos: at most 2 alarms are 5 %."""
+    covers = np.concatenate([np.zeros(37), [0.6, 0.7, 0.8]])
+    found = security.figures(covers, np.array([0.1, 0.65, 0.75, 0.9]), covers >= 0.5, np.array([0, 1, 1, 1]))
+    assert found["P_E"] == pytest.approx((3 / 40 + 1 / 4) / 2)
+    assert found["P_MD at 5 % P_FA"] == pytest.approx(2 / 4 - 1 / 4)  # above .65 there are two covers and two stegos, and .65
+    assert found["AUC"] == pytest.approx((37 + 38 + 39 + 40) / 160)
+
+
 def test_the_table_by_hand():
     rows = [{"detector": "spam", "base": "hill", "row": row, "payload": 0.4, "P_E": error, "AUC": 0.5}
             for row, errors in (("Baseline", (0.30, 0.34)), ("CMD", (0.40, 0.40))) for error in errors]
