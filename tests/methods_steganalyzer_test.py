@@ -140,8 +140,8 @@ def test_every_stage_of_a_curriculum_has_its_payload(seen, covers):
         rate = lsbm_rate(payload)
         assert np.mean(pairs[:, 1] != pairs[:, 0]) == pytest.approx(rate, abs=4 * np.sqrt(rate / covers.size))
     state = start(made, {"cover": covers})
-    stego = jax.jit(made.predict)(state, {"cover": covers}, jax.random.key(0))["stego"]
-    assert np.mean(stego != covers) < 0.05  # evaluated at the last
+    stego = parallel.over_devices(made.predict)(state, parallel.shard({"cover": covers}), jax.random.key(0))["stego"]
+    assert 0 < np.mean(parallel.gather(stego) != covers) < 0.05  # evaluated at the last
 
 
 def test_a_curriculum_that_is_not_as_long_as_the_run_is_refused():
@@ -162,13 +162,14 @@ def test_every_parameter_learns_and_nothing_else_is_trained(covers):
 
 
 def test_the_loss_and_the_accuracy_are_those_of_the_pairs(covers):
-    """Written out with the network itself: the mean cross-entropy of covers as class 0 and stegos as class 1, normalised together."""
+    """Written out with the network itself: the mean cross-entropy of covers as 0 and stegos as 1, normalised together."""
     made, stegos = make(), covers[:, ::-1] + np.float32(3)
     state = start(made, {"cover": covers})
     _, values = over(made.train_step)(state, {"cover": covers, "stego": stegos}, jax.random.key(1))
     network = steganalyzer.NETWORKS["xunet"](width=0.5)
     variables = {"params": state.params[steganalyzer.NAME], "batch_stats": state.batch_stats[steganalyzer.NAME]}
-    logits, _ = network.apply(variables, np.concatenate([covers, stegos]), train=True, mutable=["batch_stats"])
+    logits, _ = jax.jit(lambda x: network.apply(variables, x, train=True, mutable=["batch_stats"]))(
+        np.concatenate([covers, stegos]))
     logits, labels = np.float64(logits), np.repeat([0, 1], 4)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert float(values["loss"]) == pytest.approx(-np.log(chances[np.arange(8), labels]).mean(), rel=1e-5)
@@ -221,12 +222,17 @@ def test_refreshing_changes_the_statistics_alone(covers):
 
 def test_predict_scores_pairs_covers_and_stegos_alone(covers):
     made = make(scheme="lsbm")
-    state, predict = start(made, {"cover": covers}), jax.jit(made.predict)
+    state = start(made, {"cover": covers})
+
+    def predict(state, batch, key):
+        return parallel.gather(parallel.over_devices(made.predict)(state, parallel.shard(batch), key))
+
     pair = predict(state, {"cover": covers}, jax.random.key(0))
     assert {name: value.shape for name, value in pair.items()} == {
         "stego": covers.shape, "cover_score": (4,), "stego_score": (4,)}
     assert (0 < pair["stego_score"]).all() and (pair["stego_score"] < 1).all() and (pair["stego"] != covers).any()
-    alone = predict(state, {"stego": pair["stego"]}, jax.random.key(0))
+    # As the command does it: without devices' axis.
+    alone = jax.jit(made.predict)(state, {"stego": pair["stego"]}, jax.random.key(0))
     assert set(alone) == {"stego_score"}
     np.testing.assert_allclose(alone["stego_score"], pair["stego_score"], rtol=1e-5)
     ready = predict(state, {"cover": covers, "stego": covers}, jax.random.key(0))

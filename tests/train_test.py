@@ -1,4 +1,4 @@
-"""The loop: exact continuation, stages, divergence, signals, one trace, devices and hosts that do not change the result."""
+"""The loop: exact continuation, stages, divergence, signals, the best state, refreshed statistics, devices and hosts."""
 
 import json
 import os
@@ -292,3 +292,163 @@ def test_figures_are_averages_over_real_examples(tmp_path):
 def test_json_lines_are_whole_after_a_torn_write(tmp_path):
     (tmp_path / journal.NAME).write_text(json.dumps({"step": 1, "stage": "a", "kind": "train", "loss": 2.0}) + '\n{"step": 2, "st')
     assert [record["step"] for record in journal.read(tmp_path)] == [1]
+
+
+def best_config(**changes):
+    """A run whose figure rises and falls, evaluated more often than saved."""
+    return toy.config(**{**dict(steps=10, evaluation__every=1, checkpoint__every=4, checkpoint__best="figure"), **changes})
+
+
+def uneven(figures, **options):
+    """The toy with a figure that follows a list by step, as the state knows it."""
+    made = toy.make(**options)
+
+    def predict(state, batch, key):
+        return {"step": jax.numpy.broadcast_to(state.step, batch["cover"].shape[:1])}
+
+    def measure(batch, outputs):
+        return {"figure": jax.numpy.asarray(figures, jax.numpy.float32)[outputs["step"]]}
+
+    return made._replace(predict=predict, measure=measure)
+
+
+RISES_AND_FALLS = [9.0, 0.1, 0.7, 0.2, 0.6, 0.3, 0.8, 0.8, 0.5, 0.4, 0.1]
+
+
+def best_of(workdir, made, stage=0):
+    checkpoints = Checkpoints(pathlib.Path(workdir) / run.BEST_NAME)
+    [step] = checkpoints.steps()
+    return step, checkpoints.restore(step, run.state_like(made, run.Lengths(1, 10), run.example(toy.config()), stage))
+
+
+def test_the_best_state_is_kept_apart(tmp_path):
+    """The first of the highest figures after step 0; its state is the one that the run had then."""
+    made = uneven(RISES_AND_FALLS)
+    train.train(best_config(checkpoint__every=1, checkpoint__keep=20), tmp_path, made=made)
+    step, state = best_of(tmp_path, made)
+    assert step == 6 and int(state.step) == 6
+    assert_same(state, last_state(tmp_path, made, run.Lengths(1, 10), step=6))
+
+
+def test_without_a_figure_no_best_state_is_kept(tmp_path):
+    train.train(toy.config(), tmp_path, made=toy.make())
+    assert not (tmp_path / run.BEST_NAME).exists()
+
+
+@pytest.mark.parametrize("stop", [5, 6])
+def test_a_stopped_run_keeps_the_same_best_state(tmp_path, monkeypatch, stop):
+    made = uneven(RISES_AND_FALLS)
+    train.train(best_config(), tmp_path / "straight", made=made)
+    stops = iter([False] * stop + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel.StopSignal, "asked", lambda self, step: next(stops))
+        assert not train.train(best_config(), tmp_path / "broken", made=made).finished
+    assert train.train(best_config(), tmp_path / "broken", made=made).finished
+    (step, straight), (other, broken) = (best_of(tmp_path / name, made) for name in ("straight", "broken"))
+    assert step == other == 6
+    assert_same(straight, broken)
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, with nothing written, as `kill -9` does."""
+
+
+@pytest.mark.parametrize("kill_at", [7, 8])
+def test_a_killed_run_comes_to_the_same_best_state_again(tmp_path, monkeypatch, kill_at):
+    """The best state, of step 6, was written after the last checkpoint, of step 4, from which the run goes on."""
+    made = uneven(RISES_AND_FALLS)
+    train.train(best_config(), tmp_path / "straight", made=made)
+
+    def killed(self, step):
+        if step == kill_at:
+            raise Killed
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel.StopSignal, "asked", killed)
+        patch.setattr(train._Loop, "_save", lambda self, state, step, *rest: step == 4 and real(self, state, step, *rest))
+        with pytest.raises(Killed):
+            train.train(best_config(), tmp_path / "killed", made=made)
+    assert Checkpoints(tmp_path / "killed" / "checkpoints").steps() == [4]
+    assert best_of(tmp_path / "killed", made)[0] == 6
+    assert train.train(best_config(), tmp_path / "killed", made=made).finished
+    (step, straight), (other, again) = (best_of(tmp_path / name, made) for name in ("straight", "killed"))
+    assert step == other == 6
+    assert_same(straight, again)
+    assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "killed")
+
+
+real = train._Loop._save
+
+
+def test_only_the_last_stage_has_a_best_state(tmp_path):
+    made = uneven(RISES_AND_FALLS, stages=(6, 4))
+    train.train(best_config(), tmp_path, made=made)
+    step, state = best_of(tmp_path, made, stage=1)
+    assert step == 7 and set(state.params) == {"gain", "copy"}
+
+
+def test_a_figure_that_does_not_exist_is_named_before_the_first_step(tmp_path):
+    with pytest.raises(InputError, match=r"checkpoint\.best='acuracy' is not a held-out figure; there are error$"):
+        train.train(toy.config(checkpoint__best="acuracy"), tmp_path, made=toy.make())
+    assert not [record for record in journal.read(tmp_path) if record["kind"] == "train"]
+
+
+def refreshing(made, calls=None):
+    """The toy with statistics brought up to date by its own training step."""
+    def refresh(state, batch, key):
+        if calls is not None:
+            jax.debug.callback(lambda: calls.append(1))
+        return state._replace(batch_stats=made.train_step(state, batch, key)[0].batch_stats)
+
+    return made._replace(refresh=refresh)
+
+
+def test_refreshing_before_an_evaluation_leaves_training_as_it_was(tmp_path):
+    made = refreshing(toy.make())
+    train.train(toy.config(), tmp_path / "plain", made=made)
+    train.train(toy.config(evaluation__refresh_batches=3), tmp_path / "refreshed", made=made)
+    assert_same(last_state(tmp_path / "plain", made), last_state(tmp_path / "refreshed", made))
+    plain, refreshed = ([[record for record in journal.read(tmp_path / name) if record["kind"] == kind]
+                         for kind in ("train", "held_out")] for name in ("plain", "refreshed"))
+    assert plain[0] == refreshed[0]
+    assert all(a["error"] != b["error"] for a, b in zip(plain[1], refreshed[1], strict=True))
+
+
+def test_refreshing_uses_training_batches_and_changes_what_the_method_says(tmp_path):
+    """Equal to as many calls by hand; the state that was given can still be used."""
+    made, config = refreshing(toy.make()), toy.config(evaluation__refresh_batches=3)
+    state = jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config)))
+    given = parallel.replicate(state)
+    refreshed = train.refresher(made)(config, given)
+    assert_same(state, given)
+    expected = state
+    step = jax.pmap(made.refresh, axis_name=parallel.AXIS, in_axes=(None, 0, None), out_axes=None)
+    with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed) as loader:
+        for _ in range(3):
+            expected = step(jax.tree.map(np.asarray, expected), parallel.shard(next(loader)), jax.random.key(0))
+    assert_same(jax.tree.map(np.asarray, expected), refreshed)
+    assert any((a != b).any() for a, b in zip(jax.tree.leaves(state.batch_stats), jax.tree.leaves(refreshed.batch_stats),
+                                              strict=True))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_as_many_batches_as_asked_for_are_used(count):
+    calls = []
+    made, config = refreshing(toy.make(), calls), toy.config(evaluation__refresh_batches=count)
+    state = parallel.replicate(jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config))))
+    after = train.refresher(made)(config, state)
+    jax.block_until_ready(after)
+    jax.effects_barrier()
+    assert len(calls) == count * jax.device_count()
+
+
+def test_the_best_state_has_the_refreshed_statistics(tmp_path):
+    made = refreshing(uneven([0.0, 1.0, *[0.5] * 9]))
+    train.train(best_config(steps=2, checkpoint__every=1, evaluation__refresh_batches=2), tmp_path, made=made)
+    step, best = best_of(tmp_path, made)
+    trained = last_state(tmp_path, made, run.Lengths(1, 2), step=1)
+    assert step == 1
+    assert_same((best.params, best.opt_state), (trained.params, trained.opt_state))
+    assert any((a != b).any() for a, b in zip(jax.tree.leaves(best.batch_stats), jax.tree.leaves(trained.batch_stats),
+                                              strict=True))

@@ -132,8 +132,8 @@ def parse_scheme(scheme: str) -> tuple[embed.CostFunction, embed.Recipe]:
     Raises:
       InputError: one of them is unknown.
     """
-    cost, _, recipe = scheme.partition("-")
-    recipe = recipe or "plain"
+    cost, dash, recipe = scheme.partition("-")
+    recipe = recipe if dash else "plain"
     if cost not in COSTS or recipe not in embed.RECIPES:
         raise InputError(f"scheme {scheme!r} is unknown; write COST or COST-RECIPE with a cost of {', '.join(COSTS)} and a recipe "
                          f"of {', '.join(embed.RECIPES)}")
