@@ -106,7 +106,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.stage_lengths = ()
     c.method.stage_unit = "steps"
     adam = dict(name="adam", b1=0.5, b2=0.999, factor=1.0, every=20.0)
-    c.method.generator_optimizer = ConfigDict(dict(adam, learning_rate=1e-3))
+    c.method.generator_optimizer = ConfigDict(dict(adam, learning_rate=1e-3, factor=0.4, every=200.0))
     c.method.d1_optimizer = ConfigDict(dict(adam, learning_rate=1e-4))
     c.method.d2_optimizer = ConfigDict(dict(adam, learning_rate=1e-3))
 
@@ -138,7 +138,7 @@ def get_config(preset: str = "") -> ConfigDict:
         c.log_every = 50
         c.method.update(entropy_weight=1e-6, reward_scale=1e7, width=1.0, depth=8, discriminator_width=1.0, stage_unit="epochs")
         for optimizer, rate in (("generator_optimizer", 1e-4), ("d1_optimizer", 1e-5), ("d2_optimizer", 1e-4)):
-            c.method[optimizer].update(learning_rate=rate, factor=0.4)
+            c.method[optimizer].update(learning_rate=rate, factor=0.4, every=20.0)
         c.data.update(source="folder:szubase", crop=256)
         c.loader.update(workers=8, threads=4, prefetch=4)
         c.evaluation.update(every=5000, batches=20, final_batches=100)

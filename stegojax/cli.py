@@ -52,10 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     hide = commands.add_parser(
         "hide", help="hide a file in a picture",
         description="Hides the file MESSAGE in the picture COVER under a password or a key file. With --run, hides the picture "
-                    "MESSAGE with a trained run instead.")
+                    "MESSAGE with a trained run instead, or, where the run has learned costs, the file with these.")
     hide.add_argument("cover", metavar="COVER", help="a picture file; it is not modified")
-    hide.add_argument("message", metavar="MESSAGE", help="any file, - for standard input; with --run a picture file, which is "
-                                                         "made grey and resized to the cover's size")
+    hide.add_argument("message", metavar="MESSAGE", help="any file, - for standard input; for a run that hides pictures a "
+                                                         "picture file, which is made grey and resized to the cover's size")
     hide.add_argument("-o", "--output", required=True, metavar="STEGO", help="the lossless picture file to write")
     hide.set_defaults(run_command=_hide)
 
@@ -101,7 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     detect.set_defaults(run_command=_detect)
 
     for command in (hide, reveal):
-        command.add_argument("--run", metavar="WORKDIR", help="hide or reveal a picture with the trained run in this folder")
+        command.add_argument("--run", metavar="WORKDIR", help="hide or reveal a picture with the trained run in this folder"
+                             + ("; or embed with the costs that it has learned" if command is hide else ""))
+    for command in (many, capacity):
+        command.add_argument("--run", metavar="WORKDIR", help="embed with the costs that the trained run in this folder learned")
     for command in (hide, many, capacity):
         command.add_argument("--cost", metavar="NAME", help="of changes: hill (default), wow, suniward, hugo, mipod, lsbm")
         command.add_argument("--scheme", metavar="NAME", help="how changes attend to each other: cmd (default), synch, plain")
@@ -128,7 +131,7 @@ def _use_compilation_cache() -> None:
 
 
 def _hide(options: argparse.Namespace) -> int:
-    if options.run:
+    if options.run and not _embeds_by_costs(options):
         return _hide_picture(options)
     from stegojax import hiding, images
     choices = _choices(options)
@@ -156,6 +159,8 @@ def _hide_picture(options: argparse.Namespace) -> int:
 def _reveal(options: argparse.Namespace) -> int:
     if options.run:
         _refuse_with_run(options, "password_file", "key_file")
+        if _embeds_by_costs(options):
+            raise InputError(f"what the run in {options.run} hides is revealed with the key alone; leave out --run")
         from stegojax import learned
         learned.reveal_picture(options.run, options.stego, options.output, overwrite=options.overwrite)
         print(options.output)
@@ -185,7 +190,7 @@ def _capacity(options: argparse.Namespace) -> int:
     if found.most is None:
         print("cannot carry a message, not even an empty one")
     else:
-        print(f"carries up to {found.most} bytes ({choices.cost}, after compression)")
+        print(f"carries up to {found.most} bytes ({options.run or choices.cost}, after compression)")
         print(f"{found.usual} bytes at 0.4 bits a sample; the fewer, the harder to detect")
     return 0
 
@@ -255,11 +260,24 @@ def _refuse_with_run(options: argparse.Namespace, *names: str) -> None:
             raise InputError(f"--{name.replace('_', '-')} is for messages under a key; a trained run (--run) does not use it")
 
 
+def _embeds_by_costs(options: argparse.Namespace) -> bool:
+    """Whether the run that is named has learned costs; the options that name others are refused with any run."""
+    for name in ("cost", "scheme"):
+        if hasattr(options, name):
+            _refuse_with_run(options, name)
+    from stegojax import learned
+    return learned.embeds_by_costs(options.run)
+
+
 def _choices(options: argparse.Namespace):
     from stegojax import hiding
     given = {name: getattr(options, name, None) for name in hiding.Choices._fields}
     if given["constraint_height"] is not None and given["code"] == "polar":
         raise InputError("--constraint-height belongs to the stc code; leave it out with --code polar")
+    if options.run:
+        _refuse_with_run(options, "cost", "scheme")
+        from stegojax import learned
+        given["learned"] = learned.load_scheme(options.run)
     choices = hiding.Choices(**{name: value for name, value in given.items() if value is not None})
     hiding.check_choices(choices)
     return choices

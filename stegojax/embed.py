@@ -79,17 +79,19 @@ class Scheme(NamedTuple):
     recipe: Recipe
 
 
-class Seen(NamedTuple):
-    """What one visit of a simulated embedding saw, arrays of the cover's shape.
+class Simulated(NamedTuple):
+    """What a simulated embedding did, arrays of the cover's shape.
 
-    inside:        bool, the elements of the visit's lattice.
-    modifications: those before the visit, 0 inside.
-    costs:         what the visit's rule gave for all elements.
+    modifications: in {-1, 0, 1}, float32.
+    lattices:      the lattice of every element.
+    before:        for every visit the modifications that it found, 0 in its own lattice.
+    costs:         for every visit what its rule gave for all elements.
     """
 
-    inside: Array
     modifications: Array
-    costs: Costs
+    lattices: Array
+    before: tuple[Array, ...]
+    costs: tuple[Costs, ...]
 
 
 def whole(rank: Array, count: int) -> np.ndarray:
@@ -484,14 +486,14 @@ def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int
 
 
 def simulate_visits(key: Key, cover: Array, payload: float | Array, *, cost: CostFunction,
-                    recipe: Recipe) -> tuple[Array, tuple[Seen, ...]]:
+                    recipe: Recipe) -> Simulated:
     """`simulate`, not compiled, with what every visit saw; a recipe's rules may hold arrays that are being traced.
 
     Args:
       key, cover, payload, cost, recipe: as for `simulate`.
 
     Returns:
-      Modifications in {-1, 0, 1}, float32, shape of the cover; and one `Seen` per visit.
+      The modifications, and what every visit saw.
 
     Raises:
       InputError: the cover has fewer than two axes.
@@ -502,17 +504,18 @@ def simulate_visits(key: Key, cover: Array, payload: float | Array, *, cost: Cos
     noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (*planes, count))
     rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1).reshape(cover.shape)
     lattices = jnp.broadcast_to(recipe.partition(rank, count), cover.shape)
-    modifications, seen = jnp.zeros_like(cover), []
+    modifications, before, seen = jnp.zeros_like(cover), [], []
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications = jnp.where(inside, 0.0, modifications)
         costs = adjust(cost, cover, modifications)
-        seen.append(Seen(inside, modifications, costs))
+        before.append(modifications)
+        seen.append(costs)
         costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in costs))
         share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(axis=(-2, -1))
         chances = probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, share))
         modifications += probabilities.simulate(jax.random.fold_in(key, number), chances)
-    return modifications, tuple(seen)
+    return Simulated(modifications, lattices, tuple(before), tuple(seen))
 
 
 @functools.partial(jax.jit, static_argnames=("cost", "recipe"))
@@ -533,7 +536,7 @@ def simulate(key: Key, cover: Array, payload: float | Array, *, cost: CostFuncti
     Raises:
       InputError: the cover has fewer than two axes.
     """
-    return simulate_visits(key, cover, payload, cost=cost, recipe=recipe)[0]
+    return simulate_visits(key, cover, payload, cost=cost, recipe=recipe).modifications
 
 
 def _shares(sizes: list[int], message_length: int) -> list[int]:

@@ -9,10 +9,13 @@ Every sample of every channel is an element; flattened, they run channel by chan
 Salt and header are binary syndromes of the lowest bits (constraint height 10, one segment). The body is embedded first, since
 the header says how each phase's bits are split between the two layers. What the three strings of bits are: `secret.py`.
 
-Layout byte of the header: 16 times the partition (0 one lattice, 1 quarters, 2 checkerboard) plus the code (0 polar, 7..12
-syndrome-trellis code of that constraint height), plus 128 where the lower layer takes the elements in strides and the lattices
-have a grain (what is written today); without the 128 both layers take them as they come, all of them. Pixels are uint8
-`[H, W, C]` here, as in files. The colour of fully transparent pixels is never changed.
+Layout byte of the header: 16 times the partition (0 one lattice, 1 quarters, 2 checkerboard, 3 masks) plus the code (0 polar,
+7..12 syndrome-trellis code of that constraint height), plus 128 where the lower layer takes the elements in strides and the
+lattices have a grain (what is written today); without the 128 both layers take them as they come, all of them. Masks are two to
+four consecutive parts of the keyed order: their weights, 1..15, stand in the header's field `segments`, four bits each, the
+first mask's lowest, 0 for masks that there are not; of n elements the first k masks hold floor(n times the first k weights' sum
+/ the sum of all), there is no grain, and the code has one segment. Pixels are uint8 `[H, W, C]` here, as in files. The colour of
+fully transparent pixels is never changed.
 """
 
 from __future__ import annotations
@@ -52,22 +55,26 @@ _SALTS = 16
 _ORDERS = 4
 _LITERATURE_RATE = 0.4
 _STRIDED = 128
+_MASKS = 3
+_NIBBLE = 16
 _BATCH, _BATCH_SAMPLES = 16, 1 << 22
 
 
 class Choices(NamedTuple):
-    """How to embed. All but the cost is written in the header; the receiver need not be told.
+    """How to embed. All but the costs is written in the header; the receiver need not be told.
 
     cost:              a name in `costs.COSTS`.
     scheme:            a name in `SCHEMES`.
     code:              "stc" or "polar".
     constraint_height: of the syndrome-trellis code, 7..12; polar codes do not use it.
+    learned:           costs and recipe of a trained run (`learned.load_scheme`), in place of cost and scheme.
     """
 
     cost: str = "hill"
     scheme: str = "cmd"
     code: str = "stc"
     constraint_height: int = 10
+    learned: embed.Scheme | None = None
 
 
 class Capacity(NamedTuple):
@@ -151,8 +158,8 @@ def capacity(picture: images.Picture, *, choices: Choices = Choices()) -> Capaci
     salt, header, _ = _sizes(planes.size)
     places = _Places(order[:salt], order[salt : salt + header], order[salt + header :])
     most = _room(places, planes, wet, choices, _SAFE_SHARE)
-    costs = embed.costs_after(planes, np.zeros(planes.shape), cost=COSTS[choices.cost], recipe=embed.RECIPES[choices.scheme],
-                              wet=wet)
+    cost, recipe, _, _ = _scheme(choices)
+    costs = embed.costs_after(planes, np.zeros(planes.shape), cost=cost, recipe=recipe, wet=wet)
     rest = order[salt:]
     headers = [rest[first : first + header] for first in range(0, rest.size - header, header)][:_ORDERS]
     if most < 0 or not _fits(places.salt, planes, costs, _SALT_BITS) or not any(
@@ -265,11 +272,12 @@ def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
     places = _places(keys, planes.size)
     header = secret.read_header(keys, secret.to_bytes(_get(places.header, values, _HEADER_BITS)))
     strided, number, code_number = header.layout & _STRIDED, header.layout % _STRIDED // 16, header.layout % 16
-    if number >= len(SCHEMES) or code_number not in (0, *range(7, 13)) or header.segments < 1:
+    weights, segments = (_weights(header.segments), 1) if number == _MASKS else ((), header.segments)
+    if (number >= len(SCHEMES) and len(weights) < 2) or code_number not in (0, *range(7, 13)) or segments < 1:
         raise InputError(secret.NO_MESSAGE)
-    recipe = embed.RECIPES[SCHEMES[number]] if strided else embed.RECIPES[SCHEMES[number]]._replace(grain=0)
-    code = (ternary.polar_code() if code_number == 0
-            else ternary.stc_code(constraint_height=code_number, segments=header.segments))
+    recipe = (embed.masks(weights, [embed.no_adjustment] * len(weights)) if weights else embed.RECIPES[SCHEMES[number]])
+    recipe = recipe if strided else recipe._replace(grain=0)
+    code = ternary.polar_code() if code_number == 0 else ternary.stc_code(constraint_height=code_number, segments=segments)
     if 8 * header.length > planes.size * math.log2(3):
         raise InputError(secret.NO_MESSAGE)
     shares = embed.shares(places.body, planes.shape, 8 * header.length, recipe=recipe)
@@ -493,7 +501,11 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
                     entry["error"] = str(error)
             entries.append(entry)
             yield entry
-    text = json.dumps({"choices": choices._asdict(), "pictures": entries}, indent=2) + "\n"
+    said = choices._asdict()
+    learned = said.pop("learned")
+    if learned is not None:
+        said = {"run": learned.name, "code": said["code"], "constraint_height": said["constraint_height"]}
+    text = json.dumps({"choices": said, "pictures": entries}, indent=2) + "\n"
     write_message(manifest, text.encode(), overwrite=overwrite)
 
 
@@ -524,6 +536,23 @@ def _code(choices: Choices) -> ternary.Code:
     if choices.code == "polar":
         return ternary.polar_code(list_size=_POLAR_LIST_SIZE)
     return ternary.stc_code(constraint_height=choices.constraint_height)
+
+
+def _scheme(choices: Choices) -> tuple[embed.CostFunction, embed.Recipe, int, int]:
+    """Costs, recipe, and what the header says of the recipe: the partition's number and the field `segments`."""
+    if choices.learned is None:
+        return COSTS[choices.cost], embed.RECIPES[choices.scheme], SCHEMES.index(choices.scheme), 1
+    _, cost, recipe = choices.learned
+    if not recipe.shares:
+        return cost, recipe, SCHEMES.index("plain"), 1
+    return cost, recipe, _MASKS, sum(share * _NIBBLE ** place for place, share in enumerate(recipe.shares))
+
+
+def _weights(field: int) -> tuple[int, ...]:
+    """The weights of masks that the header's field holds; empty where it cannot be such."""
+    nibbles = [field // _NIBBLE ** place % _NIBBLE for place in range(embed.MOST_MASKS)]
+    count = nibbles.index(0) if 0 in nibbles else len(nibbles)
+    return tuple(nibbles[:count]) if count > 1 and not any(nibbles[count:]) else ()
 
 
 def _or_stumble(code: ternary.Code) -> ternary.Code:
@@ -564,7 +593,8 @@ def _places(keys: secret.Keys, count: int) -> _Places:
 
 def _room(places: _Places, planes: np.ndarray, wet: np.ndarray | None, choices: Choices, share: float) -> int:
     """Bytes of message that take a share of what any code could hide, negative where none do."""
-    bits = embed.capacity(places.body, planes, cost=COSTS[choices.cost], recipe=embed.RECIPES[choices.scheme], wet=wet)
+    cost, recipe, _, _ = _scheme(choices)
+    bits = embed.capacity(places.body, planes, cost=cost, recipe=recipe, wet=wet)
     return int(share * bits) // 8 - secret.OVERHEAD_BYTES
 
 
@@ -575,7 +605,7 @@ class _Stumbled(Exception):
 def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, packed: Sequence[bytes], choices: Choices,
              salts: Sequence[bytes]) -> np.ndarray:
     """The stego planes `[B, C, H, W]` of covers of one shape and messages of one packed length, each with its salt."""
-    cost, recipe, length = COSTS[choices.cost], embed.RECIPES[choices.scheme], len(packed[0]) - 1
+    (cost, recipe, number, segments), length = _scheme(choices), len(packed[0]) - 1
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         keys = list(pool.map(lambda salt: secret.derive(shared, salt), salts))
     places = [_places(own, covers[0].size) for own in keys]
@@ -586,8 +616,8 @@ def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, 
     if length > room:
         raise InputError(f"the message takes {length} bytes (after compression), and the cover carries at most {room} "
                          "with these costs; shorten it or take a larger cover")
-    layout = _STRIDED | SCHEMES.index(choices.scheme) << 4 | (choices.constraint_height if choices.code == "stc" else 0)
-    bodies = [secret.seal(own, message, layout=layout, segments=1) for own, message in zip(keys, packed, strict=True)]
+    layout = _STRIDED | number << 4 | (choices.constraint_height if choices.code == "stc" else 0)
+    bodies = [secret.seal(own, message, layout=layout, segments=segments) for own, message in zip(keys, packed, strict=True)]
     try:
         modifications, lengths = embed.embed_many(
             np.stack([where.body for where in places]), covers, np.stack([secret.to_bits(body) for body in bodies]), cost=cost,
@@ -596,7 +626,7 @@ def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, 
         stegos = (covers + modifications).reshape(len(covers), -1)
         for row, (own, where) in enumerate(zip(keys, places, strict=True)):
             upper = [pair[0] for pair in lengths[row]] + [0] * (secret.PHASES - len(lengths[row]))
-            header = secret.write_header(own, secret.Header(layout, 1, len(bodies[row]), tuple(upper)))
+            header = secret.write_header(own, secret.Header(layout, segments, len(bodies[row]), tuple(upper)))
             there = Costs(costs.plus[row], costs.minus[row])
             for part, data in ((where.salt, salts[row]), (where.header, header)):
                 stegos[row, part] += _put(part, covers[row], there, secret.to_bits(data), own.signs)

@@ -1,4 +1,5 @@
-"""Hiding and revealing in files with a trained run whose message is a picture (ISGAN and the systems it is compared with).
+"""Hiding and revealing in files with a trained run: one whose message is a picture (ISGAN and the systems it is compared with),
+or one that has learned costs, with which `hiding` then hides any file (the asymmetric-cost GAN).
 
 Pictures are uint8 `[H, W, C]` here, as in files.
 """
@@ -13,8 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import images, metrics, run, tiles
+from stegojax import embed, images, metrics, run, tiles
 from stegojax.errors import InputError
+from stegojax.methods import asymmetric
+
+SCHEMES = {"asymmetric": asymmetric.trained_scheme}
+"""Methods whose runs embed messages by costs -> `(state, **method section) -> embed.Scheme`."""
 
 
 class Hidden(NamedTuple):
@@ -28,6 +33,36 @@ class Hidden(NamedTuple):
     stego_psnr: float
     revealed_psnr: float
     resized: tuple[int, int] | None
+
+
+def embeds_by_costs(workdir: str | pathlib.Path) -> bool:
+    """Whether a run has learned costs with which any file can be hidden; only its config is read.
+
+    Raises:
+      InputError: the folder is not a run.
+    """
+    return run.read_config(pathlib.Path(workdir)).method.name in SCHEMES
+
+
+def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
+    """The costs and the recipe that a run has learned.
+
+    Args:
+      workdir: of the run.
+
+    Returns:
+      The scheme, named after the folder.
+
+    Raises:
+      InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
+    """
+    loaded = run.load(pathlib.Path(workdir))
+    section = loaded.config.method.to_dict()
+    make = SCHEMES.get(section.pop("name"))
+    if make is None:
+        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; there are some in runs "
+                         f"of {', '.join(SCHEMES)}")
+    return make(loaded.state, **{**section, "name": str(workdir)})
 
 
 def check_hides_pictures(loaded: run.Loaded, workdir: pathlib.Path) -> None:

@@ -218,3 +218,139 @@ def _check_planes(caller: str, *planes: Array) -> None:
     shapes = [jnp.shape(plane) for plane in planes]
     if len(set(shapes)) > 1 or len(shapes[0]) != 3:
         raise ValueError(f"{caller}: planes of one shape [B, H, W] are needed, {', '.join(map(str, shapes))} were given")
+
+
+def mean_absolute_error(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
+    """The mean absolute difference of two pictures on the scale [0, 1].
+
+    Hayes and Danezis 2017, the cover's term of Alice's loss (there on [-1, 1], which doubles it); ABDH's terms of cover and
+    secret.
+
+    Args:
+      x, y: `[B, H, W, C]`, 0..max_value.
+      max_value: the largest value a pixel can have.
+
+    Returns:
+      `[B]`, 0 to 1.
+
+    Raises:
+      ValueError: the shapes differ or are not `[B, H, W, C]`, or the arrays are not float.
+    """
+    check_pair("mean_absolute_error", x, y)
+    return jnp.mean(jnp.abs(x - y) / max_value, axis=(1, 2, 3))
+
+
+def bit_cross_entropy(logits: Array, bits: Array) -> Array:
+    """The binary cross entropy of bits and what is thought of them, by logits: finite however sure and wrong.
+
+    SFTN, eq. (11) and (13), with M' the sigmoid of the logits; SteganoGAN's and CHAT-GAN's message loss. With the scores
+    `[B, 1]` of one-output discriminators and labels of ones or zeros in the bits' place, the adversarial losses of Hayes and
+    Danezis 2017 and of HiDDeN.
+
+    Args:
+      logits: `[B, ...]`, positive for 1.
+      bits: same shape, float {0, 1}; numbers between are probabilities of 1.
+
+    Returns:
+      `[B]`, the mean over a picture's bits, in nats.
+
+    Raises:
+      ValueError: the shapes differ or have no bits, or the arrays are not float.
+    """
+    _check_bits("bit_cross_entropy", logits, bits)
+    return _mean_per_example(jax.nn.softplus(logits) - logits * bits)
+
+
+def squared_bit_error(estimates: Array, bits: Array) -> Array:
+    """The mean squared difference of bits and their estimates.
+
+    HiDDeN, eq. (2) with bits 0 and 1; Hayes and Danezis 2017, Bob's loss, with -1/2 and 1/2 for bits.
+
+    Args:
+      estimates: `[B, ...]`.
+      bits: same shape, float, on the estimates' scale.
+
+    Returns:
+      `[B]`.
+
+    Raises:
+      ValueError: the shapes differ or have no bits, or the arrays are not float.
+    """
+    _check_bits("squared_bit_error", estimates, bits)
+    return _mean_per_example((estimates - bits) ** 2)
+
+
+def critic_gap(cover_scores: Array, stego_scores: Array) -> Array:
+    """How much higher a critic's scores are for covers than for stegos: a Wasserstein critic's loss.
+
+    SteganoGAN (Zhang et al. 2019), Section 3.3: the critic minimises it, which makes stegos' scores high, and the coders
+    minimise the stegos' scores. Its absolute value is SFTN's eq. (9).
+
+    Args:
+      cover_scores: `[B, 1]`.
+      stego_scores: same shape.
+
+    Returns:
+      `[B]`.
+
+    Raises:
+      ValueError: the scores are not `[B, 1]` of one B.
+    """
+    if cover_scores.shape != stego_scores.shape or cover_scores.ndim != 2 or cover_scores.shape[1] != 1:
+        raise ValueError(f"critic_gap: scores [B, 1] are needed, {cover_scores.shape} and {stego_scores.shape} were given")
+    return (cover_scores - stego_scores)[:, 0]
+
+
+def gradient_penalty(gradients: Array) -> Array:
+    """(|g| - 1)^2 of a critic's gradient by its picture: keeps the critic's slope near 1 (Gulrajani et al. 2017, eq. (3)).
+
+    Args:
+      gradients: `[B, ...]`: of each picture's score by this picture, on the scale on which the slope is to be 1.
+
+    Returns:
+      `[B]`; with a finite derivative, 0, where the gradient is 0.
+
+    Raises:
+      ValueError: the gradients have no axis besides the batch.
+    """
+    if gradients.ndim < 2:
+        raise ValueError(f"gradient_penalty: gradients [B, ...] are needed, {gradients.shape} was given")
+    squared = jnp.sum(jnp.square(gradients), axis=tuple(range(1, gradients.ndim)))
+    # The root's derivative is infinite at 0: both branches must be finite for the gradient to be.
+    norm = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
+    return (norm - 1.0) ** 2
+
+
+INCONSISTENCY_FLOOR = 1e-4
+"""Added to the mean squared difference before it divides: where nothing is hidden yet the loss is large, but finite."""
+
+
+def inconsistency(from_cover: Array, from_stego: Array, *, scale: float = 0.6) -> Array:
+    """`scale / MSE`: an extractor is to say one thing of a stego and another of its cover.
+
+    ABDH (Yu 2020), the inconsistency loss, as its public derivative has it.
+
+    Args:
+      from_cover: what is extracted from covers, `[B, ...]`.
+      from_stego: what is extracted from their stegos, same shape, on the same scale.
+      scale: the loss at a mean squared difference of 1.
+
+    Returns:
+      `[B]`, positive, at most scale / `INCONSISTENCY_FLOOR`.
+
+    Raises:
+      ValueError: the shapes differ or have nothing extracted, or the arrays are not float.
+    """
+    _check_bits("inconsistency", from_cover, from_stego)
+    return scale / (_mean_per_example((from_cover - from_stego) ** 2) + INCONSISTENCY_FLOOR)
+
+
+def _mean_per_example(values: Array) -> Array:
+    return jnp.mean(values, axis=tuple(range(1, values.ndim)))
+
+
+def _check_bits(caller: str, x: Array, y: Array) -> None:
+    if x.ndim < 2 or x.shape != y.shape:
+        raise ValueError(f"{caller}: two arrays of one shape [B, ...] are needed, {x.shape} and {y.shape} were given")
+    if not (jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(y.dtype, jnp.floating)):
+        raise ValueError(f"{caller}: float arrays are needed, {x.dtype} and {y.dtype} were given")

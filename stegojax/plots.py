@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 RESIDUAL_GAIN = 10
-PANEL = ("cover", "stego", "residual", "secret", "revealed", "picture")
+PANEL = ("cover", "stego", "residual", "changes", "secret", "revealed", "picture")
 """The columns of a panel, left to right; those that a method does not have are left out."""
 
 

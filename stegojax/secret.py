@@ -85,7 +85,7 @@ class Header(NamedTuple):
     """What the receiver must know to read the body.
 
     layout:   0..255, which elements carry which phase, and the code.
-    segments: 1..65535, independent trellises of the code.
+    segments: 1..65535, independent trellises of the code; or what else the layout needs said.
     length:   bytes of the body.
     upper:    bits in the upper layer of each of the `PHASES` phases; 0 for phases that there are not.
     """

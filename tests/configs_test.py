@@ -7,18 +7,25 @@ import re
 import jax
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from stegojax import parallel, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import pipeline
 
-CONFIGS = sorted(path.stem for path in (pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
+CONFIGS = sorted({path.stem for path in (pathlib.Path(__file__).parent.parent / "configs").glob("*.py")} - {"security"})
+"""All that train one method; the security protocol's has a test of its own."""
+STEGANALYZERS = ("xunet", "yenet", "yedroudjnet", "srnet", "dengnet", "gncnn")
 PRESETS = {
     "isgan": ["", "tiny", "lfw", "paper", "voc", "imagenet", "voc_lfw", "imagenet_voc", "basic", "lfw_basic", "voc_basic",
               "imagenet_basic", "mse", "ssim", "mse_ssim", "mse_ms_ssim", "mse_ssim_ms_ssim"],
     "baluja": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
     "atique": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
+    **{name: ["", "tiny", "paper", "curriculum", "pairs"] for name in STEGANALYZERS},
+    "asymmetric": ["", "tiny", "paper", "learned_02", "d1_srnet", "d2_yedroudjnet", "both_xunet", "strategy2", "strategy3",
+                   "strategy4", "eta_learned", "input2", "input3", "share_30", "subimages1", "subimages4", "no_reconstruction",
+                   "small_subimages3", "small_learned"],
 }
 TABLE = [(name, preset) for name in PRESETS for preset in PRESETS[name]]
 SIZES = run.Lengths(steps_per_epoch=10, steps=20)
@@ -34,6 +41,12 @@ def load(name):
 
 def one_step(made, state, batch):
     return parallel.train_step(made.train_step)(parallel.replicate(state), parallel.shard(batch), jax.random.key(1))
+
+
+def cancelled(path, params):
+    """Whether a bias is taken away again by the batch normalisation that follows, so that its gradient is rounding alone."""
+    *outside, layer, name = path
+    return name == "bias" and layer.startswith("conv") and (*outside, layer.replace("conv", "norm"), "scale") in params
 
 
 def test_the_table_names_every_config():
@@ -57,9 +70,11 @@ def test_an_unknown_preset_is_refused(name):
 def test_it_builds_and_traces_at_its_own_size(name, preset):
     config = load(name).get_config(preset)
     assert isinstance(config, ConfigDict) and run.plain(config)
-    made = run.method(config, SIZES)
+    # Where a config lists stages, their lengths must add up to its own.
+    sizes = SIZES._replace(steps=config.steps if config.steps > 0 else round(config.epochs * SIZES.steps_per_epoch))
+    made = run.method(config, sizes)
     example = run.example(config)
-    like = run.state_like(made, SIZES, example, 0)
+    like = run.state_like(made, sizes, example, 0)
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, config.batch_size) + leaf.shape[1:], leaf.dtype), example)
     with jax.default_device(jax.local_devices()[0]):
         step = jax.pmap(made.train_step, axis_name=parallel.AXIS, in_axes=(None, 0, None), out_axes=(None, None),
@@ -84,8 +99,8 @@ def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path
     assert all(np.isfinite(value) for value in values.values()), values
     assert parallel.all_finite(first.params)
     for network in start.params:
-        moved = [not np.array_equal(a, b) for a, b in zip(
-            jax.tree.leaves(start.params[network]), jax.tree.leaves(first.params[network]), strict=True)]
+        before, after = (flatten_dict(state.params[network]) for state in (start, first))
+        moved = [not np.array_equal(before[path], after[path]) for path in before if not cancelled(path, before)]
         assert np.mean(moved) > 0.8, network
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, first, Position(1, 0))

@@ -1,15 +1,19 @@
 """Files in pictures: what is hidden comes back exactly, or nothing does; pinned stegos stay readable; covers stay untouched."""
 
+import functools
 import json
 import pathlib
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegojax import hiding, images, secret
+from stegojax import embed, hiding, images, secret
 from stegojax.errors import InputError
+from stegojax.methods import asymmetric
 
 KEY = secret.key_file(bytes(range(32)))
 OTHER = secret.key_file(bytes(range(1, 33)))
@@ -153,6 +157,69 @@ def test_a_header_of_impossible_lengths_is_no_message(stego, monkeypatch):
         with pytest.raises(InputError) as caught:
             hiding.reveal(KEY, stego)
         assert str(caught.value) == secret.NO_MESSAGE
+
+
+@functools.cache
+def learned(shares, code="stc"):
+    """Choices with a generator that was never trained."""
+    section = dict(shares=shares, scheme="hill", payload=0.4, width=0.125, depth=2, stage_lengths=(1,) * (
+        len(shares) - 1 if len(shares) > 2 else 0), network="xunet", discriminator_width=0.125)
+    adam = dict(name="adam", learning_rate=1e-3)
+    made = asymmetric.make(steps_per_epoch=1, generator_optimizer=adam, d1_optimizer=adam, d2_optimizer=adam, **section)
+    key = jax.random.key(0)
+
+    @jax.jit
+    def build(batch):
+        state = made.init(key, batch)
+        for stage in made.stages[1:]:
+            state = stage.begin(state, key)
+        return state
+
+    state = build({"cover": np.zeros((1, 32, 32, 1), np.float32)})
+    return FAST._replace(learned=asymmetric.trained_scheme(state, **section), code=code)
+
+
+@pytest.mark.parametrize("shares,code,shape", [((1, 1), "stc", (37, 51, 1)), ((3, 7), "polar", (29, 33, 3)),
+                                               ((1, 2, 1, 15), "stc", (51, 37, 1))])
+def test_learned_costs_hide_and_the_key_alone_reveals(shares, code, shape):
+    """With an untrained generator, on odd sizes, grey and colour; the header says what the sub-images are."""
+    cover, choices = photograph(shape), learned(shares, code)
+    most = hiding.capacity(cover, choices=choices).most
+    message = np.random.default_rng(0).bytes(most // 2)
+    stego = hiding.hide(KEY, cover, message, choices=choices)
+    assert np.abs(stego.astype(int) - cover.pixels).max() == 1
+    assert hiding.reveal(KEY, stego) == message
+    with pytest.raises(InputError, match="no message"):
+        hiding.reveal(OTHER, stego)
+
+
+def test_the_second_mask_sees_what_was_done_to_the_first():
+    """A rule that makes +1 cheap once there are modifications."""
+    def upwards(cost, cover, before):
+        costs = cost(cover)
+        return costs._replace(plus=jnp.where(jnp.abs(before).sum() > 0, 0.01, 1.0) * costs.plus)
+
+    recipe = embed.masks((1, 1), [embed.no_adjustment, upwards])
+    cover = photograph((64, 64, 1))
+    choices = FAST._replace(learned=embed.Scheme("by hand", learned((1, 1)).learned.cost, recipe))
+    stego = hiding.hide(KEY, cover, np.random.default_rng(1).bytes(120), choices=choices)
+    found = hiding.compare(cover, images.Picture(stego))
+    assert found.raised > 2 * found.lowered
+    assert hiding.reveal(KEY, stego)
+
+
+def test_the_header_of_masks():
+    assert hiding._scheme(learned((3, 7)))[2:] == (3, 3 + 7 * 16)
+    assert hiding._weights(3 + 7 * 16) == (3, 7) and hiding._weights(0x1111) == (1, 1, 1, 1)
+    for nothing in (0, 1, 15, 0x10, 0x101, 0x1011):
+        assert hiding._weights(nothing) == ()
+    assert hiding._scheme(FAST)[2:] == (1, 1)
+
+
+def test_one_sub_image_is_written_as_the_plain_scheme():
+    plain = hiding.hide(KEY, photograph((36, 36, 1)), b"x", choices=FAST._replace(scheme="plain"), salt=bytes(16))
+    alone = hiding.hide(KEY, photograph((36, 36, 1)), b"x", choices=learned((1,)), salt=bytes(16))
+    np.testing.assert_array_equal(plain, alone)
 
 
 def test_another_salt_is_tried_where_the_code_stumbles(monkeypatch):

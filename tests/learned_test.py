@@ -3,13 +3,17 @@
 import pathlib
 import shutil
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from shallow import config, shallow  # noqa: F401
-from stegojax import cli, images, learned, run, tiles, train
+from configs_test import load
+from stegojax import cli, hiding, images, learned, run, secret, tiles, train
+from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import embedded
+from stegojax.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +117,48 @@ def test_an_existing_file_is_replaced_when_told(workdir, files, capsys):
                             "-o", files / "s.png")
     assert code == 0, err
     assert pathlib.Path(files / "s.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def costs_workdir(tmp_path_factory):
+    """A run of the asymmetric-cost GAN whose checkpoint is where training begins."""
+    folder = tmp_path_factory.mktemp("costs")
+    settings = load("asymmetric").get_config("tiny")
+    settings.method.network = "xunet"
+    made = run.method(settings, run.UNKNOWN)
+    run.open_workdir(settings, folder, run.UNKNOWN)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints.save(1, jax.jit(made.init)(jax.random.key(0), run.example(settings)), Position(1, 0))
+    checkpoints.close()
+    return folder
+
+
+def test_a_run_with_learned_costs_hides_files(costs_workdir, files, capsys):
+    """The command's stego is read without the run, in one picture and in many, and options that the run settles are refused."""
+    (files / "key").write_bytes(bytes(range(32)))
+    (files / "message").write_bytes(b"any file")
+    key = ["--key-file", files / "key"]
+    code, out, err = stegojax(capsys, "hide", "--run", costs_workdir, files / "cover.png", files / "message", "-o",
+                              files / "s.png", *key, "--constraint-height", "7")
+    assert code == 0 and "8 bytes hidden" in out, err
+    assert hiding.reveal_file(secret.key_file(bytes(range(32))), files / "s.png") == b"any file"
+    (files / "covers").mkdir()
+    shutil.copy(files / "secret.png", files / "covers" / "a.png")
+    code, out, err = stegojax(capsys, "hide-many", "--run", costs_workdir, files / "covers", files / "message", "-o",
+                              files / "out", *key, "--constraint-height", "7")
+    assert code == 0 and "1 of 1" in out, err
+    assert str(costs_workdir) in (files / "out" / "manifest.json").read_text()
+    code, out, _ = stegojax(capsys, "capacity", "--run", costs_workdir, files / "cover.png")
+    assert code == 0 and str(costs_workdir) in out
+    for arguments, words in ((["hide", "--run", costs_workdir, files / "cover.png", files / "message", "-o", files / "t.png",
+                               "--scheme", "cmd", *key], "--scheme is for messages under a key"),
+                             (["reveal", "--run", costs_workdir, files / "s.png", "-o", files / "m"], "leave out --run"),
+                             (["capacity", "--run", costs_workdir, "--cost", "wow", files / "cover.png"], "--cost is for")):
+        code, out, err = stegojax(capsys, *arguments)
+        assert code == 1 and words in err and not out
+
+
+def test_a_run_without_costs_is_told_from_one_with(workdir, costs_workdir):
+    assert learned.embeds_by_costs(costs_workdir) and not learned.embeds_by_costs(workdir)
+    with pytest.raises(InputError, match="has no costs to embed with; there are some in runs of asymmetric"):
+        learned.load_scheme(workdir)

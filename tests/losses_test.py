@@ -137,3 +137,64 @@ def test_probability_error_by_hand():
 def test_planes_that_do_not_fit_are_refused(call):
     with pytest.raises(ValueError, match="losses|planes|one for each"):
         call(jnp.zeros((2, 4, 4)), jnp.zeros((2, 4, 5)))
+
+
+def test_mean_absolute_error_is_on_the_scale_of_one():
+    x = jnp.zeros((2, 2, 2, 1))
+    y = x.at[0, 0, 0, 0].set(255.0).at[1].set(-51.0)
+    np.testing.assert_allclose(losses.mean_absolute_error(x, y), [1 / 4, 1 / 5], rtol=1e-6)
+    np.testing.assert_allclose(losses.mean_absolute_error(x, y / 255, max_value=1.0), [1 / 4, 1 / 5], rtol=1e-6)
+    with pytest.raises(ValueError, match="mean_absolute_error: two pictures of one shape"):
+        losses.mean_absolute_error(x, y[:1])
+
+
+def test_bit_cross_entropy_by_hand():
+    """A sigmoid of 3/4 for a 1 and a 0; certainty that is right, and wrong; no opinion."""
+    logits = jnp.asarray([[[np.log(3.0)], [np.log(3.0)]], [[1e4], [1e4]], [[0.0], [-1e4]]])
+    bits = jnp.asarray([[[1.0], [0.0]], [[1.0], [0.0]], [[1.0], [0.5]]])
+    expected = [(np.log(4 / 3) + np.log(4)) / 2, 1e4 / 2, (np.log(2) + 1e4 / 2) / 2]
+    np.testing.assert_allclose(losses.bit_cross_entropy(logits, bits), expected, rtol=1e-6)
+    gradient = jax.grad(lambda z: losses.bit_cross_entropy(z, bits).sum())(logits)[..., 0]
+    np.testing.assert_allclose(gradient, [[-1 / 8, 3 / 8], [0, 1 / 2], [-1 / 4, -1 / 4]], atol=1e-6)
+
+
+def test_squared_bit_error_by_hand():
+    estimates, bits = jnp.asarray([[0.5, 2.0], [1.0, 0.0]]), jnp.asarray([[1.0, 0.0], [1.0, 0.0]])
+    np.testing.assert_allclose(losses.squared_bit_error(estimates, bits), [(0.25 + 4) / 2, 0])
+
+
+def test_critic_gap_by_hand():
+    covers, stegos = jnp.asarray([[1.0], [-2.0]]), jnp.asarray([[0.25], [5.0]])
+    assert losses.critic_gap(covers, stegos).tolist() == [0.75, -7.0]
+    for wrong in (stegos[:1], stegos[:, 0], jnp.zeros((2, 2))):
+        with pytest.raises(ValueError, match=r"critic_gap: scores \[B, 1\] are needed"):
+            losses.critic_gap(covers if wrong.shape != (2, 2) else wrong, wrong)
+
+
+def test_gradient_penalty_by_hand_and_at_no_slope():
+    gradients = jnp.asarray([[[3.0, 0.0], [0.0, 4.0]], [[0.6, 0.0], [0.8, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    np.testing.assert_allclose(losses.gradient_penalty(gradients), [16, 0, 1], atol=1e-6)
+    slope = jax.grad(lambda g: losses.gradient_penalty(g).sum())(gradients)
+    # d/dg = 2 (|g| - 1) g / |g|.
+    np.testing.assert_allclose(slope, [[[4.8, 0], [0, 6.4]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]], atol=1e-5)
+    with pytest.raises(ValueError, match=r"gradient_penalty: gradients \[B, ...\] are needed, \(3,\)"):
+        losses.gradient_penalty(jnp.zeros(3))
+
+
+def test_inconsistency_by_hand_and_where_nothing_differs():
+    covers = jnp.asarray([[0.0, 1.0], [0.5, 0.5]])
+    stegos = jnp.asarray([[1.0, 0.0], [0.5, 0.5]])
+    expected = [0.6 / 1.0001, 0.6 / 1e-4]
+    np.testing.assert_allclose(losses.inconsistency(covers, stegos), expected, rtol=1e-5)
+    np.testing.assert_allclose(losses.inconsistency(covers, stegos, scale=1.2), np.multiply(2, expected), rtol=1e-5)
+    assert np.isfinite(jax.grad(lambda s: losses.inconsistency(covers, s).sum())(stegos)).all()
+
+
+@pytest.mark.parametrize("loss", [losses.bit_cross_entropy, losses.squared_bit_error, losses.inconsistency])
+def test_bits_that_do_not_fit_are_refused(loss):
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: two arrays of one shape \[B, ...\] are needed"):
+        loss(jnp.zeros((2, 3)), jnp.zeros((2, 4)))
+    with pytest.raises(ValueError, match="two arrays of one shape"):
+        loss(jnp.zeros(3), jnp.zeros(3))
+    with pytest.raises(ValueError, match="float arrays are needed, float32 and int32"):
+        loss(jnp.zeros((2, 3)), jnp.zeros((2, 3), jnp.int32))

@@ -155,3 +155,10 @@ def test_many_planes_are_read_only_when_their_turn_comes():
 def test_many_planes_have_one_size_and_whole_pixels(planes, batch_size, what):
     with pytest.raises(InputError, match=what):
         list(feature_batches(spam.features, planes, batch_size=batch_size))
+
+
+def test_calls_outside_jit_compile_once_per_shape():
+    before = spam._mapped._cache_size()
+    for seed in range(3):
+        spam.features(jnp.asarray(rough(21, 33, seed)[None]))
+    assert spam._mapped._cache_size() == before + 1

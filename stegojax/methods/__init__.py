@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from stegojax.methods import isgan, picture_autoencoder, steganalyzer
+from stegojax.methods import asymmetric, isgan, picture_autoencoder, steganalyzer
 
 METHODS = {
     "isgan": isgan.make,
     "baluja": partial(picture_autoencoder.make, picture_autoencoder.baluja_networks),
     "atique": partial(picture_autoencoder.make, picture_autoencoder.atique_networks),
     "steganalyzer": steganalyzer.make,
+    "asymmetric": asymmetric.make,
 }

@@ -7,6 +7,9 @@ diagonal ones. They are joint frequencies, as in the authors' released extractor
 
 from __future__ import annotations
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -42,7 +45,12 @@ def features(planes: Array, *, at_once: int = 1) -> Array:
     check_planes(planes, smallest=SMALLEST)
     if at_once < 1:
         raise InputError(f"at least one plane is worked on at a time; got at_once={at_once}")
-    return lax.map(_of_plane, planes, batch_size=min(at_once, planes.shape[0]))
+    return _mapped(planes, min(at_once, planes.shape[0]))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _mapped(planes, at_once):
+    return lax.map(_of_plane, planes, batch_size=at_once)
 
 
 def _of_plane(plane):

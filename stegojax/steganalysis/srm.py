@@ -8,9 +8,11 @@ minima and maxima, twice 169 from single residuals. The features of one submodel
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -194,7 +196,12 @@ def _features(planes, steps, at_once):
     check_planes(planes, smallest=SMALLEST)
     if at_once < 1:
         raise InputError(f"at least one plane is worked on at a time; got at_once={at_once}")
-    return lax.map(lambda plane: _of_plane(plane, steps), planes, batch_size=min(at_once, planes.shape[0]))
+    return _mapped(planes, steps, min(at_once, planes.shape[0]))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _mapped(planes, steps, at_once):
+    return lax.map(lambda plane: _of_plane(plane, steps), planes, batch_size=at_once)
 
 
 def _of_plane(plane, steps):
