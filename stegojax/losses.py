@@ -1,7 +1,8 @@
 """Leaf losses: arrays in, one value per example out, for researchers to compose.
 
 Pictures are `[B, H, W, C]` in pixel units, 0..`max_value`; every loss on pictures is measured on the scale [0, 1], so its size
-does not depend on `max_value`. Results are `[B]`; a method takes their mean. Weight decay belongs to the optimiser. Losses on embedding take planes `[B, H, W]`.
+does not depend on `max_value`. Results are `[B]`; a method takes their mean. Weight decay belongs to the optimiser. Losses on
+embedding take planes `[B, H, W]`.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 
 Pictures are `[B, H, W, C]` float, in pixel units, and are measured as given: round and clip a stego first. Figures of pictures
 and bits are `[B]`, one per example, to be averaged with `masked_mean`. Detectors' scores are `[N]`, larger for stego, with
-labels 0 for cover and 1 for stego.
+labels 0 for cover and 1 for stego. Figures of text are of a whole set of sentences, each a sequence of words and marks
+(`data.tokenizer.split`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +16,8 @@ import numpy as np
 from stegojax.similarity import check_pair, ms_ssim, ms_ssim_scales, ssim
 from stegojax.types import Array
 
-__all__ = ["PSNR_CAP", "accuracy", "area_under_curve", "bit_accuracy", "detection_error", "masked_mean", "ms_ssim",
-           "ms_ssim_scales", "psnr", "ssim"]
+__all__ = ["PSNR_CAP", "accuracy", "area_under_curve", "bit_accuracy", "bleu", "detection_error", "exact_match",
+           "frechet_distance", "masked_mean", "ms_ssim", "ms_ssim_scales", "psnr", "ssim", "wer"]
 
 PSNR_CAP = 150.0
 """The PSNR of equal pictures, in dB, instead of infinity, so that averages exist. One level in one pixel of 10^10 is 148 dB."""
@@ -181,3 +184,114 @@ def masked_mean(values: Array, mask: Array) -> Array:
         raise ValueError(f"masked_mean: values and mask of one shape are needed, {values.shape} and {mask.shape} were given")
     counts = mask.astype(bool)
     return jnp.sum(jnp.where(counts, values, 0.0)) / jnp.sum(counts)
+
+
+def _check_texts(caller: str, references: Sequence[Sequence[str]], revealed: Sequence[Sequence[str]]) -> None:
+    if len(references) != len(revealed) or not len(references):
+        raise ValueError(f"{caller}: as many sentences in both sets are needed, and at least one, {len(references)} and "
+                         f"{len(revealed)} were given")
+    for name, sentences in (("references", references), ("revealed", revealed)):
+        for number, sentence in enumerate(sentences):
+            if isinstance(sentence, str) or any(not token or any(map(str.isspace, token)) for token in sentence):
+                raise ValueError(f"{caller}: sentences must be sequences of words without spaces, {sentence!r} was given as "
+                                 f"number {number} of {name}; split it first")
+
+
+def bleu(references: Sequence[Sequence[str]], revealed: Sequence[Sequence[str]]) -> float:
+    """BLEU-4 of a set of sentences: how many runs of one to four words came back, with a penalty for brevity.
+
+    Source: Papineni et al. 2002, Section 2.3, without smoothing, over the whole set; one reference per sentence (by sacrebleu).
+
+    Args:
+      references: the hidden sentences, each a sequence of words and marks.
+      revealed: what came back, in the same order; a sentence may be empty.
+
+    Returns:
+      0 to 1; 0 if not a single run of four words came back.
+
+    Raises:
+      ValueError: the sets differ in length or are empty, or a sentence has not been split.
+    """
+    _check_texts("bleu", references, revealed)
+    import sacrebleu  # here, since the command line starts without it
+
+    score = sacrebleu.corpus_bleu([" ".join(words) for words in revealed], [[" ".join(words) for words in references]],
+                                  tokenize="none", smooth_method="none", force=True)
+    return min(score.score / 100.0, 1.0)
+
+
+def wer(references: Sequence[Sequence[str]], revealed: Sequence[Sequence[str]]) -> float:
+    """The word error rate of a set of sentences: words to replace, leave out and put in, over words that were hidden.
+
+    Source: the definition (Levenshtein's distance between words), over the whole set (by jiwer).
+
+    Args:
+      references: the hidden sentences, each a sequence of words and marks, at least one.
+      revealed: what came back, in the same order; a sentence may be empty.
+
+    Returns:
+      From 0; above 1 where more words came back than were hidden.
+
+    Raises:
+      ValueError: the sets differ in length or are empty, a sentence has not been split, or a reference has no word.
+    """
+    _check_texts("wer", references, revealed)
+    if not all(map(len, references)):
+        raise ValueError("wer: every reference needs a word, an empty one was given")
+    import jiwer  # here, since the command line starts without it
+
+    return jiwer.wer([" ".join(words) for words in references], [" ".join(words) for words in revealed])
+
+
+def exact_match(references: Sequence[Sequence[str]], revealed: Sequence[Sequence[str]]) -> float:
+    """The share of sentences that came back word for word.
+
+    Source: the definition.
+
+    Args:
+      references: the hidden sentences, each a sequence of words and marks.
+      revealed: what came back, in the same order.
+
+    Returns:
+      0 to 1.
+
+    Raises:
+      ValueError: the sets differ in length or are empty, or a sentence has not been split.
+    """
+    _check_texts("exact_match", references, revealed)
+    return sum(list(one) == list(other) for one, other in zip(references, revealed, strict=True)) / len(references)
+
+
+def frechet_distance(mean_x: np.ndarray, covariance_x: np.ndarray, mean_y: np.ndarray, covariance_y: np.ndarray) -> float:
+    """The squared Frechet distance of two normal distributions, `|m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2))`.
+
+    Source: Dowson and Landau 1982; Heusel et al. 2017, eq. (6). It is called FID only if the features are those of the
+    Inception network. Covariances may be singular: the trace of the root comes from the eigenvalues of
+    `C_x^(1/2) C_y C_x^(1/2)`.
+
+    Args:
+      mean_x, mean_y: `[D]`, means of the features of two sets of pictures.
+      covariance_x, covariance_y: `[D, D]`, their covariances, symmetric; float64 is advised.
+
+    Returns:
+      From 0, in the features' unit squared; computed in float64.
+
+    Raises:
+      ValueError: the shapes do not fit, a number is not finite, or a covariance is not symmetric.
+    """
+    means = [np.asarray(mean, np.float64) for mean in (mean_x, mean_y)]
+    covariances = [np.asarray(covariance, np.float64) for covariance in (covariance_x, covariance_y)]
+    size = means[0].shape
+    if len(size) != 1 or means[1].shape != size or any(matrix.shape != size * 2 for matrix in covariances):
+        raise ValueError("frechet_distance: means [D] and covariances [D, D] are needed, "
+                         f"{[array.shape for array in (*means, *covariances)]} were given")
+    if not all(np.isfinite(array).all() for array in (*means, *covariances)):
+        raise ValueError("frechet_distance: finite means and covariances are needed")
+    for matrix in covariances:
+        if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-6 * np.abs(matrix).max(initial=0.0)):
+            raise ValueError("frechet_distance: symmetric covariances are needed")
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    between = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    distance = np.sum((means[0] - means[1]) ** 2) + np.trace(covariances[0]) + np.trace(covariances[1])
+    return float(max(0.0, distance - 2.0 * np.sum(np.sqrt(np.maximum(between, 0.0)))))

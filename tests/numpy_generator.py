@@ -5,14 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def draw(network, *inputs, seed=0, **options):
-    """Parameters and statistics drawn with NumPy: no bias, scale, mean or variance is left where it has no effect."""
+def draw(network, *inputs, seed=0, gain=1.0, **options):
+    """Parameters and statistics drawn with NumPy: no bias, scale, mean or variance is left where it has no effect.
+
+    Kernels are Xavier's times the gain: a larger one keeps the pictures of a deep thin generator apart.
+    """
     rng = np.random.default_rng(seed)
 
     def one(path, leaf):
         noise = rng.uniform(-1, 1, leaf.shape).astype(np.float32)
         if path[-1].key == "kernel":
-            return noise * np.float32(np.sqrt(6 / (np.prod(leaf.shape[:-2]) * sum(leaf.shape[-2:]))))
+            return noise * np.float32(gain * np.sqrt(6 / (np.prod(leaf.shape[:-2]) * sum(leaf.shape[-2:]))))
         return 1 + 0.3 * np.abs(noise) if path[-1].key in ("var", "scale") else 0.3 * noise
 
     return jax.tree_util.tree_map_with_path(one, shapes(network, *inputs, **options))

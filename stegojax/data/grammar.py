@@ -1,8 +1,8 @@
 """Synthetic English: sentence number n of a small grammar, for any n, the same on every machine.
 
 The grammar has statements, questions, requests, compounds and quotations in four tenses, with agreement of subject and verb;
-a verb takes objects that it can take. Its words are about five hundred. The sentences are plausible one by one and mean nothing
-together: text to try a system on, not a corpus.
+a verb is given objects that it can take. It knows some six hundred words, and prices and times of day. The sentences have 3 to
+about 30 words and marks, are plausible one by one and mean nothing together: text to try a system on, not a corpus.
 """
 
 from __future__ import annotations
@@ -11,36 +11,40 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_NAMES = ("Anna", "Ben", "Carla", "David", "Ella", "Frank", "Grace", "Hugo", "Irene", "Jack", "Kate", "Leo", "Maria", "Nina",
-          "Oscar", "Paula", "Ralph", "Sara", "Tim", "Vera")
-_PERSONS = ("aunt", "baker", "boss", "brother", "cousin", "daughter", "doctor", "driver", "father", "friend", "grandmother", "guest",
-            "mother", "neighbor", "nurse", "sister", "son", "teacher", "uncle", "waiter")
+_NAMES = {"Anna": "she", "Ben": "he", "Carla": "she", "David": "he", "Ella": "she", "Frank": "he", "Grace": "she", "Hugo": "he",
+          "Irene": "she", "Jack": "he", "Kate": "she", "Leo": "he", "Maria": "she", "Nina": "she", "Oscar": "he",
+          "Paula": "she", "Ralph": "he", "Sara": "she", "Tim": "he", "Vera": "she"}
+_PERSONS = {"aunt": "she", "baker": "he", "boss": "she", "brother": "he", "cousin": "he", "daughter": "she", "doctor": "she",
+            "driver": "he", "father": "he", "friend": "she", "grandmother": "she", "guest": "he", "mother": "she",
+            "neighbor": "she", "nurse": "he", "sister": "she", "son": "he", "teacher": "she", "uncle": "he", "waiter": "he"}
 _GROUPS = ("children", "students", "parents", "players", "farmers", "visitors", "workers", "twins")
 _OWNERS = ("my", "your", "his", "her", "our", "their")
 _FOODS = ("apple", "bread", "cake", "cheese", "egg", "fish", "lemon", "melon", "omelet", "orange", "pear", "pie", "salad",
           "sandwich", "soup", "steak")
 _MASS = ("bread", "cheese", "fish", "soup", "salad", "steak", "rice", "butter", "tea", "milk")
-_THINGS = ("basket", "bicycle", "book", "bottle", "box", "camera", "chair", "clock", "coat", "cup", "guitar", "hammer", "hat", "key",
-           "knife", "ladder", "lamp", "map", "mirror", "newspaper", "pen", "piano", "picture", "plate", "radio", "ring", "rope", "shirt",
-           "suitcase", "table", "ticket", "umbrella", "vase", "watch")
-_ANIMALS = ("bear", "bird", "cat", "cow", "dog", "donkey", "duck", "elephant", "fox", "frog", "goat", "horse", "owl", "rabbit", "sheep",
-            "snake")
+_THINGS = ("basket", "bicycle", "book", "bottle", "box", "camera", "chair", "clock", "coat", "cup", "guitar", "hammer", "hat",
+           "key", "knife", "ladder", "lamp", "map", "mirror", "newspaper", "pen", "piano", "picture", "plate", "radio",
+           "ring", "rope", "shirt", "suitcase", "table", "ticket", "umbrella", "vase", "watch")
+_ANIMALS = ("bear", "bird", "cat", "cow", "dog", "donkey", "duck", "elephant", "fox", "frog", "goat", "horse", "owl",
+            "rabbit", "sheep", "snake")
 _TEXTS = ("letter", "story", "poem", "report", "postcard", "message", "song", "recipe", "diary", "speech")
-_PLACES = ("airport", "bank", "beach", "bridge", "church", "factory", "farm", "forest", "garden", "harbor", "hospital", "hotel",
-           "island", "kitchen", "lake", "library", "market", "museum", "office", "park", "restaurant", "river", "school", "station",
-           "theater", "tower", "village", "zoo")
+_PLACES = ("airport", "bank", "beach", "bridge", "church", "factory", "farm", "forest", "garden", "harbor", "hospital",
+           "hotel", "island", "kitchen", "lake", "library", "market", "museum", "office", "park", "restaurant", "river",
+           "school", "station", "theater", "tower", "village", "zoo")
 _CITIES = ("Athens", "Berlin", "Boston", "Cairo", "Lima", "London", "Madrid", "Oslo", "Paris", "Rome", "Sydney", "Tokyo")
 _COLORS = ("black", "blue", "brown", "green", "grey", "red", "white", "yellow")
-_QUALITIES = ("beautiful", "big", "broken", "cheap", "clean", "dirty", "expensive", "heavy", "interesting", "light", "new", "old",
-              "ordinary", "round", "small", "strange", "ugly", "wonderful")
-_MOODS = ("angry", "busy", "careful", "cheerful", "clever", "curious", "happy", "hungry", "ill", "kind", "late", "lonely", "nervous",
-          "polite", "proud", "quiet", "ready", "sad", "shy", "sleepy", "surprised", "thirsty", "tired", "worried")
+_QUALITIES = ("beautiful", "big", "broken", "cheap", "clean", "dirty", "expensive", "heavy", "interesting", "light", "new",
+              "old", "ordinary", "round", "small", "strange", "ugly", "wonderful")
+_MOODS = ("angry", "busy", "careful", "cheerful", "clever", "curious", "happy", "hungry", "ill", "kind", "late", "lonely",
+          "nervous", "polite", "proud", "quiet", "ready", "sad", "shy", "sleepy", "surprised", "thirsty", "tired", "worried")
 _WEATHER = ("cold", "dark", "foggy", "hot", "sunny", "warm", "windy", "wet")
 _NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
-_MANNERS = ("slowly", "quickly", "carefully", "quietly", "alone", "together", "again", "at once", "with pleasure", "without help")
+_MANNERS = ("slowly", "quickly", "carefully", "quietly", "alone", "together", "again", "at once", "with pleasure",
+            "without help")
 _PAST = ("yesterday", "last night", "last week", "last summer", "this morning", "an hour ago", "a long time ago", "on Monday",
          "on Friday", "in the morning")
-_PRESENT = ("every day", "every morning", "every week", "on Sundays", "in winter", "in the evening", "after school", "at night")
+_PRESENT = ("every day", "every morning", "every week", "on Sundays", "in winter", "in the evening", "after school",
+            "at night")
 _NOW = ("now", "at the moment", "right now", "today")
 _FUTURE = ("tomorrow", "next week", "next year", "tonight", "soon", "on Tuesday", "after lunch", "before dinner", "some day")
 _MODALS = ("can", "could", "must", "should", "may", "might", "would")
@@ -147,10 +151,10 @@ class _Choices:
 class Subject(NamedTuple):
     """Who acts.
 
-    text:   in a statement.
-    third:  whether the verb takes an s.
-    be:     "am", "is" or "are".
-    person: which pronoun stands for it.
+    text:    in a statement.
+    third:   whether the verb takes an s.
+    be:      "am", "is" or "are".
+    pronoun: what stands for it in the next clause.
     """
 
     text: str
@@ -178,7 +182,10 @@ def sentence(number: int) -> str:
     if number < 0:
         raise ValueError(f"sentence: a number from 0 on is needed, {number} was given")
     choices = _Choices(number)
-    text = choices.pick(_KINDS)(choices)
+    return _capitalised(choices.pick(_KINDS)(choices))
+
+
+def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
@@ -195,9 +202,11 @@ def _subject(choices: _Choices) -> Subject:
     if kind == "p":
         return choices.pick(_PRONOUNS)
     if kind == "n":
-        return Subject(choices.pick(_NAMES), True, "is", choices.pick(("he", "she")))
+        name = choices.pick(tuple(_NAMES))
+        return Subject(name, True, "is", _NAMES[name])
     if kind == "f":
-        return Subject(f"{choices.pick((*_OWNERS, 'the'))} {choices.pick(_PERSONS)}", True, "is", choices.pick(("he", "she")))
+        person = choices.pick(tuple(_PERSONS))
+        return Subject(f"{choices.pick((*_OWNERS, 'the'))} {person}", True, "is", _PERSONS[person])
     return Subject(f"{choices.pick((*_OWNERS, 'the', 'these', 'both', 'all'))} {choices.pick(_GROUPS)}", False, "are", "they")
 
 
@@ -217,7 +226,7 @@ def _many(noun_phrase: str) -> str:
 
 
 def _person(choices: _Choices) -> str:
-    return choices.pick((choices.pick(_NAMES), f"{choices.pick(_OWNERS)} {choices.pick(_PERSONS)}",
+    return choices.pick((choices.pick(tuple(_NAMES)), f"{choices.pick(_OWNERS)} {choices.pick(tuple(_PERSONS))}",
                          choices.pick(("me", "you", "him", "her", "us", "them"))))
 
 
@@ -247,7 +256,7 @@ def _rest(choices: _Choices, verb: Verb, times: Sequence[str]) -> str:
     """What follows the verb."""
     words = [_OBJECTS[verb.object](choices)]
     if verb.object in ("thing", "text", "food", "animal") and choices.chance(4):
-        words.append(f"{choices.pick(('in', 'near', 'behind'))} the {choices.pick(_PLACES)}")
+        words.append(f"{choices.pick(('at', 'near', 'behind'))} the {choices.pick(_PLACES)}")
     if choices.chance(2):
         words.append(choices.pick(times))
     return " ".join(words)
@@ -292,7 +301,7 @@ def _quality(choices: _Choices) -> str:
 
 def _existence(choices: _Choices) -> str:
     noun = f"{choices.pick((*_COLORS, 'big', 'small', 'old', 'young'))} {choices.pick((*_ANIMALS, *_THINGS))}"
-    place = f"{choices.pick(('in', 'near', 'behind', 'beside'))} the {choices.pick(_PLACES)}"
+    place = f"{choices.pick(('near', 'behind', 'beside'))} the {choices.pick(_PLACES)}"
     if choices.chance(2):
         return f"there {choices.pick(('are', 'were'))} {choices.pick(_NUMBERS)} {_many(noun)} {place}."
     return f"there {choices.pick(('is', 'was'))} {_article(noun)} {place}."
@@ -309,7 +318,8 @@ def _question(choices: _Choices) -> str:
 
 def _request(choices: _Choices) -> str:
     verb = choices.pick(_VERBS)
-    opening = choices.pick(("please ", "", "do not ", "please do not ", "never ", "let's ", f"{choices.pick(_NAMES)}, please "))
+    opening = choices.pick(("please ", "", "do not ", "please do not ", "never ", "let's ", "{}, please "))
+    opening = opening.format(choices.pick(tuple(_NAMES)))
     return f"{opening}{verb.base} {_rest(choices, verb, _FUTURE)}{choices.pick('..!')}"
 
 
@@ -323,32 +333,31 @@ def _compound(choices: _Choices) -> str:
 def _condition(choices: _Choices) -> str:
     subject, verb = _subject(choices), choices.pick(_VERBS)
     weather = choices.pick(("rains", "snows", *(f"is {word}" for word in _WEATHER)))
-    return (f"{choices.pick(('if', 'when', 'unless'))} it {weather}{choices.pick(('', ' tomorrow', ' tonight'))}, {subject.text} "
-            f"{choices.pick(('will', 'can', 'must', 'should'))} {verb.base} {_rest(choices, verb, _FUTURE)}.")
+    opening, when = choices.pick(("if", "when", "unless")), choices.pick(("", " tomorrow", " tonight"))
+    modal = choices.pick(("will", "can", "must", "should"))
+    return f"{opening} it {weather}{when}, {subject.text} {modal} {verb.base} {_rest(choices, verb, _FUTURE)}."
 
 
 def _report(choices: _Choices) -> str:
     subject = _subject(choices)
     verb = choices.pick(("said", "thought", "knew", "heard", "hoped", "wrote"))
     if choices.chance(3):
-        return f'"{_sentence_case(_clause(choices))}," {subject.text} said.'
+        return f'"{_capitalised(_clause(choices))}," {subject.text} said.'
     return f"{subject.text} {verb} that {_clause(choices)}."
 
 
-def _sentence_case(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
 def _price(choices: _Choices) -> str:
-    price = choices.pick(range(2, 100)) * choices.pick((1, 5, 10))
-    return f"{choices.pick((*_OWNERS, 'the', 'this'))} {choices.pick(_THINGS)} {choices.pick(('costs', 'cost'))} {price} dollars."
+    owner, verb = choices.pick((*_OWNERS, "the", "this")), choices.pick(("costs", "cost"))
+    price = choices.pick((*range(2, 21), *range(25, 100, 5), *range(100, 1000, 50)))
+    return f"{owner} {choices.pick(_THINGS)} {verb} {price} dollars."
 
 
 def _time(choices: _Choices) -> str:
     hour, minute = choices.pick(range(1, 13)), choices.pick(("00", "15", "30", "45"))
+    which = choices.pick(("the", "our", "the next", "the last"))
     what = choices.pick(("train", "bus", "meeting", "lesson", "film", "concert", "game"))
-    return f"{choices.pick(('the', 'our', 'the next', 'the last'))} {what} {choices.pick(('begins', 'ends', 'is'))} at {hour}:{minute}."
+    return f"{which} {what} {choices.pick(('begins', 'ends', 'is'))} at {hour}:{minute}."
 
 
-_KINDS = (*[_statement] * 8, _state, _quality, _existence, *[_question] * 3, *[_request] * 2, *[_compound] * 3, *[_condition] * 2,
-          *[_report] * 2, _price, _time)
+_KINDS = (*[_statement] * 8, _state, _quality, _existence, *[_question] * 3, *[_request] * 2, *[_compound] * 3,
+          *[_condition] * 2, *[_report] * 2, _price, _time)

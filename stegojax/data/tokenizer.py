@@ -116,8 +116,8 @@ class Vocabulary:
             raise InputError(f"a vocabulary holds {twice!r} twice; build it anew from its sentences")
         for word in self.words[len(SPECIAL):]:
             if split(word) != [word]:
-                raise InputError(f"a vocabulary holds {word!r}, which is not one word in its normal form; build it anew from its "
-                                 "sentences")
+                raise InputError(f"a vocabulary holds {word!r}, which is not one word in its normal form; build it anew from "
+                                 "its sentences")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -158,11 +158,12 @@ class Vocabulary:
             raise InputError("the sentence is empty; give at least one word")
         room = length - 2
         if len(tokens) > room:
-            raise InputError(f"the sentence has {len(tokens)} words and marks, and there is room for {max(room, 0)}: shorten it; "
-                             f"{tokens[max(room, 0)]!r} is the first too many")
+            raise InputError(f"the sentence has {len(tokens)} words and marks, and there is room for {max(room, 0)}; shorten "
+                             f"it: {tokens[max(room, 0)]!r} is the first too many")
         missing = next((token for token in tokens if token not in self.number_of), None)
         if missing is not None and unknown == "refuse":
-            raise InputError(f"the word {missing!r} is not in the vocabulary of {len(self) - len(SPECIAL)} words; use another word")
+            raise InputError(f"the word {missing!r} is not in the vocabulary of {len(self) - len(SPECIAL)} words; use another "
+                             "word")
         numbers = [BEGIN, *(self.number_of.get(token, UNKNOWN) for token in tokens), END]
         ids = np.full(length, PADDING, np.int32)
         ids[:len(numbers)] = numbers
@@ -203,7 +204,8 @@ class Vocabulary:
         if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
             raise ValueError(f"Vocabulary.tokens_of: a row of integers [T] is needed, {ids.dtype} {ids.shape} was given")
         if ids.size and not (0 <= ids.min() and ids.max() < len(self)):
-            raise ValueError(f"Vocabulary.tokens_of: numbers 0..{len(self) - 1} are needed, {ids.min()}..{ids.max()} were given")
+            raise ValueError(f"Vocabulary.tokens_of: numbers 0..{len(self) - 1} are needed, {ids.min()}..{ids.max()} were "
+                             "given")
         ends = np.flatnonzero(ids == END)
         return [self.words[i] for i in ids[:ends[0] if ends.size else None] if i not in (PADDING, BEGIN)]
 
@@ -249,12 +251,13 @@ def build(sentences: Iterable[str], *, min_count: int = 2, max_size: int = 0) ->
       InputError: no token occurs that often, or the numbers make no sense.
     """
     if min_count < 1 or max_size < 0 or 0 < max_size <= len(SPECIAL):
-        raise InputError(f"a vocabulary needs min_count of at least 1 and max_size of 0 or more than {len(SPECIAL)}, {min_count} and "
-                         f"{max_size} were given")
+        raise InputError(f"a vocabulary needs min_count of at least 1 and max_size of 0 or more than {len(SPECIAL)}, "
+                         f"{min_count} and {max_size} were given")
     counts = collections.Counter(token for sentence in sentences for token in split(sentence))
-    frequent = sorted((token for token, times in counts.items() if times >= min_count), key=lambda token: (-counts[token], token))
+    frequent = [token for token, times in counts.items() if times >= min_count]
     if not frequent:
         raise InputError(f"no word occurs {min_count} times in the text; give more sentences or lower min_count")
+    frequent.sort(key=lambda token: (-counts[token], token))
     return Vocabulary((*SPECIAL, *frequent[:max_size - len(SPECIAL) if max_size else None]))
 
 

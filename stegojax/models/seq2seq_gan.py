@@ -1,0 +1,448 @@
+"""The networks of Seq2Seq-GAN: a sentence becomes a picture of 64x64 pixels, and the picture the sentence again.
+
+Sender: an LSTM reads the sentence into a *state* of two vectors, which a generator makes a picture of. Receiver: a second
+convolutional network reads the state from the picture, and a second LSTM writes the sentence. A discriminator tells the
+pictures from photographs. ("Generative image steganography based on Seq2Seq and GAN", 25th Meeting on Image Recognition and
+Understanding; layers that the text leaves open are marked in the classes.)
+
+A secret key can take part in three ways, for a method to choose from:
+
+* "plane", the paper's own (Section 5): the key is one more channel of what the generator reads. The receiver does without it,
+  and pictures of one sentence under different keys hardly differ.
+* "modulation": a key network gives a scale and a shift for every channel after every batch normalisation, of the generator and
+  of the receiver's network, as styles do in StyleGAN2 and labels in conditional batch normalisation.
+* `scramble` and `unscramble`, outside the networks: the key permutes the state's numbers and turns their signs. Pictures of one
+  sentence under two keys then differ as those of two sentences do, and under a wrong key the state is noise.
+
+Rows of word numbers are int32 `[B, T]` (`data.tokenizer`), states float32 `[B, 2, 256]` in (-1, 1), keys float32 `[B, 64]`,
+usually standard normal. Pictures are `[B, 64, 64, 3]`, float32 in pixel units 0..255; inside, networks work in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from stegojax.data.tokenizer import BEGIN, END, PADDING
+from stegojax.models import dcgan, layers
+from stegojax.types import Array, Key
+
+STATE = 256
+"""Numbers in each of the two vectors of a state, and units of both LSTMs."""
+
+SECRET = 64
+"""Numbers in a secret key."""
+
+SIZE = 64
+"""Height and width of the pictures."""
+
+GRID = 8
+"""Height, width and channels of the block of numbers that a state is to the generator."""
+
+TRUNK = 256
+"""Channels of the generator's convolution and residual blocks."""
+
+RESIDUAL = 2
+"""How many residual blocks the generator has."""
+
+GROWING = (128, 64, 32)
+"""Channels of the generator's transposed convolutions."""
+
+SHRINKING = (64, 128, 256, 512)
+"""Channels of the layers of the discriminator and of the receiver's network."""
+
+STYLE = 128
+"""Units of the layers of the key network."""
+
+style_init = nn.initializers.variance_scaling(1 / 16, "fan_in", "truncated_normal")
+"""Initialisation of the scales and shifts: with it an untrained generator's picture changes as much from key to key as from
+sentence to sentence (mean differences of 27 and 28 levels); with variance 1 the keys drown the sentences (47 and 12)."""
+
+KEYED = ("none", "plane", "modulation")
+"""How a secret key can take part in a network."""
+
+
+def _check_rows(caller: str, ids: Array) -> None:
+    if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise ValueError(f"{caller}: rows of integers [B, T] are needed, {ids.dtype} {ids.shape} was given")
+
+
+def _check_states(caller: str, states: Array) -> None:
+    if states.ndim != 3 or states.shape[1:] != (2, STATE) or states.dtype != jnp.float32:
+        raise ValueError(f"{caller}: states must be a float32 array [B, 2, {STATE}], {states.dtype} {states.shape} was "
+                         "given")
+
+
+def _check_pictures(caller: str, pictures: Array) -> None:
+    if pictures.ndim != 4 or pictures.shape[1:] != (SIZE, SIZE, 3) or pictures.dtype != jnp.float32:
+        raise ValueError(f"{caller}: pictures must be a float32 array [B, {SIZE}, {SIZE}, 3] in 0..255, {pictures.dtype} "
+                         f"{pictures.shape} was given")
+
+
+def _check_secret(caller: str, keyed: str, known: tuple[str, ...], secret: Array | None, batch: int) -> None:
+    if keyed not in known:
+        raise ValueError(f"{caller}: keyed must be one of {', '.join(known)}, {keyed!r} was given")
+    if (secret is None) != (keyed == "none"):
+        raise ValueError(f"{caller}: keyed = {keyed!r} goes {'without' if keyed == 'none' else 'with'} a secret key")
+    if secret is not None and (secret.shape != (batch, SECRET) or secret.dtype != jnp.float32):
+        raise ValueError(f"{caller}: secret keys must be a float32 array [{batch}, {SECRET}], {secret.dtype} {secret.shape} "
+                         "was given")
+
+
+class SentenceEncoder(nn.Module):
+    """The sender's LSTM (Figure 3a): the state that a sentence leaves behind.
+
+    The text has a linear layer after each of the two vectors; here tanh follows, so that the state has the range of what the
+    receiver's network gives back.
+
+    Attributes:
+      vocabulary: how many entries the vocabulary has.
+    """
+
+    vocabulary: int
+
+    @nn.compact
+    def __call__(self, ids: Array, mask: Array) -> Array:
+        """Reads sentences.
+
+        Args:
+          ids: `[B, T]`, integers, 0 .. vocabulary - 1.
+          mask: `[B, T]`, true from the beginning to the end of the sentence, which begins the row; the rest is not read.
+
+        Returns:
+          `[B, 2, STATE]` in (-1, 1): the LSTM's output and its cell, each after a fully connected layer.
+
+        Raises:
+          ValueError: the rows are not `[B, T]` integers, or the mask has another shape.
+        """
+        _check_rows("seq2seq_gan.SentenceEncoder", ids)
+        if mask.shape != ids.shape:
+            raise ValueError(f"seq2seq_gan.SentenceEncoder: a mask {ids.shape} is needed, {mask.shape} was given")
+        words = nn.Embed(self.vocabulary, STATE, name="embedding")(ids)
+        lstm = nn.RNN(nn.OptimizedLSTMCell(STATE, name="lstm"), return_carry=True, name="rnn")
+        (cell, output), _ = lstm(words, seq_lengths=mask.astype(jnp.int32).sum(axis=1))
+        rows = [nn.Dense(STATE, kernel_init=layers.xavier, name=name)(x) for name, x in (("output", output), ("cell", cell))]
+        return jnp.tanh(jnp.stack(rows, axis=1))
+
+
+class SentenceDecoder(nn.Module):
+    """The receiver's LSTM (Figure 3b): writes a sentence from a state, one word after the other.
+
+    Attributes:
+      vocabulary: how many entries the vocabulary has.
+    """
+
+    vocabulary: int
+
+    def setup(self):
+        self.embedding = nn.Embed(self.vocabulary, STATE)
+        self.lstm = nn.OptimizedLSTMCell(STATE)
+        self.rnn = nn.RNN(self.lstm)
+        self.words = nn.Dense(self.vocabulary, kernel_init=layers.xavier)
+
+    def __call__(self, states: Array, ids: Array) -> Array:
+        """Predicts every next word of sentences that are known so far ("teacher forcing").
+
+        Args:
+          states: `[B, 2, STATE]`.
+          ids: `[B, T]`, integers: the words before those to be predicted, so a row without its last number.
+
+        Returns:
+          `[B, T, vocabulary]`: logits of the word after each of `ids`.
+
+        Raises:
+          ValueError: the states or rows have another shape or type.
+        """
+        _check_states("seq2seq_gan.SentenceDecoder", states)
+        _check_rows("seq2seq_gan.SentenceDecoder", ids)
+        return self.words(self.rnn(self.embedding(ids), initial_carry=begin(states)))
+
+    def step(self, carry: tuple[Array, Array], ids: Array) -> tuple[tuple[Array, Array], Array]:
+        """Reads one word and predicts the next.
+
+        Args:
+          carry: the LSTM's cell and output, `[B, STATE]` each; at first `begin(states)`.
+          ids: `[B]`, integers.
+
+        Returns:
+          The new carry, and logits `[B, vocabulary]`.
+        """
+        carry, output = self.lstm(carry, self.embedding(ids))
+        return carry, self.words(output)
+
+
+def begin(states: Array) -> tuple[Array, Array]:
+    """What the receiver's LSTM starts from: a state's second vector is its cell, the first its output.
+
+    Args:
+      states: `[B, 2, STATE]`.
+
+    Returns:
+      Cell and output, `[B, STATE]` each.
+
+    Raises:
+      ValueError: the states have another shape or type.
+    """
+    _check_states("begin", states)
+    return states[:, 1], states[:, 0]
+
+
+def write_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, length: int) -> Array:
+    """The sentences that states stand for, always taking the likeliest next word (greedy decoding, beam 1).
+
+    Source: Seq2Seq-GAN, Section 3.2; `BEGIN` and `PADDING` are never taken.
+
+    Args:
+      decoder: the receiver's LSTM.
+      variables: its parameters, as for `decoder.apply`.
+      states: `[B, 2, STATE]`.
+      length: T, how long the rows are.
+
+    Returns:
+      `[B, T]`, int32: `BEGIN`, words, `END` if it came in time, then `PADDING`.
+
+    Raises:
+      ValueError: the states have another shape or type, or there is no room for a word.
+    """
+    _check_states("write_sentences", states)
+    if length < 2:
+        raise ValueError(f"write_sentences: a length of at least 2 is needed, {length} was given")
+    first = jnp.full(states.shape[0], BEGIN, jnp.int32)
+    never = jnp.zeros(decoder.vocabulary).at[jnp.array([BEGIN, PADDING])].set(-jnp.inf)
+
+    def step(carry, _):
+        lstm, last, ended = carry
+        lstm, logits = decoder.apply(variables, lstm, last, method="step")
+        word = jnp.where(ended, PADDING, jnp.argmax(logits + never[None], axis=-1)).astype(jnp.int32)
+        return (lstm, word, ended | (word == END)), word
+
+    _, words = jax.lax.scan(step, (begin(states), first, jnp.zeros(first.shape, bool)), length=length - 1)
+    return jnp.concatenate([first[None], words]).T
+
+
+class _Modulated(nn.Module):
+    """Batch normalisation and, where there is a style, a scale 1 + s and a shift t per channel that follow from it."""
+
+    axis_name: str | None
+
+    @nn.compact
+    def __call__(self, x: Array, style: Array | None, *, train: bool) -> Array:
+        x = layers.batch_norm(train=train, axis_name=self.axis_name, name="norm")(x)
+        if style is None:
+            return x
+        dense = nn.Dense(2 * x.shape[-1], kernel_init=style_init, name="style")
+        scale, shift = jnp.split(dense(style)[:, None, None], 2, axis=-1)
+        return x * (1.0 + scale) + shift
+
+
+class _KeyNetwork(nn.Module):
+    """The style that a secret key stands for: two fully connected layers."""
+
+    @nn.compact
+    def __call__(self, secret: Array) -> Array:
+        for i in (1, 2):
+            secret = nn.leaky_relu(nn.Dense(STYLE, kernel_init=layers.he, name=f"full{i}")(secret), dcgan.LEAK)
+        return secret
+
+
+class Generator(nn.Module):
+    """The "generator encoder" (Figure 4): a picture from a state.
+
+    A convolution, two residual blocks at 8x8, and three transposed convolutions, which "a final transpose convolution block"
+    must mean if 64x64 is to come of 8x8; convolutions before a batch normalisation have no bias.
+
+    Attributes:
+      width: multiplies the channels of every hidden layer; 1 is the paper's network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      keyed: how a secret key takes part, one of `KEYED`.
+    """
+
+    width: float = 1.0
+    axis_name: str | None = None
+    keyed: str = "none"
+
+    @nn.compact
+    def __call__(self, states: Array, secret: Array | None = None, *, train: bool) -> Array:
+        """Makes pictures.
+
+        Args:
+          states: `[B, 2, STATE]`.
+          secret: `[B, SECRET]`, the secret keys; None if `keyed` is "none".
+          train: normalise with the batch's own statistics and update the running ones.
+
+        Returns:
+          `[B, SIZE, SIZE, 3]`, 0..255, not rounded.
+
+        Raises:
+          ValueError: the states or keys have another shape or type, or `keyed` does not fit.
+        """
+        _check_states("seq2seq_gan.Generator", states)
+        _check_secret("seq2seq_gan.Generator", self.keyed, KEYED, secret, states.shape[0])
+        x = states.reshape(-1, GRID, GRID, GRID)
+        if self.keyed == "plane":
+            x = jnp.concatenate([x, secret.reshape(-1, GRID, GRID, 1)], axis=-1)
+        style = _KeyNetwork(name="key")(secret) if self.keyed == "modulation" else None
+        trunk = layers.scaled_width(TRUNK, self.width)
+
+        def conv(x, name):
+            return layers.conv(trunk, 3, use_bias=False, name=name)(x)
+
+        def norm(x, name):
+            return _Modulated(self.axis_name, name=name)(x, style, train=train)
+
+        x = nn.relu(norm(conv(x, "conv"), "norm"))
+        for i in range(1, RESIDUAL + 1):
+            y = nn.relu(norm(conv(x, f"block{i}_conv1"), f"block{i}_norm1"))
+            x = x + norm(conv(y, f"block{i}_conv2"), f"block{i}_norm2")
+        for i, features in enumerate(GROWING, start=1):
+            x = dcgan.transposed_conv(layers.scaled_width(features, self.width), 4, use_bias=False, kernel_init=layers.xavier,
+                                      name=f"up{i}")(x)
+            x = nn.relu(norm(x, f"up{i}_norm"))
+        return (jnp.tanh(layers.conv(3, 3, name="output")(x)) + 1.0) * 127.5
+
+
+class StateReader(nn.Module):
+    """The "generator decoder" (Figure 5b): the state that a picture was made from.
+
+    Attributes:
+      width: multiplies the channels of every hidden layer; 1 is the paper's network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      keyed: whether a secret key takes part: "none" as in the paper, or "modulation".
+    """
+
+    width: float = 1.0
+    axis_name: str | None = None
+    keyed: str = "none"
+
+    @nn.compact
+    def __call__(self, pictures: Array, secret: Array | None = None, *, train: bool) -> Array:
+        """Reads pictures.
+
+        Args:
+          pictures: `[B, SIZE, SIZE, 3]`, 0..255.
+          secret: `[B, SECRET]`, the secret keys; None if `keyed` is "none".
+          train: normalise with the batch's own statistics and update the running ones.
+
+        Returns:
+          `[B, 2, STATE]` in (-1, 1).
+
+        Raises:
+          ValueError: the pictures or keys have another shape or type, or `keyed` does not fit.
+        """
+        _check_pictures("seq2seq_gan.StateReader", pictures)
+        _check_secret("seq2seq_gan.StateReader", self.keyed, ("none", "modulation"), secret, pictures.shape[0])
+        style = None if secret is None else _KeyNetwork(name="key")(secret)
+        x = pictures / 127.5 - 1.0
+        for i, features in enumerate(SHRINKING, start=1):
+            x = layers.conv(layers.scaled_width(features, self.width), 4, stride=2, use_bias=False, name=f"conv{i}")(x)
+            x = dcgan.leaky_relu(_Modulated(self.axis_name, name=f"norm{i}")(x, style, train=train))
+        positions = (SIZE // 2 ** len(SHRINKING)) ** 2
+        x = layers.conv(2 * STATE // positions, 3, name="output")(x)
+        return jnp.tanh(x).reshape(-1, 2, STATE)
+
+
+class Discriminator(nn.Module):
+    """The discriminator (Figure 5a): is this picture a photograph or made by the generator? It has no batch normalisation.
+
+    Attributes:
+      width: multiplies the channels of every hidden layer; 1 is the paper's network.
+    """
+
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(self, pictures: Array) -> Array:
+        """Judges pictures.
+
+        Args:
+          pictures: `[B, SIZE, SIZE, 3]`, 0..255.
+
+        Returns:
+          `[B]`, the logit of being a photograph.
+
+        Raises:
+          ValueError: the pictures have another shape or type.
+        """
+        _check_pictures("seq2seq_gan.Discriminator", pictures)
+        x = pictures / 127.5 - 1.0
+        for i, features in enumerate(SHRINKING, start=1):
+            x = dcgan.leaky_relu(layers.conv(layers.scaled_width(features, self.width), 4, stride=2, name=f"conv{i}")(x))
+        return nn.Dense(1, kernel_init=layers.xavier, name="full")(x.reshape(x.shape[0], -1))[:, 0]
+
+
+class Scramble(NamedTuple):
+    """How a key changes a state of 2 x 256 numbers.
+
+    order: int32 `[B, 512]`: which number of the state comes to each place, a permutation.
+    signs: float32 `[B, 512]`, -1 or 1, by which what has come to a place is multiplied.
+    """
+
+    order: Array
+    signs: Array
+
+
+def random_scramble(key: Key) -> Scramble:
+    """A scramble drawn at random, for training with many keys.
+
+    Source: this program's own; the paper has no counterpart.
+
+    Args:
+      key: PRNG key.
+
+    Returns:
+      `Scramble` of `[512]` each; `jax.vmap` over keys gives a batch.
+    """
+    permute, turn = jax.random.split(key)
+    order = jax.random.permutation(permute, 2 * STATE).astype(jnp.int32)
+    return Scramble(order, jax.random.rademacher(turn, (2 * STATE,), jnp.float32))
+
+
+def _check_scramble(caller: str, states: Array, change: Scramble) -> None:
+    _check_states(caller, states)
+    expected = (states.shape[0], 2 * STATE)
+    if change.order.shape != expected or change.signs.shape != expected:
+        raise ValueError(f"{caller}: order and signs {expected} are needed, {change.order.shape} and {change.signs.shape} were "
+                         "given")
+
+
+def scramble(states: Array, change: Scramble) -> Array:
+    """A state as the generator gets it under a key.
+
+    Source: this program's own; the paper has no counterpart.
+
+    Args:
+      states: `[B, 2, STATE]`.
+      change: `Scramble` of `[B, 512]`.
+
+    Returns:
+      `[B, 2, STATE]`, of the same range.
+
+    Raises:
+      ValueError: shapes or types do not fit.
+    """
+    _check_scramble("scramble", states, change)
+    flat = jnp.take_along_axis(states.reshape(-1, 2 * STATE), change.order, axis=1)
+    return (flat * change.signs).reshape(states.shape)
+
+
+def unscramble(states: Array, change: Scramble) -> Array:
+    """The state that was scrambled: exactly, with the same key; with another one, its numbers at wrong places with wrong signs.
+
+    Source: this program's own; the paper has no counterpart.
+
+    Args:
+      states: `[B, 2, STATE]`, read from a picture.
+      change: `Scramble` of `[B, 512]`.
+
+    Returns:
+      `[B, 2, STATE]`, of the same range.
+
+    Raises:
+      ValueError: shapes or types do not fit.
+    """
+    _check_scramble("unscramble", states, change)
+    flat = states.reshape(-1, 2 * STATE) * change.signs
+    return jnp.take_along_axis(flat, jnp.argsort(change.order, axis=1), axis=1).reshape(states.shape)
