@@ -1,5 +1,6 @@
 """The asymmetric-cost GAN ("GAN-based symmetric embedding costs adjustment", 2024): symmetric costs become asymmetric ones.
 
+    python main.py --config=configs/asymmetric.py --mode=evaluate       Tables 1 and 2 for this run
     python main.py --config=configs/asymmetric.py      64x64 crops of the bundled photographs, thin networks: minutes on two cores
     stegojax hide --run runs/asymmetric COVER MESSAGE -o STEGO
 
@@ -121,6 +122,11 @@ def get_config(preset: str = "") -> ConfigDict:
 
     c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
     c.evaluation = ConfigDict(dict(every=100, crop=0, batches=4, final_batches=16, transfer_steps=0))
+    # --mode=evaluate: Table 1's rows for this run, its initial scheme and CMD, by the security protocol (configs/security.py).
+    c.evaluation.security = ConfigDict(dict(
+        covers=dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0),
+        detectors=("spam", "srmq1"), splits=dict(count=5, networks=1, train=0.5, validation=0.0, test=0.5, curriculum=False),
+        ensemble=dict(subspace=0, learners=0)))
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
     name, small = preset.removeprefix("small_"), preset.startswith("small_")
@@ -130,6 +136,10 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.update(width=0.25, depth=3, discriminator_width=0.125, entropy_weight=4096e-6)
         c.steps = 8
         c.evaluation.update(every=4, batches=1, final_batches=2)
+        c.evaluation.security.covers.update(crop=32, tiles=1)
+        c.evaluation.security.splits.count = 1
+        c.evaluation.security.ensemble.update(subspace=50, learners=11)
+        c.evaluation.security.detectors = ("spam",)
         c.checkpoint.every = 4
     elif preset and not small:
         stage = 72.0
@@ -142,6 +152,9 @@ def get_config(preset: str = "") -> ConfigDict:
         c.data.update(source="folder:szubase", crop=256)
         c.loader.update(workers=8, threads=4, prefetch=4)
         c.evaluation.update(every=5000, batches=20, final_batches=100)
+        c.evaluation.security.covers.update(source="folder:bossbase-bows2", crop=256, tiles=1, preprocess=("resize:256",))
+        c.evaluation.security.detectors = ("srm",)
+        c.evaluation.security.splits.update(count=1, train=0.5, test=0.4)
         c.checkpoint.update(every=1000, milestones=4)
     # With ten photographs and batches of eight an epoch is one step.
     if (small or preset not in ("", "tiny", "paper")) and not _experiment(c, name, stage):

@@ -9,8 +9,9 @@ asymmetric-cost paper, and writes them with ROC curves and P_E against payload i
 used again; schemes, payloads, detectors and splits can be added later.
 
 Schemes: a cost or COST-RECIPE ("hill", "hill-cmd"), simulated, or really coded with "+stc" or "+polar"; "lsb-matching";
-"run:WORKDIR" of a trained method; "folder:PATH" of ready-made stegos; "covers" (nothing to detect). "hill/Proposed=run:DIR@0.4"
-puts a run in the row Proposed of the column HILL. Detectors: spam, srm, srmq1 (ensembles), and the networks of `c.networks`.
+"run:WORKDIR" of a trained method, really coded "run:WORKDIR+stc@0.4" where it embeds by costs; "folder:PATH" of ready-made
+stegos; "covers" (nothing to detect). "hill/Proposed=run:DIR@0.4" puts a run in the row Proposed of the column HILL. Detectors:
+spam, srm, srmq1 (ensembles), and the networks of `c.networks`.
 
 Presets:
 

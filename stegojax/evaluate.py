@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+import time
 from collections.abc import Sequence
 
 import jax
@@ -17,15 +18,19 @@ import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
-from stegojax import files, metrics, parallel, plots, run, security, train
+from stegojax import embed, files, metrics, parallel, plots, run, security, train
 from stegojax.checkpoint import Checkpoints
+from stegojax.coding import ternary
+from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.methods import detector
+from stegojax.methods import SCHEMES, detector
 from stegojax.models import isgan as isgan_models
 
 TABLE_5 = (("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"), ("revealed_psnr", "Revealed-Secret PSNR (dB)", "{:.2f}"),
            ("stego_ssim", "Stego-Cover SSIM", "{:.4f}"), ("revealed_ssim", "Revealed-Secret SSIM", "{:.4f}"))
+
+_TIMED = 3
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -48,7 +53,9 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
       InputError: the folder is not a run of this config, or holds no checkpoint.
     """
     if config.get("experiment", "") == "security":
-        return security.evaluate(config, workdir)
+        text = security.evaluate(config, workdir)
+        print(text)
+        return text
     workdir = pathlib.Path(workdir)
     run.open_workdir(config, workdir)
     parallel.check_batch_size(config.batch_size)
@@ -62,6 +69,11 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         transfer = transfer_test(config, workdir)
         results["transfer"] = transfer
         text += "\n\n" + transfer_table(config, transfer)
+    if config.method.name in SCHEMES:
+        results["times"] = times(config, loaded)
+        text += "\n\n" + times_table(config, results["times"])
+        if config.evaluation.get("security", None):
+            text += "\n\nDetection (Table 1):\n\n" + against_its_base(config, workdir)
     if parallel.is_writer():
         print(text)
         files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())
@@ -118,8 +130,66 @@ def quality_table(config: ml_collections.ConfigDict, figures: dict[str, float]) 
     return markdown(["Model", "Data", *figures], [[_model_name(config), source, *(f"{v:.4g}" for v in figures.values())]])
 
 
+def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, float]:
+    """The two times of the asymmetric-cost paper's Table 2, on this machine.
+
+    Returns:
+      "training_hours", projected from a few steps of the run's first stage to its whole length, and "seconds_per_stego": costs,
+      adjustment and syndrome-trellis coding of constraint height 10 for 256x256 covers in a batch of 8, pixels to pixels.
+    """
+    sizes = run.lengths(config)
+    made = run.method(config, sizes)
+    stage = run.stages(made, sizes)[0]
+    key = jax.random.key(config.seed)
+    step = parallel.train_step(stage.train_step)
+    state = parallel.replicate(stage.begin(jax.jit(made.init)(key, run.example(config)), key))
+    hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
+    with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed,
+                       put=parallel.shard, **hosts) as loader:
+        spent = []
+        for _ in range(1 + _TIMED):
+            begin = time.perf_counter()
+            state, metrics_ = step(state, next(loader), key)
+            jax.block_until_ready(metrics_)
+            spent.append(time.perf_counter() - begin)
+    section = config.method.to_dict()
+    section.pop("name")
+    scheme, rng = SCHEMES[config.method.name](loaded.state, **section), np.random.default_rng(0)
+    photographs = pipeline.make(dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"), split="held_out",
+                                batch_size=1, seed=0)
+    with photographs as loader:
+        found = [batch["cover"][0, ..., 0] for batch in loader]
+    covers = np.stack([np.roll(found[i % len(found)], 7 * i, axis=0) for i in range(8)])
+    orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
+    messages = rng.integers(0, 2, (len(covers), int(config.method.payload * covers[0].size))).astype(np.uint8)
+    made_in = []
+    for _ in range(1 + _TIMED):
+        begin = time.perf_counter()
+        embed.embed_many(orders, covers, messages, cost=scheme.cost, recipe=scheme.recipe, code=ternary.stc_code())
+        made_in.append(time.perf_counter() - begin)
+    return {"training_hours": sizes.steps * min(spent[1:]) / 3600, "seconds_per_stego": min(made_in[1:]) / len(covers)}
+
+
+def times_table(config: ml_collections.ConfigDict, found: dict[str, float]) -> str:
+    """The layout of the asymmetric-cost paper's Table 2."""
+    return ("Times (Table 2), training projected from a few steps:\n\n"
+            + markdown(["Method", "Training (h)", "Generating a stego (s)"],
+                       [[_model_name(config), f"{found['training_hours']:.3g}", f"{found['seconds_per_stego']:.3f}"]]))
+
+
+def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
+    """The security protocol on a run that embeds by costs, on its initial scheme, and on that with CMD, in WORKDIR/security."""
+    base, payload = config.method.scheme, config.method.payload
+    schemes = (base, f"{base}-cmd", f"{base}/Proposed=run:{workdir}@{payload:g}") if base in COSTS else (
+        f"{base}/Proposed=run:{workdir}@{payload:g}",)
+    whole = ml_collections.ConfigDict({
+        "experiment": "security", "seed": config.seed, "payloads": (payload,), "schemes": schemes, "networks": {},
+        "loader": config.loader.to_dict(), **config.evaluation.security.to_dict()})
+    return security.evaluate(whole, workdir / "security")
+
+
 def _model_name(config: ml_collections.ConfigDict) -> str:
-    name = config.method.get("network", config.method.name)
+    name = config.method.name
     return f"{name} (basic)" if config.method.get("adversarial", True) is False else name
 
 

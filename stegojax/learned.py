@@ -16,10 +16,7 @@ import numpy as np
 
 from stegojax import embed, images, metrics, run, tiles
 from stegojax.errors import InputError
-from stegojax.methods import asymmetric
-
-SCHEMES = {"asymmetric": asymmetric.trained_scheme}
-"""Methods whose runs embed messages by costs -> `(state, **method section) -> embed.Scheme`."""
+from stegojax.methods import SCHEMES
 
 
 class Hidden(NamedTuple):

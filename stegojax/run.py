@@ -33,7 +33,8 @@ from stegojax.types import Method, Stage, State
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
 BEST_NAME = "best"
-FREE_FIELDS = ("loader", "evaluation.final_batches", "evaluation.transfer_steps", "evaluation.transfer_optimizer")
+FREE_FIELDS = ("loader", "evaluation.final_batches", "evaluation.transfer_steps", "evaluation.transfer_optimizer",
+               "evaluation.security")
 """Sections and fields that change nothing in training and may differ between two starts of one run."""
 PACKAGES = ("stegojax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "Pillow")
 

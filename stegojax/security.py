@@ -45,6 +45,7 @@ from stegojax.data.cover_stego import match
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
+from stegojax.methods import SCHEMES
 from stegojax.steganalysis import ensemble, spam, srm
 from stegojax.types import Array
 
@@ -57,7 +58,7 @@ EXTENDABLE = ("schemes", "payloads", "detectors", "networks", "splits.count", "s
 FALSE_ALARMS = 0.05
 _PART = 16
 _PATTERN = re.compile(r"(?:(?P<base>[\w.-]+)/(?P<row>[\w. -]+)=)?(?P<kind>run|folder|covers|lsb-matching|[a-z]+)"
-                      r"(?::(?P<place>.+?)|(?:-(?P<recipe>[a-z]+))?(?:\+(?P<code>stc(?:7|8|9|10|11|12)?|polar))?)?"
+                      r"(?::(?P<place>.+?)|-(?P<recipe>[a-z]+))?(?:\+(?P<code>stc(?:7|8|9|10|11|12)?|polar))?"
                       r"(?:@(?P<payload>[0-9.]+))?")
 
 
@@ -69,7 +70,7 @@ class Scheme(NamedTuple):
     row:     what it adds to that, the row of the table; "Baseline" for nothing.
     kind:    a name in `COSTS`, "lsb-matching", "run", "folder" or "covers".
     recipe:  a name in `embed.RECIPES`, of costs.
-    code:    "simulator", "stc7" to "stc12" or "polar", of costs.
+    code:    "simulator", "stc7" to "stc12" or "polar", of costs and of runs that embed by costs.
     place:   a folder, of runs and folders.
     payload: bits per pixel that a run or folder has by itself, as far as it was said.
     """
@@ -109,9 +110,10 @@ def parse(text: str) -> Scheme:
 
     Args:
       text: "COST" or "COST-RECIPE", either with "+stc" (or "+stc7" to "+stc12", "+polar") for real coding in place of the
-        simulator; "lsb-matching" (without a code: message bits in the lowest bits); "run:WORKDIR"; "folder:PATH" with a stego of
-        every cover's name; or "covers" (other covers in place of stegos: nothing to detect). "@0.4" after a run or folder says its
-        payload. "BASE/ROW=" before it names the column and the row of the table.
+        simulator; "lsb-matching" (without a code: message bits in the lowest bits); "run:WORKDIR", and "run:WORKDIR+stc@0.4" for
+        real coding with a run that embeds by costs; "folder:PATH" with a stego of every cover's name; or "covers" (other covers
+        in place of stegos: nothing to detect). "@0.4" after a run or folder says its payload. "BASE/ROW=" before it names the
+        column and the row of the table.
 
     Raises:
       InputError: the text is none of these.
@@ -121,8 +123,9 @@ def parse(text: str) -> Scheme:
         given = found.groupdict()
         kind, place, recipe, code = given["kind"], given["place"], given["recipe"], given["code"]
         placed = kind in ("run", "folder")
-        if (placed == bool(place) and (kind in COSTS or (not recipe and not code)) and (recipe or "plain") in embed.RECIPES
-                and (placed or kind in ("covers", "lsb-matching") or kind in COSTS) and (placed or not given["payload"])):
+        if (placed == bool(place) and (kind in COSTS or not recipe) and (kind in COSTS or kind == "run" or not code)
+                and (recipe or "plain") in embed.RECIPES and (placed or kind in ("covers", "lsb-matching", *COSTS))
+                and (placed or not given["payload"]) and not (kind == "run" and code and not given["payload"])):
             code = {"stc": "stc10", None: "simulator"}.get(code, code)
             own = ([recipe.upper()] if recipe and recipe != "plain" else []) + ([code] if code != "simulator" else [])
             base = given["base"] or (f"{kind}:{pathlib.Path(place).name}" if placed else kind)
@@ -134,14 +137,14 @@ def parse(text: str) -> Scheme:
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> str:
-    """Runs the protocol that a config describes, prints the tables, and saves tables and plots.
+    """Runs the protocol that a config describes, and saves tables and plots.
 
     Args:
       config: see `configs/security.py`.
       workdir: where everything is kept.
 
     Returns:
-      What was printed.
+      The tables, in Markdown.
 
     Raises:
       InputError: the config cannot be used, the folder belongs to another one, or data are missing.
@@ -150,9 +153,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     protocol = _Protocol(config, workdir)
     run.open_workdir(config, workdir, run.UNKNOWN, free=EXTENDABLE)
     with run.only_one(workdir):
-        text = protocol.go()
-    print(text)
-    return text
+        return protocol.go()
 
 
 class _Protocol:
@@ -264,11 +265,15 @@ class _Protocol:
         bits = int((case.payload or 0) * self.covers[0].size)
         if scheme.kind == "folder":
             return self._from_folder(scheme), "ready-made"
-        if scheme.kind == "run":
+        if scheme.kind == "run" and scheme.code == "simulator":
             return self._from_run(scheme, base), "a trained run's predict, rounded"
         if scheme.kind == "lsb-matching":
             return self._lsb_matching(words, base, bits), "LSB matching of random bits, no code"
-        cost, recipe = COSTS[scheme.kind], embed.RECIPES[scheme.recipe]
+        if scheme.kind == "run":
+            trained = _trained_scheme(scheme.place)
+            cost, recipe = trained.cost, trained.recipe
+        else:
+            cost, recipe = COSTS[scheme.kind], embed.RECIPES[scheme.recipe]
 
         def check(numbers, covers):
             room = np.asarray(probabilities.capacity(jax.jit(cost)(covers)))
@@ -630,6 +635,16 @@ def load_ensemble(folder: pathlib.Path) -> tuple[ensemble.Ensemble, str, str]:
         return trained, notes["features"], notes["trained on"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder} does not hold a whole trained ensemble ({error}); train it again") from error
+
+
+def _trained_scheme(workdir: str) -> embed.Scheme:
+    loaded = run.load(pathlib.Path(workdir))
+    section = loaded.config.method.to_dict()
+    name = section.pop("name")
+    if name not in SCHEMES:
+        raise InputError(f"{workdir} is a run of {name}, which does not embed by costs; leave out the code, or take a run of "
+                         f"{', '.join(SCHEMES)}")
+    return SCHEMES[name](loaded.state, **section)
 
 
 def _photographs(section) -> list[tuple[str, np.ndarray]]:

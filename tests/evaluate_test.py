@@ -1,7 +1,10 @@
 """Evaluation: the paper's tables from a trained run, found again and not repeated."""
 
+import importlib.util
 import json
+import pathlib
 
+import numpy as np
 import pytest
 
 from shallow import config, shallow  # noqa: F401
@@ -55,3 +58,34 @@ def test_a_run_without_adversary_has_no_transfer_test(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not the work directory of a run"):
         evaluate.evaluate(config(), tmp_path)
+
+
+def tiny(name, **changes):
+    """A config's tiny preset, with fields set anew."""
+    path = pathlib.Path(__file__).resolve().parent.parent / "configs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"evaluate_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return run.changed(module.get_config("tiny"), changes)
+
+
+def test_a_steganalyzers_run_has_the_figures_of_a_detector(tmp_path, capsys):
+    given = tiny("xunet")
+    train.train(given, tmp_path)
+    text = evaluate.evaluate(given, tmp_path)
+    assert text in capsys.readouterr().out and "| xunet | " in text and "| Network | Stegos | Pairs | P_E (%) | AUC (%) |" in text
+    figures = json.loads((tmp_path / "evaluation.json").read_text())
+    assert 0 <= figures["P_E"] <= 1 and 0 <= figures["AUC"] <= 1 and (tmp_path / "roc.png").stat().st_size > 0
+    assert evaluate.evaluate(given, tmp_path) == text  # the same stegos every time
+
+
+def test_a_learned_scheme_is_set_beside_its_base_and_its_times_are_told(tmp_path):
+    given = tiny("asymmetric")
+    train.train(given, tmp_path)
+    text = evaluate.evaluate(given, tmp_path)
+    for part in ("| Method | Training (h) | Generating a stego (s) |", "| spam | Baseline |", "| spam | CMD |",
+                 "| spam | Proposed |", "| asymmetric | embedded |"):
+        assert part in text
+    times = json.loads((tmp_path / "evaluation.json").read_text())["times"]
+    assert all(np.isfinite(value) and value > 0 for value in times.values())
+    assert times["training_hours"] < 0.1

@@ -44,6 +44,7 @@ def config(tmp_path, **changes):
     ("lsb-matching", ("lsb-matching", "Baseline", "lsb-matching", "plain", "simulator", "", None)),
     ("covers", ("covers", "Baseline", "covers", "plain", "simulator", "", None)),
     ("hill/Proposed=run:runs/a b@0.4", ("hill", "Proposed", "run", "plain", "simulator", "runs/a b", 0.4)),
+    ("run:runs/a+stc@0.2", ("run:a", "stc10", "run", "plain", "stc10", "runs/a", 0.2)),
     ("folder:/x/y-z", ("folder:y-z", "Baseline", "folder", "plain", "simulator", "/x/y-z", None)),
 ])
 def test_schemes_are_read(text, expected):
@@ -51,7 +52,7 @@ def test_schemes_are_read(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "hil", "hill-cmb", "hill+huffman", "run:", "run", "folder", "covers-cmd", "hill:x",
-                                  "hill@0.4", "lsb-matching+stc", "hill+stc6"])
+                                  "hill@0.4", "lsb-matching+stc", "hill+stc6", "run:x+stc", "folder:x+stc"])
 def test_what_is_no_scheme_is_refused_in_one_line(text):
     with pytest.raises(InputError, match="is not understood; write COST") as caught:
         security.parse(text)
@@ -216,3 +217,17 @@ def test_a_run_makes_stegos_of_grey_covers(tmp_path):
     text = security.evaluate(given, tmp_path / "work")
     assert "a trained run's predict" in text and "| spam | Baseline | 0.00 |" in text  # an untrained network is easy to tell
     assert images.read(next((tmp_path / "photos").iterdir())).pixels.shape[2] == 1
+
+
+def test_a_learned_scheme_is_judged_simulated_and_really_coded(tmp_path):
+    workdir = tmp_path / "asymmetric"
+    command = [sys.executable, str(ROOT / "main.py"), "--config=" + str(ROOT / "configs" / "asymmetric.py:tiny"),
+               f"--workdir={workdir}"]
+    subprocess.run(command, check=True, capture_output=True)
+    given = config(tmp_path, **{"covers.tiles": 1, "splits.count": 1,
+                                "schemes": ("hill", f"hill/GAN=run:{workdir}@0.4", f"hill/GAN stc=run:{workdir}+stc7@0.4")})
+    text = security.evaluate(given, tmp_path / "work")
+    assert "| spam | GAN |" in text and "| spam | GAN stc |" in text and "real coding, stc7" in text
+    for path in (tmp_path / "work" / "stegos").glob("hill_GAN*.npy"):
+        change = np.load(path).astype(int) - np.load(tmp_path / "work" / "covers.npy")
+        assert np.abs(change).max() == 1 and 0.03 < np.abs(change).mean() < 0.25

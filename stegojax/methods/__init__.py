@@ -11,3 +11,6 @@ METHODS = {
     "steganalyzer": steganalyzer.make,
     "asymmetric": asymmetric.make,
 }
+
+SCHEMES = {"asymmetric": asymmetric.trained_scheme}
+"""Of the methods whose runs embed by costs: `SCHEMES[name](state, **section) -> embed.Scheme`."""
