@@ -1,7 +1,7 @@
 """The asymmetric-cost GAN ("GAN-based symmetric embedding costs adjustment", 2024): symmetric costs become asymmetric ones.
 
-    python main.py --config=configs/asymmetric.py --mode=evaluate       Tables 1 and 2 for this run
     python main.py --config=configs/asymmetric.py      64x64 crops of the bundled photographs, thin networks: minutes on two cores
+    python main.py --config=configs/asymmetric.py --mode=evaluate      Tables 1 and 2 for this run
     stegojax hide --run runs/asymmetric COVER MESSAGE -o STEGO
 
 Presets, after a colon:

@@ -129,7 +129,7 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]
     for axis, (title, schemes) in zip(axes, curves.items()):
         for name, splits in schemes.items():
             lines = [np.interp(grid, *_upper_steps(alarms, detections)) for alarms, detections in splits]
-            axis.plot(grid, np.mean(lines, axis=0), linewidth=1.2, label=name)
+            axis.plot(grid, np.mean(lines, axis=0), linewidth=1.2, label=_short(name))
         axis.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
         axis.set(title=title, xlabel="false alarms", ylabel="detections", xlim=(0, 1), ylim=(0, 1))
         axis.legend(fontsize=7)
@@ -149,11 +149,16 @@ def error_against_payload(series: Mapping[str, Mapping[str, Sequence[tuple[float
     for axis, (detector, schemes) in zip(axes, series.items()):
         for name, points in schemes.items():
             payloads, means, deviations = zip(*points)
-            axis.errorbar(payloads, means, yerr=deviations, marker="o", markersize=3, capsize=3, linewidth=1.2, label=name)
+            axis.errorbar(payloads, means, yerr=deviations, marker="o", markersize=3, capsize=3, linewidth=1.2, label=_short(name))
         axis.axhline(50, linestyle=":", color="grey", linewidth=1)
         axis.set(title=detector, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55))
         axis.legend(fontsize=7)
     return _finished(figure)
+
+
+def _short(name: str) -> str:
+    """A legend's entry: of a long name, a path say, its end."""
+    return name if len(name) <= 32 else "..." + name[-29:]
 
 
 def _grid(count: int):
