@@ -40,10 +40,10 @@ def scheme(flags):
     """The trained run's costs and recipe, or those of the paper's network as training begins."""
     import jax
 
-    from stegojax import learned
+    from stegojax import run
     from stegojax.methods import asymmetric
     if flags.run:
-        return learned.load_scheme(flags.run)
+        return run.load_scheme(flags.run)
     section = dict(shares=tuple(flags.shares), payload=flags.payload, width=flags.width, depth=flags.depth)
     adam = dict(name="adam", learning_rate=1e-4)
     count = len(flags.shares) - 1

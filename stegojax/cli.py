@@ -276,8 +276,8 @@ def _choices(options: argparse.Namespace):
         raise InputError("--constraint-height belongs to the stc code; leave it out with --code polar")
     if options.run:
         _refuse_with_run(options, "cost", "scheme")
-        from stegojax import learned
-        given["learned"] = learned.load_scheme(options.run)
+        from stegojax import run
+        given["learned"] = run.load_scheme(options.run)
     choices = hiding.Choices(**{name: value for name, value in given.items() if value is not None})
     hiding.check_choices(choices)
     return choices

@@ -67,7 +67,7 @@ class Choices(NamedTuple):
     scheme:            a name in `SCHEMES`.
     code:              "stc" or "polar".
     constraint_height: of the syndrome-trellis code, 7..12; polar codes do not use it.
-    learned:           costs and recipe of a trained run (`learned.load_scheme`), in place of cost and scheme.
+    learned:           costs and recipe of a trained run (`run.load_scheme`), in place of cost and scheme.
     """
 
     cost: str = "hill"

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import embed, images, metrics, run, tiles
+from stegojax import images, metrics, run, tiles
 from stegojax.errors import InputError
 from stegojax.methods import SCHEMES
 
@@ -39,27 +39,6 @@ def embeds_by_costs(workdir: str | pathlib.Path) -> bool:
       InputError: the folder is not a run.
     """
     return run.read_config(pathlib.Path(workdir)).method.name in SCHEMES
-
-
-def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
-    """The costs and the recipe that a run has learned.
-
-    Args:
-      workdir: of the run.
-
-    Returns:
-      The scheme, named after the folder.
-
-    Raises:
-      InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
-    """
-    loaded = run.load(pathlib.Path(workdir))
-    section = loaded.config.method.to_dict()
-    make = SCHEMES.get(section.pop("name"))
-    if make is None:
-        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; there are some in runs "
-                         f"of {', '.join(SCHEMES)}")
-    return make(loaded.state, **{**section, "name": str(workdir)})
 
 
 def check_hides_pictures(loaded: run.Loaded, workdir: pathlib.Path) -> None:

@@ -23,11 +23,11 @@ import jax
 import ml_collections
 import numpy as np
 
-from stegojax import files
+from stegojax import embed, files
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.methods import METHODS
+from stegojax.methods import METHODS, SCHEMES
 from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
@@ -278,3 +278,24 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
     state = checkpoints.restore(step, state_like(made, sizes, example(config), stage))
     checkpoints.close()
     return Loaded(config, made, state, step)
+
+
+def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
+    """The costs and the recipe that a run has learned.
+
+    Args:
+      workdir: of the run.
+
+    Returns:
+      The scheme, named after the folder.
+
+    Raises:
+      InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
+    """
+    loaded = load(pathlib.Path(workdir))
+    section = loaded.config.method.to_dict()
+    make = SCHEMES.get(section.pop("name"))
+    if make is None:
+        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; there are some in runs "
+                         f"of {', '.join(SCHEMES)}")
+    return make(loaded.state, **{**section, "name": str(workdir)})

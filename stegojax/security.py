@@ -37,7 +37,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from stegojax import embed, files, metrics, parallel, plots, probabilities, run, train
+from stegojax import embed, files, images, metrics, parallel, plots, probabilities, run, train
 from stegojax.coding import lsbm, ternary
 from stegojax.costs import COSTS
 from stegojax.data import preprocess
@@ -45,8 +45,8 @@ from stegojax.data.cover_stego import match
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
-from stegojax.methods import SCHEMES
 from stegojax.steganalysis import ensemble, spam, srm
+from stegojax.steganalysis.planes import feature_batches
 from stegojax.types import Array
 
 FEATURES: dict[str, Callable[[Array], Array]] = {"spam": spam.features, "srm": srm.features, "srmq1": srm.features_q1}
@@ -161,6 +161,7 @@ class _Protocol:
 
     def __init__(self, config: ml_collections.ConfigDict, workdir: pathlib.Path):
         self.config, self.workdir = config, workdir
+        self._kept: dict[tuple[str, str], np.ndarray] = {}
         schemes = [parse(text) for text in config.schemes]
         if len({scheme.text for scheme in schemes}) < len(schemes) or not schemes or not config.payloads:
             raise InputError("schemes and payloads must be listed, each once")
@@ -270,7 +271,7 @@ class _Protocol:
         if scheme.kind == "lsb-matching":
             return self._lsb_matching(words, base, bits), "LSB matching of random bits, no code"
         if scheme.kind == "run":
-            trained = _trained_scheme(scheme.place)
+            trained = run.load_scheme(scheme.place)
             cost, recipe = trained.cost, trained.recipe
         else:
             cost, recipe = COSTS[scheme.kind], embed.RECIPES[scheme.recipe]
@@ -365,7 +366,6 @@ class _Protocol:
         size = (int(section.crop),) * 2
 
         def make(numbers):
-            from stegojax import images
             found = []
             for number in numbers:
                 path = stegos[pathlib.PurePosixPath(self.names[number]).with_suffix("").as_posix()]
@@ -379,14 +379,19 @@ class _Protocol:
         return np.asarray(self.covers[numbers], np.float32)
 
     def _features(self, planes: np.ndarray, label: str, name: str) -> np.ndarray:
+        """Features of all pictures; the covers' and the last stegos' are kept for the next split, others read again."""
+        if (label, name) not in self._kept:
+            self._kept = {key: value for key, value in self._kept.items() if key == ("covers", name)}
+            self._kept[label, name] = self._read_features(planes, label, name)
+        return self._kept[label, name]
+
+    def _read_features(self, planes: np.ndarray, label: str, name: str) -> np.ndarray:
         compute = FEATURES[name]
         if min(planes.shape[1:]) < (srm if name != "spam" else spam).SMALLEST:
             raise InputError(f"{name} needs larger pictures than {planes.shape[2]}x{planes.shape[1]}; raise covers.crop")
 
         def make(numbers):
-            given = np.asarray(planes[numbers], np.float32)
-            missing = _PART - len(given) if len(planes) > _PART else 0
-            return np.asarray(compute(jnp.asarray(np.pad(given, ((0, missing), (0, 0), (0, 0)), mode="edge"))))[: len(given)]
+            return next(feature_batches(compute, planes[numbers], batch_size=min(_PART, len(planes))))
 
         found = np.concatenate(list(self._parts(self.workdir / "features" / label / name, f"{name} of {label}", make)))
         if not np.isfinite(found).all():
@@ -635,16 +640,6 @@ def load_ensemble(folder: pathlib.Path) -> tuple[ensemble.Ensemble, str, str]:
         return trained, notes["features"], notes["trained on"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder} does not hold a whole trained ensemble ({error}); train it again") from error
-
-
-def _trained_scheme(workdir: str) -> embed.Scheme:
-    loaded = run.load(pathlib.Path(workdir))
-    section = loaded.config.method.to_dict()
-    name = section.pop("name")
-    if name not in SCHEMES:
-        raise InputError(f"{workdir} is a run of {name}, which does not embed by costs; leave out the code, or take a run of "
-                         f"{', '.join(SCHEMES)}")
-    return SCHEMES[name](loaded.state, **section)
 
 
 def _photographs(section) -> list[tuple[str, np.ndarray]]:

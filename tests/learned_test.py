@@ -161,4 +161,4 @@ def test_a_run_with_learned_costs_hides_files(costs_workdir, files, capsys):
 def test_a_run_without_costs_is_told_from_one_with(workdir, costs_workdir):
     assert learned.embeds_by_costs(costs_workdir) and not learned.embeds_by_costs(workdir)
     with pytest.raises(InputError, match="has no costs to embed with; there are some in runs of asymmetric"):
-        learned.load_scheme(workdir)
+        run.load_scheme(workdir)
