@@ -31,7 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code: 0, or 1 with one line on standard error that says what is wrong.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(options, "given")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.given += rest  # argparse stops at options between two files
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own warnings
     from stegojax import parallel
     _use_compilation_cache()
@@ -51,11 +56,12 @@ def _parser() -> argparse.ArgumentParser:
 
     hide = commands.add_parser(
         "hide", help="hide a file in a picture",
-        description="Hides the file MESSAGE in the picture COVER under a password or a key file. With --run, hides the picture "
-                    "MESSAGE with a trained run instead, or, where the run has learned costs, the file with these.")
-    hide.add_argument("cover", metavar="COVER", help="a picture file; it is not modified")
-    hide.add_argument("message", metavar="MESSAGE", help="any file, - for standard input; for a run that hides pictures a "
-                                                         "picture file, which is made grey and resized to the cover's size")
+        description="Hides the file MESSAGE in the picture COVER under a password or a key file. With --run, hides with a "
+                    "trained run: the picture MESSAGE in COVER, or the file by the costs that the run has learned or by the "
+                    "networks that it has trained. A run that makes its own pictures takes no COVER.")
+    hide.add_argument("given", metavar="FILE", nargs="+",
+                      help="COVER, a picture file, which is not modified, and MESSAGE, any file, - for standard input; for a run "
+                           "that hides pictures a picture file, which is made grey and resized to the cover's size")
     hide.add_argument("-o", "--output", required=True, metavar="STEGO", help="the lossless picture file to write")
     hide.set_defaults(run_command=_hide)
 
@@ -131,40 +137,47 @@ def _use_compilation_cache() -> None:
 
 
 def _hide(options: argparse.Namespace) -> int:
-    if options.run and not _embeds_by_costs(options):
+    if options.run:
+        for name in ("cost", "scheme"):
+            _refuse_with_run(options, name)
+    use = _use(options)
+    if use == "pictures":
         return _hide_picture(options)
     from stegojax import hiding, images
+    cover, message = _cover_and_message(options)
     choices = _choices(options)
     hiding.check_output(options.output, overwrite=options.overwrite)
     images.lossless_format(options.output)
-    for note in hiding.notes(images.read(options.cover)):
-        print(f"{options.cover}: {note}", file=sys.stderr)
-    message = _message(options.message)
-    done = hiding.hide_file(_secret(options, confirm=True), options.cover, message, options.output, choices=choices,
+    for note in hiding.notes(images.read(cover)):
+        print(f"{cover}: {note}", file=sys.stderr)
+    content = _message(message)
+    done = hiding.hide_file(_secret(options, confirm=True), cover, content, options.output, choices=choices,
                             overwrite=options.overwrite)
-    print(f"{options.output}: {len(message)} bytes hidden with {_changes(done)} (read back from the file)")
+    print(f"{options.output}: {len(content)} bytes hidden with {_changes(done)} (read back from the file)")
     return 0
 
 
 def _hide_picture(options: argparse.Namespace) -> int:
-    _refuse_with_run(options, "cost", "scheme", "code", "constraint_height", "password_file", "key_file")
-    from stegojax import learned
-    done = learned.hide_picture(options.run, options.cover, options.message, options.output, overwrite=options.overwrite)
+    _refuse_with_run(options, "code", "constraint_height", "password_file", "key_file")
+    from stegojax.learned import pictures
+    cover, message = _cover_and_message(options)
+    done = pictures.hide_picture(options.run, cover, message, options.output, overwrite=options.overwrite)
     if done.resized:
-        print(f"{options.message}: resized from {done.resized[1]}x{done.resized[0]} to the size of the cover", file=sys.stderr)
+        print(f"{message}: resized from {done.resized[1]}x{done.resized[0]} to the size of the cover", file=sys.stderr)
     print(f"{options.output}: stego {done.stego_psnr:.2f} dB, revealed {done.revealed_psnr:.2f} dB (read back from the file)")
     return 0
 
 
 def _reveal(options: argparse.Namespace) -> int:
-    if options.run:
+    use = _use(options)
+    if use == "pictures":
         _refuse_with_run(options, "password_file", "key_file")
-        if _embeds_by_costs(options):
-            raise InputError(f"what the run in {options.run} hides is revealed with the key alone; leave out --run")
-        from stegojax import learned
-        learned.reveal_picture(options.run, options.stego, options.output, overwrite=options.overwrite)
+        from stegojax.learned import pictures
+        pictures.reveal_picture(options.run, options.stego, options.output, overwrite=options.overwrite)
         print(options.output)
         return 0
+    if use == "costs":
+        raise InputError(f"what the run in {options.run} hides is revealed with the key alone; leave out --run")
     from stegojax import hiding, images
     to_stdout = options.output == "-"
     if not to_stdout:
@@ -260,13 +273,18 @@ def _refuse_with_run(options: argparse.Namespace, *names: str) -> None:
             raise InputError(f"--{name.replace('_', '-')} is for messages under a key; a trained run (--run) does not use it")
 
 
-def _embeds_by_costs(options: argparse.Namespace) -> bool:
-    """Whether the run that is named has learned costs; the options that name others are refused with any run."""
-    for name in ("cost", "scheme"):
-        if hasattr(options, name):
-            _refuse_with_run(options, name)
-    from stegojax import learned
-    return learned.embeds_by_costs(options.run)
+def _use(options: argparse.Namespace) -> str:
+    """What the run that is named is for, a value of `methods.USES`; "" without a run."""
+    if not options.run:
+        return ""
+    from stegojax import run
+    return run.use(options.run)
+
+
+def _cover_and_message(options: argparse.Namespace) -> tuple[str, str]:
+    if len(options.given) != 2:
+        raise InputError(f"hide takes two files, COVER and MESSAGE; {len(options.given)} given")
+    return tuple(options.given)
 
 
 def _choices(options: argparse.Namespace):

@@ -24,13 +24,16 @@ from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.methods import SCHEMES, detector
+from stegojax.methods import SCHEMES, USES, detector
 from stegojax.models import isgan as isgan_models
 
 TABLE_5 = (("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"), ("revealed_psnr", "Revealed-Secret PSNR (dB)", "{:.2f}"),
            ("stego_ssim", "Stego-Cover SSIM", "{:.4f}"), ("revealed_ssim", "Revealed-Secret SSIM", "{:.4f}"))
 
 _TIMED = 3
+
+PROTOCOLS = {}
+"""Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded) -> (text, results)`."""
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -74,6 +77,9 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         text += "\n\n" + times_table(config, results["times"])
         if config.evaluation.get("security", None):
             text += "\n\nDetection (Table 1):\n\n" + against_its_base(config, workdir)
+    if USES.get(config.method.name) in PROTOCOLS:
+        tables, found = PROTOCOLS[USES[config.method.name]](config, workdir, loaded)
+        text, results = f"{text}\n\n{tables}", {**results, **found}
     if parallel.is_writer():
         print(text)
         files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())

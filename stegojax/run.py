@@ -27,7 +27,7 @@ from stegojax import embed, files
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.methods import METHODS, SCHEMES
+from stegojax.methods import METHODS, SCHEMES, USES
 from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
@@ -160,6 +160,19 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
         raise InputError(f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
+
+
+def use(workdir: str | pathlib.Path) -> str:
+    """What a run is for, a value of `methods.USES`; only its config is read.
+
+    Raises:
+      InputError: the folder is not a run, or nothing can be hidden with it.
+    """
+    name = read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
+    if name not in USES:
+        raise InputError(f"the run in {workdir} ({name or 'the security protocol'}) hides nothing; there are runs of "
+                         f"{', '.join(USES)} for that")
+    return USES[name]
 
 
 def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "",

@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(stegojax.__file__).parent
 MODULES = sorted(info.name for info in pkgutil.walk_packages([str(PACKAGE)], "stegojax."))
 ROOMS = ["types", "errors", "files", "images", "data", "costs", "probabilities", "coding", "embed", "secret", "steganalysis",
          "similarity", "models", "losses", "metrics", "optimizers", "parallel", "methods", "plots", "journal", "checkpoint", "run",
-         "tiles", "train", "security", "evaluate", "learned", "hiding", "detection", "cli"]
+         "tiles", "train", "security", "hiding", "learned", "protocols", "evaluate", "detection", "cli"]
 """Every room, in the order data flows: a room imports earlier ones alone."""
 
 

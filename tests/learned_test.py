@@ -10,10 +10,11 @@ from PIL import Image
 
 from shallow import config, shallow  # noqa: F401
 from configs_test import load
-from stegojax import cli, hiding, images, learned, run, secret, tiles, train
+from stegojax import cli, hiding, images, run, secret, tiles, train
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import embedded
 from stegojax.errors import InputError
+from stegojax.learned import pictures
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,8 @@ def test_a_picture_is_hidden_and_revealed_from_the_file(workdir, files, capsys):
 
 def test_what_the_command_reveals_is_what_the_method_predicts(workdir, files):
     """The file holds the rounded stego of the method, and revealing it is the method's own decoder on these pixels."""
-    learned.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "s.png")
-    learned.reveal_picture(workdir, files / "s.png", files / "r.png")
+    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "s.png")
+    pictures.reveal_picture(workdir, files / "s.png", files / "r.png")
     loaded = run.load(workdir)
     stego = images.read(files / "s.png").pixels[None].astype(np.float32)
     expected = loaded.method.predict(loaded.state, {"stego": stego}, None)["revealed"]
@@ -65,16 +66,16 @@ def test_what_the_command_reveals_is_what_the_method_predicts(workdir, files):
 
 def test_a_large_picture_in_tiles_is_the_whole_picture(workdir, files, monkeypatch):
     """Rounding may fall differently where a value is a half but for the order of a sum: one level, hardly ever."""
-    learned.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "whole.png")
+    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "whole.png")
     real = tiles.apply
     monkeypatch.setattr(tiles, "apply", lambda *arguments, **options: real(*arguments, **{**options, "tile": 48}))
-    learned.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "tiled.png")
+    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "tiled.png")
     whole, tiled = (images.read(files / name).pixels.astype(int) for name in ("whole.png", "tiled.png"))
     assert np.abs(whole - tiled).max() <= 1 and np.mean(whole != tiled) < 0.002
 
 
 def test_a_grey_cover_becomes_a_colour_stego(workdir, files):
-    learned.hide_picture(workdir, files / "secret.png", files / "secret.png", files / "s.png")
+    pictures.hide_picture(workdir, files / "secret.png", files / "secret.png", files / "s.png")
     assert images.read(files / "s.png").pixels.shape == (120, 80, 3)
 
 
@@ -159,6 +160,6 @@ def test_a_run_with_learned_costs_hides_files(costs_workdir, files, capsys):
 
 
 def test_a_run_without_costs_is_told_from_one_with(workdir, costs_workdir):
-    assert learned.embeds_by_costs(costs_workdir) and not learned.embeds_by_costs(workdir)
+    assert run.use(costs_workdir) == "costs" and run.use(workdir) == "pictures"
     with pytest.raises(InputError, match="has no costs to embed with; there are some in runs of asymmetric"):
         run.load_scheme(workdir)

@@ -1,22 +1,19 @@
-"""Hiding and revealing in files with a trained run: one whose message is a picture (ISGAN and the systems it is compared with),
-or one that has learned costs, with which `hiding` then hides any file (the asymmetric-cost GAN).
+"""Hiding a picture in a picture file, and revealing it, with a trained run (ISGAN and the systems it is compared with).
 
 Pictures are uint8 `[H, W, C]` here, as in files.
 """
 
 from __future__ import annotations
 
-import functools
 import pathlib
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import images, metrics, run, tiles
+from stegojax import images, metrics, run
 from stegojax.errors import InputError
-from stegojax.methods import SCHEMES
+from stegojax.learned.prediction import predict
 
 
 class Hidden(NamedTuple):
@@ -32,42 +29,10 @@ class Hidden(NamedTuple):
     resized: tuple[int, int] | None
 
 
-def embeds_by_costs(workdir: str | pathlib.Path) -> bool:
-    """Whether a run has learned costs with which any file can be hidden; only its config is read.
-
-    Raises:
-      InputError: the folder is not a run.
-    """
-    return run.read_config(pathlib.Path(workdir)).method.name in SCHEMES
-
-
 def check_hides_pictures(loaded: run.Loaded, workdir: pathlib.Path) -> None:
     """Raises `InputError` unless the run's messages are pictures."""
     if loaded.config.data.kind != "pairs":
         raise InputError(f"the run in {workdir} ({loaded.config.method.name}) does not hide pictures in pictures")
-
-
-@functools.lru_cache(maxsize=4)
-def _compiled(predict):
-    def call(state, pictures, key):
-        return predict(state, pictures, key)
-
-    return jax.jit(call)
-
-
-def _predict(loaded: run.Loaded, pictures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`Method.predict` on uint8 pictures `[H, W, C]` of any size, tiled where they are large."""
-    made = loaded.method
-    height, width = next(iter(pictures.values())).shape[:2]
-    multiple = made.size_multiple
-    bottom, right = -height % multiple, -width % multiple
-    padded = {name: np.pad(value.astype(np.float32)[None], ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
-              for name, value in pictures.items()}
-    predict = _compiled(made.predict)
-    key = jax.random.key(loaded.config.seed)
-    results = tiles.apply(lambda part: predict(loaded.state, {name: jnp.asarray(value) for name, value in part.items()}, key),
-                          padded, radius=made.receptive_radius)
-    return {name: value[0, :height, :width].astype(np.uint8) for name, value in results.items()}
 
 
 def hide_picture(workdir: str | pathlib.Path, cover: str | pathlib.Path, secret: str | pathlib.Path,
@@ -104,12 +69,12 @@ def hide_picture(workdir: str | pathlib.Path, cover: str | pathlib.Path, secret:
         resized = secret_picture.pixels.shape[:2]
         secret_float = images.imresize(secret_float, size)
     secret_pixels = np.asarray(images.round_to_pixels(secret_float)).astype(np.uint8)
-    made = _predict(loaded, {"cover": cover_pixels, "secret": secret_pixels})["stego"]
+    made = predict(loaded, {"cover": cover_pixels, "secret": secret_pixels})["stego"].astype(np.uint8)
     images.write(stego, made, like=cover_picture, overwrite=overwrite)
     written = images.read(stego).pixels
     if not np.array_equal(written, made):
         raise InputError(f"{stego}: does not read back as it was written; check the disk and try again")
-    revealed = _predict(loaded, {"stego": written})["revealed"]
+    revealed = predict(loaded, {"stego": written})["revealed"].astype(np.uint8)
     return Hidden(_psnr(written, cover_pixels), _psnr(revealed, secret_pixels), resized)
 
 
@@ -134,7 +99,7 @@ def reveal_picture(workdir: str | pathlib.Path, stego: str | pathlib.Path, secre
     check_hides_pictures(loaded, pathlib.Path(workdir))
     if picture.pixels.shape[2] != 3:
         raise InputError(f"{stego}: a stego of this run is a colour picture, this one is grey; give the file as it was written")
-    images.write(secret, _predict(loaded, {"stego": picture.pixels})["revealed"], overwrite=overwrite)
+    images.write(secret, predict(loaded, {"stego": picture.pixels})["revealed"].astype(np.uint8), overwrite=overwrite)
 
 
 def _psnr(x: np.ndarray, y: np.ndarray) -> float:
