@@ -94,6 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("-o", "--output", required=True, metavar="OUTDIR", type=pathlib.Path, help="the folder to write to")
     many.set_defaults(run_command=_hide_many)
 
+    generate = commands.add_parser(
+        "generate", help="make covers with a trained run",
+        description="Writes N pictures that the trained run in WORKDIR makes, 0001.png and so on, each of fresh randomness. To hide "
+                    "in such a picture use `hide --run WORKDIR MESSAGE`: its cover is written nowhere, and these are not used.")
+    generate.add_argument("--run", metavar="WORKDIR", required=True, help="a run that makes covers")
+    generate.add_argument("-n", "--count", metavar="N", type=int, default=1, help="how many (default 1)")
+    generate.add_argument("-o", "--output", required=True, metavar="DIR", type=pathlib.Path, help="the folder to write to")
+    generate.set_defaults(run_command=_generate)
+
     detect = commands.add_parser(
         "detect", help="say how much pictures look like stegos to a trained steganalyzer",
         description="Scores picture files with a steganalyzer: 0 looks like a cover, 1 like a stego. The channels of a colour "
@@ -107,10 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     detect.set_defaults(run_command=_detect)
 
     for command in (hide, reveal):
-        command.add_argument("--run", metavar="WORKDIR", help="hide or reveal a picture with the trained run in this folder"
-                             + ("; or embed with the costs that it has learned" if command is hide else ""))
+        command.add_argument("--run", metavar="WORKDIR", help="hide or reveal a picture or a file with the trained run in this "
+                             "folder" + ("; or embed with the costs that it has learned" if command is hide else ""))
     for command in (many, capacity):
-        command.add_argument("--run", metavar="WORKDIR", help="embed with the costs that the trained run in this folder learned")
+        command.add_argument("--run", metavar="WORKDIR", help="embed with the costs that the trained run in this folder learned"
+                             + ("; or with its networks" if command is capacity else ""))
     for command in (hide, many, capacity):
         command.add_argument("--cost", metavar="NAME", help="of changes: hill (default), wow, suniward, hugo, mipod, lsbm")
         command.add_argument("--scheme", metavar="NAME", help="how changes attend to each other: cmd (default), synch, plain")
@@ -121,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (hide, many, reveal):
         command.add_argument("--password-file", metavar="FILE", help="use this file's content, but for a last line end")
         command.add_argument("--key-file", metavar="FILE", help="use these 32 random bytes instead of a password")
-    for command in (hide, many, reveal, compare):
+    for command in (hide, many, reveal, compare, generate):
         command.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return parser
 
@@ -137,12 +147,16 @@ def _use_compilation_cache() -> None:
 
 
 def _hide(options: argparse.Namespace) -> int:
+    use = _use(options)
+    if use == "covers":
+        return _hide_in_made_cover(options)
     if options.run:
         for name in ("cost", "scheme"):
             _refuse_with_run(options, name)
-    use = _use(options)
     if use == "pictures":
         return _hide_picture(options)
+    if use == "bits":
+        return _hide_bits(options)
     from stegojax import hiding, images
     cover, message = _cover_and_message(options)
     choices = _choices(options)
@@ -168,6 +182,44 @@ def _hide_picture(options: argparse.Namespace) -> int:
     return 0
 
 
+def _hide_bits(options: argparse.Namespace) -> int:
+    _refuse_with_run(options, "code", "constraint_height")
+    from stegojax import hiding, images
+    from stegojax.learned import bits
+    cover, message = _cover_and_message(options)
+    hiding.check_output(options.output, overwrite=options.overwrite)
+    images.lossless_format(options.output)
+    for note in hiding.notes(images.read(cover)):
+        print(f"{cover}: {note}", file=sys.stderr)
+    content = _message(message)
+    done = bits.hide_file(options.run, _secret(options, confirm=True), cover, content, options.output, overwrite=options.overwrite)
+    print(f"{options.output}: {len(content)} bytes hidden, {done.bits_per_pixel:.4f} bits per pixel, {done.psnr:.2f} dB (read back "
+          "from the file)")
+    return 0
+
+
+def _hide_in_made_cover(options: argparse.Namespace) -> int:
+    from stegojax import hiding, images
+    from stegojax.learned import covers
+    if len(options.given) != 1:
+        raise InputError(f"the run in {options.run} makes its own cover: give MESSAGE alone, {len(options.given)} files given")
+    choices = _choices(options, learned=False)
+    hiding.check_output(options.output, overwrite=options.overwrite)
+    images.lossless_format(options.output)
+    content = _message(options.given[0])
+    done = covers.hide_message(_secret(options, confirm=True), options.run, content, options.output, choices=choices,
+                               overwrite=options.overwrite)
+    print(f"{options.output}: {len(content)} bytes hidden in a fresh cover with {_changes(done)} (read back from the file)")
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from stegojax.learned import covers
+    written = covers.generate(options.run, options.output, count=options.count, overwrite=options.overwrite)
+    print(f"{options.output}: {len(written)} pictures, {written[0].name} to {written[-1].name}")
+    return 0
+
+
 def _reveal(options: argparse.Namespace) -> int:
     use = _use(options)
     if use == "pictures":
@@ -176,14 +228,18 @@ def _reveal(options: argparse.Namespace) -> int:
         pictures.reveal_picture(options.run, options.stego, options.output, overwrite=options.overwrite)
         print(options.output)
         return 0
-    if use == "costs":
+    if use in ("costs", "covers"):
         raise InputError(f"what the run in {options.run} hides is revealed with the key alone; leave out --run")
     from stegojax import hiding, images
     to_stdout = options.output == "-"
     if not to_stdout:
         hiding.check_output(options.output, overwrite=options.overwrite)
     images.size_of(options.stego)
-    message = hiding.reveal_file(_secret(options, confirm=False), options.stego)
+    if use == "bits":
+        from stegojax.learned import bits
+        message = bits.reveal_file(options.run, _secret(options, confirm=False), options.stego)
+    else:
+        message = hiding.reveal_file(_secret(options, confirm=False), options.stego)
     if to_stdout:
         sys.stdout.buffer.write(message)
         sys.stdout.buffer.flush()
@@ -196,6 +252,8 @@ def _reveal(options: argparse.Namespace) -> int:
 def _capacity(options: argparse.Namespace) -> int:
     from stegojax import hiding, images
     picture = images.read(options.cover)
+    if _use(options) == "bits":
+        return _capacity_of_bits(options, picture)
     choices = _choices(options)
     found = hiding.capacity(picture, choices=choices)
     height, width, channels = picture.pixels.shape
@@ -205,6 +263,22 @@ def _capacity(options: argparse.Namespace) -> int:
     else:
         print(f"carries up to {found.most} bytes ({options.run or choices.cost}, after compression)")
         print(f"{found.usual} bytes at 0.4 bits a sample; the fewer, the harder to detect")
+    return 0
+
+
+def _capacity_of_bits(options: argparse.Namespace, picture) -> int:
+    _refuse_with_run(options, "cost", "scheme")
+    from stegojax import run
+    from stegojax.learned import bits
+    found = bits.capacity(run.load(pathlib.Path(options.run)), picture.pixels)
+    height, width, channels = picture.pixels.shape
+    print(f"{options.cover}: {width}x{height} {'grey' if channels == 1 else 'colour'}, {found.sounding.elements} bits written")
+    if found.most is None:
+        print("cannot carry a message, not even an empty one")
+    else:
+        print(f"carries up to {found.most} bytes ({options.run}, after compression), "
+              f"{8 * found.most / (height * width):.4f} bits per pixel")
+    print(f"{100 * found.sounding.accuracy:.2f} % of the bits are read right from the stego")
     return 0
 
 
@@ -287,12 +361,12 @@ def _cover_and_message(options: argparse.Namespace) -> tuple[str, str]:
     return tuple(options.given)
 
 
-def _choices(options: argparse.Namespace):
+def _choices(options: argparse.Namespace, *, learned: bool = True):
     from stegojax import hiding
     given = {name: getattr(options, name, None) for name in hiding.Choices._fields}
     if given["constraint_height"] is not None and given["code"] == "polar":
         raise InputError("--constraint-height belongs to the stc code; leave it out with --code polar")
-    if options.run:
+    if options.run and learned:
         _refuse_with_run(options, "cost", "scheme")
         from stegojax import run
         given["learned"] = run.load_scheme(options.run)

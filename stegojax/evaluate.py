@@ -186,8 +186,9 @@ def times_table(config: ml_collections.ConfigDict, found: dict[str, float]) -> s
 def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
     """The security protocol on a run that embeds by costs, on its initial scheme, and on that with CMD, in WORKDIR/security."""
     base, payload = config.method.scheme, config.method.payload
-    schemes = (base, f"{base}-cmd", f"{base}/Proposed=run:{workdir}@{payload:g}") if base in COSTS else (
-        f"{base}/Proposed=run:{workdir}@{payload:g}",)
+    row = "Proposed" if config.method.name == "asymmetric" else _model_name(config)
+    own = f"{base}/{row}=run:{workdir}@{payload:g}"
+    schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
     whole = ml_collections.ConfigDict({
         "experiment": "security", "seed": config.seed, "payloads": (payload,), "schemes": schemes, "networks": {},
         "loader": config.loader.to_dict(), **config.evaluation.security.to_dict()})

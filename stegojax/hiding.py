@@ -314,7 +314,7 @@ def hide_file(shared: secret.Secret, cover: str | os.PathLike, message: bytes, s
         pixels = hide(shared, picture, message, choices=choices)
     except InputError as error:
         raise InputError(f"{cover}: {error}") from error
-    return _write(shared, picture, pixels, message, stego, overwrite=overwrite)
+    return write_checked(shared, picture, pixels, message, stego, overwrite=overwrite)
 
 
 def _check_stego(cover: str | os.PathLike, stego: str | os.PathLike, *, overwrite: bool) -> None:
@@ -324,9 +324,24 @@ def _check_stego(cover: str | os.PathLike, stego: str | os.PathLike, *, overwrit
         raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
 
 
-def _write(shared: secret.Secret, picture: images.Picture, pixels: np.ndarray, message: bytes, stego: str | os.PathLike, *,
-           overwrite: bool) -> Comparison:
-    """Writes a stego and reads the message back from the written file."""
+def write_checked(shared: secret.Secret, picture: images.Picture, pixels: np.ndarray, message: bytes, stego: str | os.PathLike, *,
+                  overwrite: bool = False) -> Comparison:
+    """Writes a stego and reads the message back from the written file.
+
+    Args:
+      shared: password or key.
+      picture: the cover.
+      pixels: the stego, what `hide` gave.
+      message: what is hidden in it.
+      stego: the lossless picture file to write.
+      overwrite: whether it may replace a file.
+
+    Returns:
+      How the written file differs from the cover.
+
+    Raises:
+      InputError: the file cannot be written, or does not give the message back; then it is removed.
+    """
     images.write(stego, pixels, like=picture, overwrite=overwrite)
     written = None
     try:
@@ -494,7 +509,7 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
                 try:
                     if isinstance(found, InputError):
                         raise InputError(f"{cover}: {found}")
-                    done = _write(shared, picture, found, message, stego, overwrite=overwrite)
+                    done = write_checked(shared, picture, found, message, stego, overwrite=overwrite)
                     entry |= {"stego": stego.name, "elements": done.elements, "changes": done.changes,
                               "change_rate": done.changes / done.elements, "psnr": done.psnr}
                 except (InputError, OSError) as error:

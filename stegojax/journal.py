@@ -30,7 +30,7 @@ class Journal:
 
     def write(self, step: int, *, stage: str, kind: str, values: dict[str, float]) -> None:
         """Adds one record to the file, on disk when this returns, and to the events."""
-        record = {"step": step, "stage": stage, "kind": kind, **{name: float(f"{float(v):.9g}") for name, v in values.items()}}
+        record = {"step": step, "stage": stage, "kind": kind, **{name: rounded(value) for name, value in values.items()}}
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         for name, value in values.items():
@@ -40,6 +40,11 @@ class Journal:
         """Closes both files."""
         self._file.close()
         self._events.close()
+
+
+def rounded(value: float) -> float:
+    """A figure as the journal has it, with nine significant digits."""
+    return float(f"{float(value):.9g}")
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:

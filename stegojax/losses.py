@@ -141,6 +141,32 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1)[:, 0]
 
 
+def token_cross_entropy(logits: Array, labels: Array, mask: Array) -> Array:
+    """The mean cross entropy of the words of a sentence, what the mask leaves out aside.
+
+    Source: the usual loss of sequence-to-sequence networks (Sutskever et al. 2014, Section 2); Seq2Seq-GAN names none.
+
+    Args:
+      logits: `[B, T, V]`.
+      labels: `[B, T]`, integers 0..V-1.
+      mask: `[B, T]`, true or 1 where a word counts.
+
+    Returns:
+      `[B]`, in nats a word; 0 for a sentence without words.
+
+    Raises:
+      ValueError: the shapes do not fit or the labels are not integers.
+    """
+    if logits.ndim != 3 or labels.shape != logits.shape[:2] or mask.shape != labels.shape:
+        raise ValueError("token_cross_entropy: logits [B, T, V], labels and mask [B, T] are needed, "
+                         f"{logits.shape}, {labels.shape} and {mask.shape} were given")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"token_cross_entropy: integer labels are needed, {labels.dtype} was given")
+    counted = mask.astype(logits.dtype)
+    values = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)[..., 0]
+    return jnp.sum(values * counted, axis=1) / jnp.maximum(jnp.sum(counted, axis=1), 1.0)
+
+
 LOG_FLOOR = 1e-5
 """Added to a probability before its logarithm is taken."""
 

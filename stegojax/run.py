@@ -4,6 +4,8 @@
     WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per start
     WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
     WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names one
+    WORKDIR/best_of_STAGE/   the best state of a stage, where the next one begins from it (`Stage.choice`)
+    WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must bring the same
     WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
 """
 
@@ -73,11 +75,13 @@ def data_section(config: ml_collections.ConfigDict, **changes) -> dict[str, Any]
 
 
 def example(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
-    """A batch of one black example with the shapes that the config's data have; no data is read."""
+    """A batch of one black example, or empty sentence, with the shapes that the config's data have; no data is read."""
     data = config.data
     text = str(data.crop)
     height, _, width = text.partition("x")
     size = (1, int(height), int(width or height))
+    if data.kind == "sentences":
+        return {"ids": np.zeros((1, data.length), np.int32), "photograph": np.zeros(size + (3,), np.float32)}
     pairs = data.kind == "pairs"
     batch = {"cover": np.zeros(size + (3 if data.get("colour", pairs) else 1,), np.float32)}
     if data.kind == "cover_stego":
@@ -210,12 +214,19 @@ def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path, sizes
         if lines:
             raise InputError(f"{workdir} holds a run of another config; name another --workdir or undo the difference:\n"
                              + "\n".join(lines))
+    kept = pipeline.files(config.data.to_dict()) if "data" in config else {}
+    for name, content in kept.items():
+        if (workdir / name).exists() and (workdir / name).read_bytes() != content:
+            raise InputError(f"{workdir / name} is not what the data give now; bring back the data that the run began with, or "
+                             "name another --workdir")
     if sizes is None:
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{workdir} cannot be made: {error.strerror}; name another --workdir") from error
+    for name, content in kept.items():
+        files.write_bytes(workdir / name, content)
     files.write_bytes(workdir / CONFIG_NAME, json.dumps(given, indent=2).encode())
     _add_versions(workdir / VERSIONS_NAME, sizes)
 

@@ -7,6 +7,7 @@ in order; after `kill -9` the run goes on from its last checkpoint to the very s
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pathlib
 import sys
@@ -70,6 +71,24 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, mad
         return _Loop(config, workdir, made, sizes, local_batch).go()
 
 
+@dataclasses.dataclass
+class _Best:
+    """The state with the highest of a held-out figure in one stage.
+
+    checkpoints: where it is kept.
+    name:        of the figure.
+    stage:       index of the stage.
+    title:       who asks for it.
+    figure:      the highest so far.
+    """
+
+    checkpoints: Checkpoints
+    name: str
+    stage: int
+    title: str
+    figure: float = -math.inf
+
+
 class _Loop:
     """One call of `train`: the state, what it is fed, and where it is written down."""
 
@@ -85,7 +104,7 @@ class _Loop:
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep=config.checkpoint.keep, milestone=self.milestone)
         self.evaluate = held_out(made)
         self.refresh = refresher(made)
-        self.best = Checkpoints(workdir / run.BEST_NAME, keep=1)
+        self.bests = self._bests()
         self.pending: tuple[int, str, Any] | None = None
         self.figures: dict[str, float] = {}
 
@@ -95,7 +114,8 @@ class _Loop:
             _say(f"{self.workdir} is complete: {step} steps are done")
             return Outcome(step, True, 0, {}, 0.0)
         self.journal = journal.Journal(self.workdir, step=step) if parallel.is_writer() else None
-        self.best_figure = self._best_before(step)
+        for best in self.bests:
+            best.figure = self._best_before(best, step)
         hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
         loader = pipeline.make(run.data_section(self.config), split="train", batch_size=self.config.batch_size,
                                seed=self.config.seed, start=position.batches, put=parallel.shard, **hosts)
@@ -110,7 +130,8 @@ class _Loop:
             loader.close()
             self.bar.close()
             self.checkpoints.close()
-            self.best.close()
+            for best in self.bests:
+                best.checkpoints.close()
             if self.journal:
                 self.journal.close()
 
@@ -155,9 +176,12 @@ class _Loop:
             if step >= self.ends[stage]:
                 stage += 1
                 self._flush()
+                if self.stages[stage].choice:
+                    state = self._chosen(stage, step)
                 state = parallel.replicate(jax.tree.map(
                     np.asarray, self.stages[stage].begin(state, self._stage_key(stage))))
-                train_step = self._compiled(stage)
+                if self.stages[stage].train_step is not self.stages[stage - 1].train_step:
+                    train_step = self._compiled(stage)
                 _say(f"stage {self.stages[stage].name} begins at step {step}")
             batch = next(loader)
             state, values = train_step(state, batch)
@@ -174,7 +198,8 @@ class _Loop:
                 rate_from, rate_step = now, step
             self.bar.update(1)
             last = step == self.total
-            evaluating = step % config.evaluation.every == 0 or last
+            chosen_from = step == self.ends[stage] and not last and self.stages[stage + 1].choice
+            evaluating = step % config.evaluation.every == 0 or last or chosen_from
             saving = step % config.checkpoint.every == 0 or last or (self.milestone and step % self.milestone == 0)
             if evaluating or saving:
                 self._flush()
@@ -241,29 +266,50 @@ class _Loop:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         _say(f"step {step}: held-out {shown}")
 
-    def _keep_best(self, state: State, step: int, stage: int) -> None:
-        name = self.config.checkpoint.get("best", "")
-        if not name:
-            return
-        if name not in self.figures:
-            raise InputError(f"checkpoint.best={name!r} is not a held-out figure; there are {', '.join(self.figures)}")
-        # Stages before the last learn another task, and what is best at that is not wanted.
-        if step and stage == len(self.stages) - 1 and self.figures[name] > self.best_figure:
-            # A killed run kept it already if it went further than its last checkpoint, and comes to the same state again.
-            if step not in self.best.steps():
-                self.best.save(step, state, Position(0, stage))
-            self.best_figure = self.figures[name]
+    def _bests(self) -> list[_Best]:
+        """The last stage's best state, where the config asks for it, and those that other stages begin from."""
+        name, last = self.config.checkpoint.get("best", ""), len(self.stages) - 1
+        # Stages before the last learn another task, and what is best at that is not what the run is for.
+        found = [_Best(Checkpoints(self.workdir / run.BEST_NAME, keep=1), name, last, "checkpoint.best")] if name else []
+        for index, stage in enumerate(self.stages):
+            if stage.choice:
+                folder = self.workdir / f"best_of_{self.stages[index - 1].name}"
+                found.append(_Best(Checkpoints(folder, keep=1), stage.choice, index - 1, f"the choice for stage {stage.name}"))
+        return found
 
-    def _best_before(self, step: int) -> float:
-        """The best of the figure that `checkpoint.best` names, in the last stage and up to a step; the writer's journal has it."""
-        name, last = self.config.checkpoint.get("best", ""), self.stages[-1].name
-        figures = [record[name] for record in (journal.read(self.workdir) if name and parallel.is_writer() else [])
-                   if record["kind"] == "held_out" and 0 < record["step"] <= step and record["stage"] == last]
+    def _keep_best(self, state: State, step: int, stage: int) -> None:
+        for best in self.bests:
+            if best.name not in self.figures:
+                raise InputError(f"{best.title}={best.name!r} is not a held-out figure; there are {', '.join(self.figures)}")
+            figure = journal.rounded(self.figures[best.name])
+            if step and stage == best.stage and figure > best.figure:
+                # A killed run kept it already if it went further than its last checkpoint, and comes to the same state again.
+                if step not in best.checkpoints.steps():
+                    best.checkpoints.save(step, state, Position(0, stage))
+                best.figure = figure
+
+    def _best_before(self, best: _Best, step: int) -> float:
+        """The best of a figure in its stage and up to a step; the writer's journal has it."""
+        name, stage = best.name, self.stages[best.stage].name
+        figures = [record[name] for record in (journal.read(self.workdir) if parallel.is_writer() else [])
+                   if record["kind"] == "held_out" and 0 < record["step"] <= step and record["stage"] == stage]
         figure = max(figures, default=-math.inf)
         if jax.process_count() > 1:
             # As bits: a figure rounded to float32 could lose to itself.
             figure = float(multihost_utils.broadcast_one_to_all(np.float64([figure]).view(np.uint32)).view(np.float64)[0])
         return figure
+
+    def _chosen(self, stage: int, step: int) -> State:
+        """The best state of the stage before, as if it had been reached only now."""
+        [best] = [best for best in self.bests if best.stage == stage - 1]
+        steps = best.checkpoints.steps()
+        if not steps:
+            raise InputError(f"stage {self.stages[stage].name} begins from the best state of the stage before, which is not in "
+                             f"{best.checkpoints.folder}; put the folder back or train anew in another --workdir")
+        like = run.state_like(self.method, self.sizes, run.example(self.config), stage - 1)
+        state = best.checkpoints.restore(steps[-1], like)
+        _say(f"{best.name} was best at step {steps[-1]}: {best.figure:.4g}")
+        return state._replace(step=np.full_like(state.step, step))
 
 
 def refresher(made: Method):

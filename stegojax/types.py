@@ -70,12 +70,15 @@ class Stage(NamedTuple):
     train_step: `(state, batch, key) -> (state, metrics)`, as `Method.train_step`.
     begin:      `(state, key) -> state`: what the stage starts from, given the last state of the stage before it (or of
                 `Method.init`). It may add networks, replace optimiser states, or return the state as it is.
+    choice:     a held-out figure, the higher the better: of the stage before, the state of the evaluation where it was best takes
+                the last state's place, with the last one's step. "" for the last state.
     """
 
     name: str
     steps: int
     train_step: Callable[[State, Batch, Key], tuple[State, Metrics]]
     begin: Callable[[State, Key], State] = lambda state, key: state
+    choice: str = ""
 
 
 class Method(NamedTuple):

@@ -23,9 +23,17 @@ PRESETS = {
     "baluja": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
     "atique": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
     **{name: ["", "tiny", "paper", "curriculum", "pairs"] for name in STEGANALYZERS},
+    "ugs": ["", "tiny", "paper", "paper_02"],
     "asymmetric": ["", "tiny", "paper", "learned_02", "d1_srnet", "d2_yedroudjnet", "both_xunet", "strategy2", "strategy3",
                    "strategy4", "eta_learned", "input2", "input3", "share_30", "subimages1", "subimages4", "no_reconstruction",
                    "small_subimages3", "small_learned"],
+    "sftn": ["", "tiny", "paper", "qf70", "structure_a", "structure_b", "structure_c", "straight_through", "noise", "small_qf90",
+             "small_structure_a", "small_noise"],
+    "chatgan": ["", "tiny", "paper", "qf70", "small_qf50"],
+    "abdh": ["", "tiny", "paper", "qf90", "small_qf50"],
+    "steganogan": ["", "tiny", "paper", "basic1", "residual3", "dense6", "small_basic1", "small_dense4"],
+    "hayesgan": ["", "tiny", "paper", "size64"],
+    "hidden": ["", "tiny", "paper", "dropout", "crop", "combined", "small_dropout", "small_combined"],
 }
 TABLE = [(name, preset) for name in PRESETS for preset in PRESETS[name]]
 SIZES = run.Lengths(steps_per_epoch=10, steps=20)
@@ -89,7 +97,8 @@ def test_it_builds_and_traces_at_its_own_size(name, preset):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path):
     config = load(name).get_config("tiny")
-    made = run.method(config, SIZES)
+    sizes = SIZES._replace(steps=config.steps)
+    made = run.method(config, sizes)
     example = run.example(config)
     loader = pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=0)
     batches = [next(loader), next(loader)]
@@ -104,7 +113,7 @@ def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path
         assert np.mean(moved) > 0.8, network
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, first, Position(1, 0))
-    restored = checkpoints.restore(1, run.state_like(made, SIZES, example, 0))
+    restored = checkpoints.restore(1, run.state_like(made, sizes, example, 0))
     second, _ = one_step(made, jax.tree.map(np.array, first), batches[1])
     resumed, _ = one_step(made, restored, batches[1])
     for a, b in zip(jax.tree.leaves(second), jax.tree.leaves(resumed), strict=True):

@@ -62,6 +62,20 @@ def test_any_size_gives_probabilities_of_that_size(shape):
     assert float(jnp.median(found)) == pytest.approx(1 / 3 / (1 + np.exp(2)), abs=0.01)
 
 
+def test_an_output_may_start_at_its_last_map():
+    """With the last layer's weights at zero the output is half the map for each direction, and the network is no larger."""
+    module = models.Adjustment(width=0.125, depth=2, from_last_map=True)
+    maps = jnp.asarray(np.random.default_rng(0).uniform(0.01, 0.6, size=(2, 12, 9, 2)), jnp.float32)
+    variables = module.init(jax.random.key(1), maps, train=False)
+    for branch in ("decoder1", "decoder2"):
+        variables["params"][branch]["last2"] = jax.tree.map(jnp.zeros_like, variables["params"][branch]["last2"])
+    found = module.apply(variables, maps, train=False)
+    np.testing.assert_allclose(found, np.repeat(maps[..., 1:] / 2, 2, axis=-1), rtol=1e-4)
+    ends = module.apply(variables, jnp.broadcast_to(jnp.asarray([0.0, 2 / 3]).reshape(1, 1, 2, 1), (1, 8, 2, 2)), train=False)
+    assert np.isfinite(ends).all() and (ends > 0).all() and (ends < 1 / 3).all()
+    assert count(variables["params"]) == count(shapes(models.Adjustment(width=0.125, depth=2), maps.shape)["params"])
+
+
 def test_outputs_stay_on_their_pixels_whatever_the_parity():
     """A spot moved by a multiple of the network's steps moves the output with it, in an even and in an odd picture alike."""
     module = models.Adjustment(width=0.25, depth=2)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -452,3 +453,92 @@ def test_the_best_state_has_the_refreshed_statistics(tmp_path):
     assert_same((best.params, best.opt_state), (trained.params, trained.opt_state))
     assert any((a != b).any() for a, b in zip(jax.tree.leaves(best.batch_stats), jax.tree.leaves(trained.batch_stats),
                                               strict=True))
+
+
+BEST_EARLY = [9.0, 0.1, 0.7, 0.2, 0.6, 0.3, 0.5, 0.8, 0.5, 0.4, 0.1]
+
+
+def choosing(figures=BEST_EARLY, choice="figure"):
+    """Two stages of six and four steps; the second begins from the best state of the first."""
+    made = uneven(figures, stages=(6, 4))
+    first, second = made.stages
+    return made._replace(stages=(first, second._replace(choice=choice)))
+
+
+def choosing_config(**changes):
+    return best_config(**{**dict(checkpoint__best="", evaluation__every=2, checkpoint__every=1, checkpoint__keep=20), **changes})
+
+
+def test_a_stage_begins_from_the_best_state_of_the_one_before(tmp_path):
+    """Evaluated at 2, 4 and 6, best at 2; the last state's step is kept, so that the keys of its steps go on."""
+    made = choosing()
+    train.train(choosing_config(), tmp_path, made=made)
+    best, chosen = (last_state(tmp_path, made, run.Lengths(1, 10), step=2),
+                    last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7))
+    assert Checkpoints(tmp_path / "best_of_joint").steps() == [2]
+    assert int(chosen.step) == 7
+    # What the second stage does not train tells where it began.
+    assert_same(chosen.params["copy"], best.params["gain"])
+
+
+def test_without_a_choice_a_stage_begins_from_the_last_state(tmp_path):
+    made = choosing(choice="")
+    train.train(choosing_config(), tmp_path, made=made)
+    last, second = (last_state(tmp_path, made, run.Lengths(1, 10), step=6),
+                    last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7))
+    assert not list(tmp_path.glob("best_of_*"))
+    assert_same(second.params["copy"], last.params["gain"])
+
+
+def test_the_end_of_a_stage_that_is_chosen_from_is_evaluated(tmp_path):
+    train.train(choosing_config(evaluation__every=100), tmp_path, made=choosing())
+    assert [record["step"] for record in journal.read(tmp_path) if record["kind"] == "held_out"] == [0, 6, 10]
+    assert Checkpoints(tmp_path / "best_of_joint").steps() == [6]
+
+
+@pytest.mark.parametrize("saved,kill_at", [(1, 4), (3, 6), (6, 6), (6, 8), (8, 9)])
+def test_a_killed_run_begins_the_next_stage_from_the_same_state(tmp_path, monkeypatch, saved, kill_at):
+    """Killed within the first stage, after it, or in the second; the last checkpoint lies before."""
+    made = choosing([9.0, 0.1, 0.3, 0.2, 0.7, 0.3, 0.7, 0.8, 0.5, 0.4, 0.1])
+    train.train(choosing_config(), tmp_path / "straight", made=made)
+
+    def killed(self, step):
+        if step == kill_at:
+            raise Killed
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel.StopSignal, "asked", killed)
+        patch.setattr(train._Loop, "_save", lambda self, state, step, *rest: step <= saved and real(self, state, step, *rest))
+        with pytest.raises(Killed):
+            train.train(choosing_config(), tmp_path / "killed", made=made)
+    assert train.train(choosing_config(), tmp_path / "killed", made=made).finished
+    straight, killed = (last_state(tmp_path / name, made, run.Lengths(1, 10), stage=1) for name in ("straight", "killed"))
+    assert Checkpoints(tmp_path / "killed" / "best_of_joint").steps() == [4]
+    assert_same(straight, killed)
+    assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "killed")
+
+
+def test_a_choice_whose_state_is_gone_is_an_error(tmp_path, monkeypatch):
+    made, stops = choosing(), iter([False] * 6 + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel.StopSignal, "asked", lambda self, step: next(stops))
+        train.train(choosing_config(), tmp_path, made=made)
+    shutil.rmtree(tmp_path / "best_of_joint")
+    with pytest.raises(InputError, match="is not in .*best_of_joint; put the folder back"):
+        train.train(choosing_config(), tmp_path, made=made)
+
+
+def test_a_choice_that_is_no_figure_is_named_before_the_first_step(tmp_path):
+    with pytest.raises(InputError, match="the choice for stage second='acuracy' is not a held-out figure; there are figure$"):
+        train.train(choosing_config(), tmp_path, made=choosing(choice="acuracy"))
+
+
+def test_one_function_in_two_stages_is_compiled_once(tmp_path):
+    traces = []
+    made = toy.make(stages=(3, 3), traces=traces)
+    first, second = made.stages
+    made = made._replace(stages=(first, second._replace(begin=lambda state, key: state)))
+    train.train(toy.config(), tmp_path, made=made)
+    # Shapes are worked out before the loop in a trace of their own.
+    assert len(traces) <= 2

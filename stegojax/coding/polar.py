@@ -273,6 +273,33 @@ def _decode(llr_NB: Array, u_NB: Array, levels: Array, starts: Array, carries: A
     return beta[:length, best]
 
 
+def likeliest(llr_BN: np.ndarray, u_BN: np.ndarray, given_N: np.ndarray, *, list_size: int) -> np.ndarray:
+    """The likeliest words found whose transform has given bits at given positions (Li et al. 2020, Sec. IV).
+
+    Args:
+      llr_BN: `[B, N]` float32 log of the probability of bit 0 over that of bit 1, N a power of two.
+      u_BN: `[B, N]` uint8 bits of the transform at the given positions, 0 elsewhere.
+      given_N: `[N]` bool, which positions are given.
+      list_size: number of paths, 1..32.
+
+    Returns:
+      `[B, N]` uint8 words.
+    """
+    count, log_length = len(llr_BN), llr_BN.shape[1].bit_length() - 1
+    levels, starts = _nodes(given_N)
+    room = max(64, 1 << (levels.size - 1).bit_length())
+    program = (levels.astype(np.int32), starts.astype(np.int32), given_N[starts])
+    program = [np.pad(column, (0, room - levels.size)) for column in program]
+    lanes = max(1, min(_MOST_COLUMNS, _MOST_ELEMENTS >> log_length) // list_size)
+    found = []
+    for first in range(0, count, lanes):
+        part = slice(first, first + lanes)
+        missing = min(lanes, 1 << (min(lanes, count) - 1).bit_length()) - llr_BN[part].shape[0]
+        given = [np.pad(x[part], ((0, missing), (0, 0)), mode="edge").T for x in (llr_BN, u_BN)]
+        found.append(np.asarray(_decode(*given, *program, levels.size, list_size=list_size)).T[: lanes - missing])
+    return np.concatenate(found)[:count]
+
+
 def _layout(length: int, message_length: int) -> tuple[int, int, int, int]:
     """Blocks, log2 of their length, elements used in each and message bits of each; the last message bits may be padding."""
     blocks, log_length = block_shape(length)
@@ -301,19 +328,7 @@ def _attempt(bits_BN: np.ndarray, rho_BN: np.ndarray, message_BM: np.ndarray, li
     u[:, positions] = padded.reshape(batch * blocks, carried)
     carries = np.zeros(size, bool)
     carries[positions] = True
-    levels, starts = _nodes(carries)
-    room = max(64, 1 << (levels.size - 1).bit_length())
-    program = (levels.astype(np.int32), starts.astype(np.int32), carries[starts])
-    program = [np.pad(column, (0, room - levels.size)) for column in program]
-
-    lanes = max(1, min(_MOST_COLUMNS, _MOST_ELEMENTS >> log_length) // list_size)
-    found = []
-    for first in range(0, batch * blocks, lanes):
-        part = slice(first, first + lanes)
-        missing = min(lanes, 1 << (min(lanes, batch * blocks) - 1).bit_length()) - llr[part].shape[0]
-        given = [np.pad(x[part], ((0, missing), (0, 0)), mode="edge").T for x in (llr, u)]
-        found.append(np.asarray(_decode(*given, *program, levels.size, list_size=list_size)).T[: lanes - missing])
-    y = np.concatenate(found)[: batch * blocks]
+    y = likeliest(llr, u, carries, list_size=list_size)
     stego = bits_BN.copy()
     stego[:, : blocks * used] = y[:, :used].reshape(batch, blocks * used)
     padding = y[:, used:].reshape(batch, -1).any(axis=1)

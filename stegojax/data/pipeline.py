@@ -2,7 +2,8 @@
 
 Every example is a function of (seed, its number) alone, and batch k holds the examples k B .. k B + B - 1, so the position in
 the data is one whole number, the batches consumed: starting there gives the very same numbers, whatever the number of worker
-processes, threads or hosts. Batches are float32 in 0..255, `{"cover": [B, H, W, C]}` and, for pairs, `"secret": [B, H, W, C']`.
+processes, threads or hosts. Batches are float32 in 0..255, `{"cover": [B, H, W, C]}` and, for pairs, `"secret": [B, H, W, C']`;
+sentences are rows of word numbers, int32.
 
 An *epoch* is `crops_per_photo` passes through the source; every pass has its own order.
 """
@@ -27,10 +28,14 @@ from absl import flags, logging
 
 from stegojax.data import preprocess as preprocessing
 from stegojax.data.cover_stego import open_pairs
+from stegojax.data.sentences import Corpus, open_corpus
 from stegojax.data.sources import Source, check_disjoint, open_source
 from stegojax.errors import InputError
 
-_COVER_ORDER, _SECRET_ORDER = 0, 1
+_COVER_ORDER, _SECRET_ORDER, _SENTENCE_ORDER = 0, 1, 2
+
+VOCABULARY_NAME = "vocabulary.json"
+"""The file in a run's work directory that says which word has which number."""
 
 
 class Examples(NamedTuple):
@@ -143,8 +148,61 @@ def cover_stego(*, split: str, seed: int, covers: str, stegos: str, parts: str =
     return Examples(make, _positive("crops_per_photo", crops_per_photo) * len(source))
 
 
-KINDS = {"pairs": pairs, "pictures": pictures, "cover_stego": cover_stego}
+def sentences(*, split: str, seed: int, vocabulary: int, source: str = "embedded", length: int = 32, shortest: int = 1,
+              longest: int = 0, limit: int = 0, min_count: int = 2, unknown: str = "mark", photographs: str = "embedded:colour",
+              crop: int | str = 64, preprocess: Sequence[str] = (), augment: Sequence[str] = (), held_out_crop: str = "random",
+              data_dir: str = "", train_share: float = 0.9) -> Examples:
+    """Sentences, and photographs to compare with: `{"ids": int32 [T], "photograph": [H, W, 3]}`; an epoch has each sentence once.
+
+    The n-th sentence does not belong to the photograph beside it. Both are shuffled in training, by themselves, and in their
+    sources' order when held out. Words and their numbers are those of the training sentences (`files`).
+
+    Args:
+      split, seed, crop, preprocess, augment, held_out_crop, data_dir, train_share: as for `pairs`.
+      vocabulary: how many entries the vocabulary may have, the special ones included.
+      source: where sentences come from, see `data.sentences.open_sentences`.
+      length: T, how long the rows are.
+      shortest, longest: least and greatest number of words and marks; a longest of 0 for what a row has room for.
+      limit: how many training sentences to take; 0 for all.
+      min_count, unknown: see `data.sentences.open_corpus`.
+      photographs: where photographs come from, see `sources.open_source`.
+
+    Returns:
+      The examples.
+
+    Raises:
+      InputError: a source cannot be opened, a photograph is smaller than the crop, or no sentence is left.
+    """
+    corpus = _corpus(source, split, length=length, longest=longest, vocabulary=vocabulary, min_count=min_count, unknown=unknown,
+                     train_share=train_share, shortest=shortest, limit=limit)
+    opened = _opened(photographs, split=split, data_dir=data_dir, train_share=train_share)
+    steps = _chain(split=split, crop=crop, preprocess=preprocess, augment=augment, held_out_crop=held_out_crop, colour=True)
+    _check_sizes(opened, steps)
+    make = functools.partial(_sentence, corpus, length, opened, steps, seed if split == "train" else None)
+    return Examples(make, len(corpus.sentences))
+
+
+KINDS = {"pairs": pairs, "pictures": pictures, "cover_stego": cover_stego, "sentences": sentences}
 """What `kind` may name in a config section; the section's other fields are the function's keyword arguments."""
+
+
+def files(section: Mapping[str, Any]) -> dict[str, bytes]:
+    """What a run must keep of its data so that it can be used without them, by file name.
+
+    Args:
+      section: as for `make`.
+
+    Returns:
+      For sentences the vocabulary; for pictures nothing.
+
+    Raises:
+      InputError: the data cannot be used.
+    """
+    if section.get("kind", "pairs") != "sentences":
+        return {}
+    fields = ("length", "longest", "vocabulary", "min_count", "unknown", "train_share", "shortest", "limit")
+    options = {name: section[name] for name in fields if name in section}
+    return {VOCABULARY_NAME: _corpus(section.get("source", "embedded"), "train", **options).vocabulary.content()}
 
 
 class Loader(Iterator):
@@ -215,7 +273,8 @@ def make(section: Mapping[str, Any], *, split: str, batch_size: int, seed: int, 
       seed: 0 .. 2^32 - 1.
       start: batches consumed before; the loader goes on from there.
       process_index, process_count: this host and how many there are; each gets its contiguous share of every batch.
-      put: applied to every batch in the background; a batch is `{name: float32 [batch_size / process_count, H, W, C]}`.
+      put: applied to every batch in the background; a batch is `{name: float32 [batch_size / process_count, H, W, C]}`, and of
+        sentences `{"ids": int32 [batch_size / process_count, T]}` beside that.
 
     Returns:
       The loader.
@@ -341,6 +400,22 @@ def _picture(source, steps, seed, rng, index):
     return {"cover": _prepared(rng, source, place, steps)[0]}
 
 
+def _corpus(source: str, split: str, *, length: int = 32, longest: int = 0, **options) -> Corpus:
+    if length < 3 or longest > length - 2:
+        raise InputError(f"data.length={length} has room for {max(0, length - 2)} words and marks between beginning and end; set it "
+                         f"to at least {max(3, longest + 2)}")
+    return open_corpus(source, split, longest=longest or length - 2, **options)
+
+
+def _sentence(corpus, length, photographs, steps, seed, rng, index):
+    places = []
+    for count, which in ((len(corpus.sentences), _SENTENCE_ORDER), (len(photographs), _COVER_ORDER)):
+        number, position = divmod(index, count)
+        places.append(position if seed is None else int(_order(seed, which, number, count)[position]))
+    row = corpus.vocabulary.encode(corpus.sentences[places[0]], length=length, unknown="mark")
+    return {"ids": row.ids, "photograph": _prepared(rng, photographs, places[1], steps)[0]}
+
+
 def _cover_with_stego(source, steps, seed, rng, index):
     number, position = divmod(index, len(source))
     place = position if seed is None else _order(seed, _COVER_ORDER, number, len(source))[position]
@@ -401,7 +476,8 @@ def _stack(examples: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _to_float32(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: values.astype(np.float32) for name, values in batch.items()}
+    """Pictures as float32; word numbers stay whole."""
+    return {name: values if values.dtype == np.int32 else values.astype(np.float32) for name, values in batch.items()}
 
 
 def _chain(*, split, crop, preprocess, augment, held_out_crop, colour) -> tuple[preprocessing.Step, ...]:

@@ -15,6 +15,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from absl import logging
 
@@ -64,6 +65,52 @@ def open_sentences(text: str, split: str, *, train_share: float = 0.9, shortest:
         first = set(sorted(chosen, key=_digest)[:limit])
         chosen = {normal: sentence for normal, sentence in chosen.items() if normal in first}
     return tuple(chosen.values())
+
+
+class Corpus(NamedTuple):
+    """The sentences of one side of a split and the words that they may have.
+
+    sentences:  as they were written.
+    vocabulary: of the training side, whichever side the sentences are.
+    """
+
+    sentences: tuple[str, ...]
+    vocabulary: tokenizer.Vocabulary
+
+
+@functools.lru_cache(maxsize=8)
+def open_corpus(text: str, split: str, *, vocabulary: int, min_count: int = 2, unknown: str = "mark", train_share: float = 0.9,
+                shortest: int = 1, longest: int = tokenizer.LENGTH - 2, limit: int = 0) -> Corpus:
+    """The sentences of one side of the split with the vocabulary of the training side, which follows from the source alone.
+
+    Args:
+      text: of the source, as for `open_sentences`.
+      split: "train" or "held_out".
+      vocabulary: how many entries the vocabulary may have, the special ones included.
+      min_count: how often a word must occur in training.
+      unknown: what becomes of sentences with a word that has no number: "mark" keeps them, for `Vocabulary.encode` to mark that
+        word; "leave_out" leaves them out, on both sides.
+      train_share, shortest, longest: as for `open_sentences`.
+      limit: how many training sentences to take, before any is left out; 0 for all.
+
+    Returns:
+      The corpus.
+
+    Raises:
+      InputError: as `open_sentences` and `tokenizer.build`; or `unknown` is neither; or nothing is left.
+    """
+    if unknown not in ("mark", "leave_out"):
+        raise InputError(f'data.unknown must be "mark" or "leave_out", {unknown!r} was given')
+    options = dict(train_share=train_share, shortest=shortest, longest=longest)
+    training = open_sentences(text, "train", limit=limit, **options)
+    words = tokenizer.build(training, min_count=min_count, max_size=vocabulary)
+    chosen = training if split == "train" else open_sentences(text, split, **options)
+    if unknown == "leave_out":
+        chosen = tuple(sentence for sentence in chosen if all(token in words for token in tokenizer.split(sentence)))
+    if not chosen:
+        raise InputError(f"{text}: every sentence of the split {split} has a word outside the vocabulary of {len(words)} entries; "
+                         "allow a larger one")
+    return Corpus(chosen, words)
 
 
 @functools.lru_cache(maxsize=8)

@@ -232,8 +232,11 @@ class Vocabulary:
         Raises:
           InputError: the file cannot be written.
         """
-        content = json.dumps({"format": _FORMAT, "words": self.words}, ensure_ascii=True, indent=0)
-        files.write_bytes(path, content.encode("ascii"))
+        files.write_bytes(path, self.content())
+
+    def content(self) -> bytes:
+        """What `save` writes."""
+        return json.dumps({"format": _FORMAT, "words": self.words}, ensure_ascii=True, indent=0).encode("ascii")
 
 
 def build(sentences: Iterable[str], *, min_count: int = 2, max_size: int = 0) -> Vocabulary:

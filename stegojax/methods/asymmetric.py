@@ -31,6 +31,8 @@ from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Param
 
 INPUTS = {"concatenated": 2, "probabilities": 1, "filtered": 2, "two_encoders": 2}
 """What the generator is given (Section 3.5) -> how many maps; "concatenated" is the paper's."""
+STARTS = ("uniform", "initial")
+"""Where the generator's output starts: with equal probabilities that carry the payload, or with the initial scheme's."""
 DISCRIMINATORS = {"both": ("d1", "d2"), "d1": ("d1",), "d2": ("d2",), "shared": ("d1", "d2")}
 """Who judges; "shared" is strategy #4: one network in both roles."""
 LEARNED = "learned"
@@ -161,9 +163,9 @@ def trained_scheme(state: State, *, name: str = "asymmetric", **section) -> embe
 
 def make(*, steps_per_epoch: int, generator_optimizer: Mapping[str, Any], d1_optimizer: Mapping[str, Any],
          d2_optimizer: Mapping[str, Any], scheme: str = "hill", payload: float = 0.4, shares: Sequence[int] = (1, 1),
-         inputs: str = "concatenated", network: str = "dengnet", discriminators: str = "both", eta: float = 5.0,
-         learn_eta: bool = False, d1_after_epochs: float = 0.0, d1_every_epochs: int = 1, adversarial_weight: float = 1.0,
-         entropy_weight: float = 1e-6, reconstruction_weight: float = 10.0, reward_scale: float = 1e7,
+         inputs: str = "concatenated", start: str = "uniform", network: str = "dengnet", discriminators: str = "both",
+         eta: float = 5.0, learn_eta: bool = False, d1_after_epochs: float = 0.0, d1_every_epochs: int = 1,
+         adversarial_weight: float = 1.0, entropy_weight: float = 1e-6, reconstruction_weight: float = 10.0, reward_scale: float = 1e7,
          unit_texture: bool = False, formula: str = "symmetric", width: float = 1.0, depth: int = 8,
          discriminator_width: float = 1.0, initial_networks: Sequence[str] = ("dengnet",), stage_lengths: Sequence[float] = (),
          stage_unit: str = "steps", adversarial_loss: Callable = losses.rewarded_changes,
@@ -180,6 +182,7 @@ def make(*, steps_per_epoch: int, generator_optimizer: Mapping[str, Any], d1_opt
       shares: weights of the sub-images in size and message, one to four whole numbers 1..15; (3, 7) are 30 % and 70 %. One
         alone is the initial scheme: nothing but D1 is trained then.
       inputs: what the generator is given, a name in `INPUTS`.
+      start: where the generators' outputs start, a name in `STARTS`.
       network: both steganalyzers, a name in `steganalyzer.NETWORKS`.
       discriminators: a name in `DISCRIMINATORS`.
       eta: weight of D1's gradient, eq. (10).
@@ -206,7 +209,8 @@ def make(*, steps_per_epoch: int, generator_optimizer: Mapping[str, Any], d1_opt
     Raises:
       InputError: a name is unknown or a number out of range.
     """
-    parts = _parts(scheme=scheme, payload=payload, shares=shares, inputs=inputs, formula=formula, width=width, depth=depth)
+    parts = _parts(scheme=scheme, payload=payload, shares=shares, inputs=inputs, start=start, formula=formula, width=width,
+                   depth=depth)
     for value, known, what in ((network, NETWORKS, "network"), (discriminators, DISCRIMINATORS, "discriminators"),
                                (stage_unit, UNITS, "stage_unit"), *((name, NETWORKS, "initial_networks")
                                                                     for name in initial_networks)):
@@ -459,12 +463,12 @@ FIGURES = ("payload_error", "payload_bias", "neighbour_correlation", "drift")
 should, relative to it, as a size and with its sign; how its changes correlate with their neighbours'; and how far its
 probabilities are from the initial scheme's where the message already is, relative to these."""
 
-_PARTS = ("scheme", "payload", "shares", "inputs", "formula", "width", "depth")
+_PARTS = ("scheme", "payload", "shares", "inputs", "start", "formula", "width", "depth")
 
 
 def _parts(*, scheme: str = "hill", payload: float = 0.4, shares: Sequence[int] = (1, 1), inputs: str = "concatenated",
-           formula: str = "symmetric", width: float = 1.0, depth: int = 8) -> Parts:
-    for value, known, what in ((scheme, (*COSTS, LEARNED), "scheme"), (inputs, INPUTS, "inputs"),
+           start: str = "uniform", formula: str = "symmetric", width: float = 1.0, depth: int = 8) -> Parts:
+    for value, known, what in ((scheme, (*COSTS, LEARNED), "scheme"), (inputs, INPUTS, "inputs"), (start, STARTS, "start"),
                                (formula, ("symmetric", "exact"), "formula")):
         if value not in known:
             raise InputError(f"method.{what} {value!r} is unknown; there are {', '.join(known)}")
@@ -472,7 +476,7 @@ def _parts(*, scheme: str = "hill", payload: float = 0.4, shares: Sequence[int] 
         raise InputError(f"method.payload={payload} must be above 0 and under 1.5 bits per pixel")
     shares = embed.masks(shares, [embed.no_adjustment] * len(shares)).shares or (1,)
     options = dict(width=width, depth=depth, output_bias=_output_bias(payload), axis_name=parallel.AXIS)
-    generator = models.Adjustment(two_encoders=inputs == "two_encoders", **options)
+    generator = models.Adjustment(two_encoders=inputs == "two_encoders", from_last_map=start == "initial", **options)
     return Parts(scheme, float(payload), shares, inputs, formula, generator, models.Adjustment(branches=1, **options))
 
 

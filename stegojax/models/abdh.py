@@ -214,6 +214,39 @@ class Generator(nn.Module):
         return (jnp.tanh(x) + 1.0) * 127.5
 
 
+class Encoder(nn.Module):
+    """Attention and target image generator as one: cover and message become the stego.
+
+    Attributes:
+      blocks: residual blocks of the generator; 9 is CycleGAN's.
+      width: multiplies the channels of every hidden layer; 1 is the full network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+    """
+
+    blocks: int = BLOCKS
+    width: float = 1.0
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, cover: Array, message: Array, *, train: bool) -> Array:
+        """Hides `message` in a picture like `cover`, where the cover's mask allows.
+
+        Args:
+          cover: `[B, H, W, C]`, 0..255; H and W at least `MINIMUM_SIZE`.
+          message: `[B, H, W, D]`, bits {0, 1} as float32.
+          train: normalise with the batch's own statistics and update the running ones.
+
+        Returns:
+          `[B, H, W, C]`, the stego, 0..255, not rounded.
+
+        Raises:
+          ValueError: the arrays are not such.
+          InputError: the cover is smaller than `MINIMUM_SIZE`.
+        """
+        masks = Attention(self.width, self.axis_name, name="attention")(cover, train=train)
+        return Generator(self.blocks, self.width, name="generator")(cover, message, masks, train=train)
+
+
 class Extractor(nn.Module):
     """The secret image generator: the stego becomes the message.
 

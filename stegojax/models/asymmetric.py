@@ -29,6 +29,9 @@ LEAK = 0.2
 LARGEST = 1 / 3
 """The supremum of the probability of a change in one direction."""
 
+SMALLEST_SHARE = 1e-5
+"""Of `LARGEST`, the probability at which an output starts at least, and the distance to `LARGEST` at most."""
+
 
 def _block(x: Array, features: int, stride: int, *, train: bool, axis_name: str | None) -> Array:
     """Two convolutions, batch normalisation, leaky ReLU (Section 2.1)."""
@@ -111,6 +114,8 @@ class Adjustment(nn.Module):
       branches: number of decoders, each of which gives one map: 2 for the two directions.
       two_encoders: whether every channel of the input has an encoder of its own (the paper's input #3).
       output_bias: where the unbounded output starts; the probability starts near sigmoid(output_bias) / 3.
+      from_last_map: whether the last map of the input, a probability of either change, is where the output starts, half of it for
+        each direction; the decoders then give what is added to its logit.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
     """
 
@@ -119,6 +124,7 @@ class Adjustment(nn.Module):
     branches: int = 2
     two_encoders: bool = False
     output_bias: float = -2.0
+    from_last_map: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -146,6 +152,11 @@ class Adjustment(nn.Module):
         encoded = [Encoder(self.width, self.depth, self.axis_name, name=f"encoder{i}")(part, train=train)
                    for i, part in enumerate(parts, start=1)]
         outputs = [jnp.concatenate(level, axis=-1) for level in zip(*encoded, strict=True)]
-        found = [Decoder(self.width, self.output_bias, self.axis_name, name=f"decoder{i}")(outputs, height, width, train=train)
+        bias = 0.0 if self.from_last_map else self.output_bias
+        found = [Decoder(self.width, bias, self.axis_name, name=f"decoder{i}")(outputs, height, width, train=train)
                  for i in range(1, self.branches + 1)]
-        return LARGEST * nn.sigmoid(jnp.concatenate(found, axis=-1))
+        unbounded = jnp.concatenate(found, axis=-1)
+        if self.from_last_map:
+            share = jnp.clip(maps[..., -1:] / (2 * LARGEST), SMALLEST_SHARE, 1 - SMALLEST_SHARE)
+            unbounded = unbounded + jnp.log(share / (1 - share))
+        return LARGEST * nn.sigmoid(unbounded)

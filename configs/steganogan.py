@@ -1,0 +1,105 @@
+"""SteganoGAN (Zhang et al., "SteganoGAN: high capacity image steganography with GANs", 2019): D bits in every colour pixel.
+
+    python main.py --config=configs/steganogan.py       trains on the photographs bundled with scikit-image and scikit-learn
+    python main.py --config=configs/steganogan.py --mode=evaluate
+
+Presets, after a colon:
+
+    (none)     dense networks, one bit per pixel, 32x32 crops of the bundled photographs, half the channels, fine-tuned by SFTN's
+               separable stage
+    tiny       a quarter of the channels, a few steps: under a minute, for tests
+    paper      random 360x360 crops of DIV2K, batch 4, 32 epochs, no separable stage
+    basic1 basic2 basic3 basic4 basic5 basic6 residual1 residual2 residual3 residual4 residual5 residual6 dense1 dense2 dense3
+               dense4 dense5 dense6   the paper's table: the networks and the bits per pixel (`paper` is dense1)
+
+Every preset of the paper's scale reads the folder div2k (--config.data.source=folder:DIR); `small_` before its name
+(small_basic1, small_dense4) gives the experiment at the default's scale.
+"""
+
+from ml_collections import ConfigDict
+
+KINDS = ("basic", "residual", "dense")
+DEPTHS = ("1", "2", "3", "4", "5", "6")
+
+
+def get_config(preset: str = "") -> ConfigDict:
+    """The experiment; see the module for the presets."""
+    c = ConfigDict()
+    c.seed = 0
+    c.batch_size = 8
+    c.epochs = 0.0
+    c.log_every = 1
+
+    c.method = ConfigDict()
+    c.method.name = "steganogan"
+    c.method.kind = "dense"
+    c.method.depth = 1
+    c.method.width = 0.5
+    c.method.critic_width = 0.5
+    c.method.critic_limit = 0.1
+    c.method.message_weight = 1.0
+    c.method.cover_weight = 100.0
+    c.method.adversarial_weight = 1.0
+    # Of the cover's weight, at the first step: with all of it a short training ends in copying the cover.
+    c.method.first_cover_weight = 0.02
+    # What stands for rounding in the first two stages: nothing, straight_through or noise.
+    c.method.rounding = "none"
+    c.method.joint_choice = "accuracy_rounded"
+    # Warm-up, joint and separable stage.
+    c.method.stage_lengths = (300, 300, 400)
+    c.method.stage_unit = "steps"
+    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=1e-3, factor=0.5, every=100.0, after=300.0, unit="steps"))
+    c.method.critic_optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
+    c.method.image_decoder_optimizer = ConfigDict(dict(
+        name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"))
+
+    c.data = ConfigDict()
+    c.data.kind = "pictures"
+    c.data.source = "embedded"
+    c.data.data_dir = ""
+    c.data.train_share = 0.9
+    c.data.colour = True
+    c.data.preprocess = ()
+    c.data.augment = ("random_rot90", "random_flip")
+    c.data.crop = 32
+    c.data.crops_per_photo = 1
+
+    c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
+
+    c.evaluation = ConfigDict()
+    c.evaluation.every = 100
+    c.evaluation.crop = 128
+    c.evaluation.batches = 4
+    c.evaluation.final_batches = 16
+    # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
+    c.evaluation.refresh_batches = 20
+    c.evaluation.transfer_steps = 0
+
+    c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
+
+    kind, depth = preset.rstrip("123456"), preset[-1:]
+    if preset == "tiny":
+        c.batch_size = 4
+        c.method.update(width=0.25, critic_width=0.25, stage_lengths=(2, 4, 4))
+        c.evaluation.update(every=2, crop=0, batches=1, final_batches=2, refresh_batches=2)
+        c.checkpoint.every = 2
+    elif preset == "paper" or kind.removeprefix("small_") in KINDS and depth in DEPTHS:
+        if preset != "paper":
+            c.method.update(kind=kind.removeprefix("small_"), depth=int(depth))
+        if not preset.startswith("small_"):
+            c.batch_size = 4
+            c.log_every = 50
+            c.method.update(width=1.0, critic_width=1.0, first_cover_weight=1.0, joint_choice="", stage_lengths=(0, 32, 0),
+                            stage_unit="epochs")
+            c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
+            c.data.update(source="folder:div2k", augment=("random_flip",), crop=360)
+            c.loader.update(workers=8, threads=4, prefetch=4)
+            c.evaluation.update(every=1000, crop=0, batches=25, final_batches=25, refresh_batches=50)
+            c.checkpoint.update(every=1000)
+    elif preset:
+        raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")
+    if c.method.stage_unit == "epochs":
+        c.steps, c.epochs = -1, float(sum(c.method.stage_lengths))
+    else:
+        c.steps = int(sum(c.method.stage_lengths))
+    return c

@@ -1,0 +1,59 @@
+"""How far made pictures are from real ones, as sets: the Frechet distance of the features of a fixed network.
+
+Pictures are `[N, H, W, 3]`, float32 whole values 0..255.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from stegojax import metrics
+from stegojax.errors import InputError
+from stegojax.models import random_features
+from stegojax.types import Array
+
+RANDOM_FEATURES = "random-feature Frechet distance (no FID)"
+"""What the distance is called that needs no weights. Its figures and FID's are on different scales."""
+
+_BATCH = 64
+
+
+def distance(real: np.ndarray, made: np.ndarray, *, weights: str = "") -> tuple[str, float]:
+    """The Frechet distance of two sets of pictures, and what it is called.
+
+    Args:
+      real: `[N, H, W, 3]`, 0..255.
+      made: `[M, H, W, 3]`, likewise.
+
+    Returns:
+      The name of the distance, which belongs beside every figure of it, and the distance, from 0.
+
+    Raises:
+      InputError: a set has fewer than two pictures.
+    """
+    features, name = random_features.features, RANDOM_FEATURES
+    return name, metrics.frechet_distance(*_moments(features, real), *_moments(features, made))
+
+
+def _moments(features: Callable[[Array], Array], pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the features, in float64."""
+    pictures = np.asarray(pictures, np.float32)
+    if len(pictures) < 2:
+        raise InputError(f"a distance of sets of pictures needs two or more in each, {len(pictures)} given")
+    compiled, found = _compiled(features), []
+    for first in range(0, len(pictures), _BATCH):
+        part = pictures[first:first + _BATCH]
+        # The last batch is filled up, so that there is one shape to compile for.
+        filled = np.concatenate([part, np.repeat(part[:1], min(_BATCH, len(pictures)) - len(part), axis=0)])
+        found.append(np.asarray(compiled(filled))[:len(part)])
+    values = np.concatenate(found).astype(np.float64)
+    return values.mean(axis=0), np.cov(values, rowvar=False)
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(features: Callable[[Array], Array]) -> Callable[[np.ndarray], Array]:
+    return jax.jit(features)
