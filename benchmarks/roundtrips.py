@@ -1,6 +1,7 @@
 """Random round trips through `stegojax.hiding`: how many messages are lost, and how long hiding and revealing take.
 
     python benchmarks/roundtrips.py [--trips 2000] [--seed 0] [--longest 96] [--group 25]
+    python benchmarks/roundtrips.py --run WORKDIR --trips 300 --longest 192
 
 Trips go in groups, since every size, cost and scheme is compiled anew: a group draws a size, a cost, a scheme and a code. Each
 trip of it draws a cover (noise, a crop of an embedded photograph, a smooth or a partly saturated picture; grey or colour, 28 to
@@ -8,6 +9,9 @@ trip of it draws a cover (noise, a crop of an embedded photograph, a smooth or a
 another key. Lost are messages that do not come back exactly, and every wrong key that gives bytes.
 Covers that carry nothing are drawn anew; a message within the capacity that is refused counts as refused. The exit code is 1
 where something was lost.
+
+With --run the messages go through the networks of a trained run that hides bits (`stegojax.learned.bits`), in crops of held-out
+photographs of the run's data, and are up to a tenth longer than the capacity.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import argparse
 import collections
 import os
+import pathlib
 import sys
 import tempfile
 import time
@@ -23,13 +28,17 @@ import jax
 import numpy as np
 import tqdm
 
-from stegojax import hiding, images, secret
+from stegojax import hiding, images, run, secret
 from stegojax.costs import COSTS
 from stegojax.data import embedded
+from stegojax.data.sources import open_source
 from stegojax.errors import InputError
+from stegojax.learned import bits
 
 SIDES = 3
 """How many different lengths sides have: every size of a cover is compiled anew."""
+PHOTOGRAPHS = 100
+"""Of a run's held-out photographs, at most so many are used."""
 
 
 def draw_shape(generator: np.random.Generator, longest: int) -> tuple[int, int, int]:
@@ -56,15 +65,66 @@ def draw_cover(generator: np.random.Generator, photographs: list[np.ndarray],
     return kind, images.Picture(np.ascontiguousarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8)))
 
 
+def through_networks(options: argparse.Namespace) -> int:
+    """Round trips through a run that hides bits."""
+    loaded, generator = run.load(pathlib.Path(options.run)), np.random.default_rng(options.seed)
+    section = loaded.config.data
+    held_out = open_source(section.source, "held_out", data_dir=section.data_dir)
+    photographs = [held_out[index] for index in range(min(len(held_out), PHOTOGRAPHS))]
+    counts, seconds, carried = collections.Counter(), collections.Counter(), []
+    for _ in tqdm.trange(options.trips, unit="trip", file=sys.stderr, mininterval=1.0 if sys.stderr.isatty() else 60.0):
+        photograph = photographs[generator.integers(len(photographs))]
+        longest = int(generator.choice(np.linspace(options.longest // 2, options.longest, SIDES)))
+        sides = [min(side, longest) for side in photograph.shape[:2]]
+        top, left = (int(generator.integers(0, size - side + 1)) for size, side in zip(photograph.shape, sides))
+        cover = np.ascontiguousarray(photograph[top : top + sides[0], left : left + sides[1]])
+        most = bits.capacity(loaded, cover).most
+        if most is None:
+            counts["carries nothing"] += 1
+            continue
+        length = int(generator.choice([0, 1, most, generator.integers(0, int(1.1 * most) + 1)], p=[0.1, 0.1, 0.2, 0.6]))
+        message, shared = generator.bytes(length), secret.key_file(generator.bytes(32))
+        start = time.perf_counter()
+        try:
+            stego = bits.hide(loaded, shared, cover, message)
+        except InputError:
+            counts["refused within the capacity" if length <= most else "refused beyond the capacity"] += 1
+            continue
+        middle = time.perf_counter()
+        try:
+            found = bits.reveal(loaded, shared, stego)
+        except InputError:
+            found = None
+        seconds["hide"] += middle - start
+        seconds["reveal"] += time.perf_counter() - middle
+        counts["came back" if found == message else "lost"] += 1
+        counts["beyond the capacity and came back"] += length > most and found == message
+        if length >= most:
+            carried.append(8 * length / (cover.shape[0] * cover.shape[1]))
+        try:
+            bits.reveal(loaded, secret.key_file(generator.bytes(32)), stego)
+            counts["lost"] += 1
+        except InputError:
+            counts["wrong key refused"] += 1
+    lost, hidden = counts.pop("lost", 0), max(counts["came back"] + counts["lost"], 1)
+    print(f"{options.trips} trips: {lost} lost; " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    print(f"{len(carried)} messages as long as the capacity or longer: {np.mean(carried or [0]):.4f} bits per pixel on average")
+    print(f"hide {seconds['hide'] / hidden:.3f} s, reveal {seconds['reveal'] / hidden:.3f} s on average")
+    return 1 if lost else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trips", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=int, default=96)
     parser.add_argument("--group", type=int, default=25, help="trips with one size, cost, scheme and code")
+    parser.add_argument("--run", metavar="WORKDIR", help="a trained run that hides bits, in place of costs and codes")
     options = parser.parse_args()
     jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "stegojax-benchmark-xla-cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if options.run:
+        return through_networks(options)
     generator = np.random.default_rng(options.seed)
     photographs = [images.read(embedded.path_of(name)).pixels for name in ("chelsea", "coffee", "astronaut")]
     counts, seconds = collections.Counter(), collections.Counter()

@@ -78,7 +78,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.seed = 0
     c.batch_size = 8
     c.epochs = 0.0
-    c.steps = 600
+    c.steps = 300
     c.log_every = 1
 
     c.method = ConfigDict()
@@ -131,7 +131,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
     name, small = preset.removeprefix("small_"), preset.startswith("small_")
-    stage = 600.0
+    stage = 300.0
     if preset == "tiny":
         c.data.crop = 32
         c.method.update(width=0.25, depth=3, discriminator_width=0.125, entropy_weight=4096e-6)

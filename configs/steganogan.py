@@ -6,7 +6,8 @@
 Presets, after a colon:
 
     (none)     dense networks, one bit per pixel, 32x32 crops of the bundled photographs, half the channels, fine-tuned by SFTN's
-               separable stage
+               separable stage: two minutes on one core. Measured at the end, on 16 held-out crops of 64x64: .9825 of the bits
+               right unrounded, .9823 rounded, .9840 after the second stage, 35.6 dB
     tiny       a quarter of the channels, a few steps: under a minute, for tests
     paper      random 360x360 crops of DIV2K, batch 4, 32 epochs, no separable stage
     basic1 basic2 basic3 basic4 basic5 basic6 residual1 residual2 residual3 residual4 residual5 residual6 dense1 dense2 dense3
@@ -41,7 +42,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.cover_weight = 100.0
     c.method.adversarial_weight = 1.0
     # Of the cover's weight, at the first step: with all of it a short training ends in copying the cover.
-    c.method.first_cover_weight = 0.02
+    c.method.first_cover_weight = 0.001
     # What stands for rounding in the first two stages: nothing, straight_through or noise.
     c.method.rounding = "none"
     c.method.joint_choice = "accuracy_rounded"
@@ -68,12 +69,26 @@ def get_config(preset: str = "") -> ConfigDict:
 
     c.evaluation = ConfigDict()
     c.evaluation.every = 100
-    c.evaluation.crop = 128
-    c.evaluation.batches = 4
+    c.evaluation.crop = 64
+    c.evaluation.batches = 2
     c.evaluation.final_batches = 16
     # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
     c.evaluation.refresh_batches = 20
     c.evaluation.transfer_steps = 0
+    # --mode=evaluate: so many whole held-out photographs, of another source besides where one is named, and the detection errors
+    # of the security protocol (configs/security.py).
+    c.evaluation.photographs = 4
+    c.evaluation.cross_source = ""
+    c.evaluation.security = ConfigDict(dict(
+        covers=dict(source="embedded", data_dir="", preprocess=(), crop=64, tiles=12, limit=0), detectors=("spam", "srnet"),
+        splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
+        ensemble=dict(subspace=0, learners=0)))
+    c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
+        seed=0, batch_size=4, epochs=0.0, steps=200, log_every=1,
+        method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
+                    optimizer=dict(name="adamax", learning_rate=3e-3)),
+        evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),
+        checkpoint=dict(every=50, keep=1, milestones=0, best="accuracy"))))
 
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
@@ -82,6 +97,11 @@ def get_config(preset: str = "") -> ConfigDict:
         c.batch_size = 4
         c.method.update(width=0.25, critic_width=0.25, stage_lengths=(2, 4, 4))
         c.evaluation.update(every=2, crop=0, batches=1, final_batches=2, refresh_batches=2)
+        c.evaluation.photographs = 1
+        c.evaluation.security.covers.update(crop=32, tiles=1)
+        c.evaluation.security.splits.count = 1
+        c.evaluation.security.ensemble.update(subspace=50, learners=11)
+        c.evaluation.security.detectors = ("spam",)
         c.checkpoint.every = 2
     elif preset == "paper" or kind.removeprefix("small_") in KINDS and depth in DEPTHS:
         if preset != "paper":
@@ -95,6 +115,15 @@ def get_config(preset: str = "") -> ConfigDict:
             c.data.update(source="folder:div2k", augment=("random_flip",), crop=360)
             c.loader.update(workers=8, threads=4, prefetch=4)
             c.evaluation.update(every=1000, crop=0, batches=25, final_batches=25, refresh_batches=50)
+            c.evaluation.photographs, c.evaluation.cross_source = 1000, ""
+            c.evaluation.security.covers.update(crop=c.data.crop, tiles=1)
+            c.evaluation.security.splits.count = 1
+            c.evaluation.security.networks.srnet.update(batch_size=16, steps=500_000)
+            c.evaluation.security.networks.srnet.method.width = 1.0
+            c.evaluation.security.networks.srnet.method.optimizer = ConfigDict(dict(
+                name="adamax", learning_rate=1e-3, weight_decay=2e-4, decayed="convolutions", factor=0.1, milestones=(400_000.0,),
+                unit="steps"))
+            c.evaluation.security.networks.srnet.evaluation.every = c.evaluation.security.networks.srnet.checkpoint.every = 5000
             c.checkpoint.update(every=1000)
     elif preset:
         raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")
@@ -102,4 +131,5 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = -1, float(sum(c.method.stage_lengths))
     else:
         c.steps = int(sum(c.method.stage_lengths))
+    c.evaluation.security.covers.update(source=c.data.source, preprocess=c.data.preprocess)
     return c

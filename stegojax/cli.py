@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     reveal = commands.add_parser("reveal", help="reveal what a picture hides",
                                  description="Reveals the file that was hidden in STEGO, or with --run the picture.")
     reveal.add_argument("stego", metavar="STEGO", help="a picture file that `hide` wrote")
-    reveal.add_argument("-o", "--output", required=True, metavar="MESSAGE", help="the file to write, - for standard output")
+    reveal.add_argument("-o", "--output", metavar="MESSAGE", help="the file to write, - for standard output, where a sentence "
+                        "goes that --run reveals, if this is left out")
     reveal.set_defaults(run_command=_reveal)
 
     capacity = commands.add_parser("capacity", help="say how much a picture can carry",
@@ -96,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = commands.add_parser(
         "generate", help="make covers with a trained run",
-        description="Writes N pictures that the trained run in WORKDIR makes, 0001.png and so on, each of fresh randomness. To hide "
-                    "in such a picture use `hide --run WORKDIR MESSAGE`: its cover is written nowhere, and these are not used.")
+        description="Writes N pictures that the trained run in WORKDIR makes, 0001.png and so on, each of fresh randomness. To "
+                    "hide in such a picture use `hide --run WORKDIR MESSAGE`: its cover is written nowhere; these are not used.")
     generate.add_argument("--run", metavar="WORKDIR", required=True, help="a run that makes covers")
     generate.add_argument("-n", "--count", metavar="N", type=int, default=1, help="how many (default 1)")
     generate.add_argument("-o", "--output", required=True, metavar="DIR", type=pathlib.Path, help="the folder to write to")
@@ -157,6 +158,8 @@ def _hide(options: argparse.Namespace) -> int:
         return _hide_picture(options)
     if use == "bits":
         return _hide_bits(options)
+    if use == "sentences":
+        return _hide_sentence(options)
     from stegojax import hiding, images
     cover, message = _cover_and_message(options)
     choices = _choices(options)
@@ -198,6 +201,42 @@ def _hide_bits(options: argparse.Namespace) -> int:
     return 0
 
 
+def _hide_sentence(options: argparse.Namespace) -> int:
+    _refuse_with_run(options, "code", "constraint_height")
+    from stegojax.learned import sentences
+    if len(options.given) != 1:
+        raise InputError(f"the run in {options.run} makes its own picture: give MESSAGE alone, {len(options.given)} files given")
+    content = _message(options.given[0])
+    sent = sentences.hide_sentence(options.run, _secret_of_run(options, confirm=True), content, options.output,
+                                   overwrite=options.overwrite)
+    print(f"{options.output}: {sent.sentence} (read back from the file, try {sent.tries})")
+    return 0
+
+
+def _reveal_sentence(options: argparse.Namespace) -> int:
+    from stegojax import hiding
+    from stegojax.learned import sentences
+    to_stdout = options.output in (None, "-")
+    if not to_stdout:
+        hiding.check_output(options.output, overwrite=options.overwrite)
+    sentence = sentences.reveal_sentence(options.run, _secret_of_run(options, confirm=False), options.stego)
+    if to_stdout:
+        print(sentence)
+        return 0
+    sentences.write_sentence(options.output, sentence, overwrite=options.overwrite)
+    print(options.output)
+    return 0
+
+
+def _secret_of_run(options: argparse.Namespace, *, confirm: bool):
+    """The key of a command with a run of sentences; None where the run uses none."""
+    from stegojax import run
+    if run.read_config(pathlib.Path(options.run)).method.keyed != "none":
+        return _secret(options, confirm=confirm)
+    _refuse_with_run(options, "password_file", "key_file")
+    return None
+
+
 def _hide_in_made_cover(options: argparse.Namespace) -> int:
     from stegojax import hiding, images
     from stegojax.learned import covers
@@ -222,12 +261,16 @@ def _generate(options: argparse.Namespace) -> int:
 
 def _reveal(options: argparse.Namespace) -> int:
     use = _use(options)
+    if options.output is None and use != "sentences":
+        raise InputError("the message needs a place: name a file with -o, or - for standard output")
     if use == "pictures":
         _refuse_with_run(options, "password_file", "key_file")
         from stegojax.learned import pictures
         pictures.reveal_picture(options.run, options.stego, options.output, overwrite=options.overwrite)
         print(options.output)
         return 0
+    if use == "sentences":
+        return _reveal_sentence(options)
     if use in ("costs", "covers"):
         raise InputError(f"what the run in {options.run} hides is revealed with the key alone; leave out --run")
     from stegojax import hiding, images

@@ -26,13 +26,14 @@ from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.methods import SCHEMES, USES, detector
 from stegojax.models import isgan as isgan_models
+from stegojax.protocols import bits, covers, sentences
 
 TABLE_5 = (("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"), ("revealed_psnr", "Revealed-Secret PSNR (dB)", "{:.2f}"),
            ("stego_ssim", "Stego-Cover SSIM", "{:.4f}"), ("revealed_ssim", "Revealed-Secret SSIM", "{:.4f}"))
 
 _TIMED = 3
 
-PROTOCOLS = {}
+PROTOCOLS = {"bits": bits.evaluate, "covers": covers.evaluate, "sentences": sentences.evaluate}
 """Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded) -> (text, results)`."""
 
 

@@ -117,9 +117,12 @@ def over_devices(function: Callable) -> Callable:
 def example_keys(key: Key, count: int) -> Key:
     """Keys `[count]`, one per example of this device's share, that depend on an example's place in the whole batch alone.
 
-    To be called inside a step.
+    Outside of a step on devices the share is the whole batch.
     """
-    first = jax.lax.axis_index(AXIS) * count
+    try:
+        first = jax.lax.axis_index(AXIS) * count
+    except NameError:  # no such axis
+        first = 0
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(count))
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 RESIDUAL_GAIN = 10
-PANEL = ("cover", "stego", "residual", "changes", "secret", "revealed", "picture")
+PANEL = ("photograph", "cover", "stego", "residual", "changes", "secret", "revealed", "picture", "generated", "other_key",
+         "other_sentence")
 """The columns of a panel, left to right; those that a method does not have are left out."""
 
 
@@ -152,6 +153,24 @@ def error_against_payload(series: Mapping[str, Mapping[str, Sequence[tuple[float
             axis.errorbar(payloads, means, yerr=deviations, marker="o", markersize=3, capsize=3, linewidth=1.2, label=_short(name))
         axis.axhline(50, linestyle=":", color="grey", linewidth=1)
         axis.set(title=detector, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55))
+        axis.legend(fontsize=7)
+    return _finished(figure)
+
+
+def against_length(series: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> bytes:
+    """Figures of sentences against their length, a plot per figure, a line per way of reading.
+
+    Args:
+      series: figure -> line -> (words and marks, value from 0 to 1) in order of the length.
+
+    Returns:
+      The content of a PNG file.
+    """
+    figure, axes = _grid(max(1, len(series)))
+    for axis, (title, lines) in zip(axes, series.items()):
+        for name, points in lines.items():
+            axis.plot(*zip(*points), marker="o", markersize=3, linewidth=1.2, label=_short(name))
+        axis.set(title=title, xlabel="words and marks", ylim=(0, None))
         axis.legend(fontsize=7)
     return _finished(figure)
 

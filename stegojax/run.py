@@ -36,7 +36,8 @@ CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
 BEST_NAME = "best"
 FREE_FIELDS = ("loader", "evaluation.final_batches", "evaluation.transfer_steps", "evaluation.transfer_optimizer",
-               "evaluation.security")
+               "evaluation.security", "evaluation.covers", "evaluation.sentences", "evaluation.searched", "evaluation.beams",
+               "evaluation.weights", "evaluation.photographs", "evaluation.cross_source")
 """Sections and fields that change nothing in training and may differ between two starts of one run."""
 PACKAGES = ("stegojax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "Pillow")
 

@@ -45,6 +45,7 @@ from stegojax.data.cover_stego import match
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
+from stegojax.methods import MESSAGES
 from stegojax.steganalysis import ensemble, spam, srm
 from stegojax.steganalysis.planes import feature_batches
 from stegojax.types import Array
@@ -337,12 +338,20 @@ class _Protocol:
         if any(side % multiple for side in self.covers.shape[1:]):
             raise InputError(f"{scheme.place} needs pictures whose sides are multiples of {multiple}; set covers.crop to one")
         channels = example["cover"].shape[-1]
+        method = loaded.config.method.to_dict()
+        shape = MESSAGES[method.pop("name")](**method) if method["name"] in MESSAGES else None
+        if shape is not None and not shape.depth and self.covers.shape[1:] != example["cover"].shape[1:3]:
+            raise InputError(f"{scheme.place} hides in pictures of {example['cover'].shape[1]}x{example['cover'].shape[2]}; set "
+                             "covers.crop to that")
 
         @jax.jit
         def predict(key, covers, others):
             batch = {"cover": jnp.repeat(covers[..., None], channels, axis=-1)}
             if "secret" in example:
                 batch["secret"] = jnp.repeat(others[..., None], example["secret"].shape[-1], axis=-1)
+            if shape is not None:
+                size = covers.shape[1:] + (shape.depth,) if shape.depth else (shape.length,)
+                batch["message"] = jax.random.bernoulli(key, 0.5, (len(covers), *size)).astype(jnp.float32)
             stego = loaded.method.predict(loaded.state, batch, key)["stego"]
             # Detectors look at one plane: of colour stegos (whose covers here are grey) the luma.
             plane = stego if channels == 1 else rgb_to_ycbcr(stego)[..., :1]

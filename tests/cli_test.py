@@ -139,7 +139,7 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
     (["hide", "cover.png", "cover.png", "-o", "s.png", "--key-file", "key"], "the cover carries at most"),
     (["hide", "cover.png", "message", "-o", "no/s.png", "--key-file", "key", *FAST], "cannot be written"),
     (["hide", "deep.png", "message", "-o", "s.png", "--key-file", "key"], "more than 8 bits"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--cost", "hill"], "--cost is for messages under a key"),
+    (["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--cost", "hill"], "none is not the work directory of a run"),
     (["reveal", "cover.png", "-o", "s.png", "--run", "none", "--key-file", "key"], "none is not the work directory of a run"),
     (["reveal", "cover.png", "-o", "found", "--key-file", "key"], "cover.png: no message can be read with this key"),
     (["reveal", "cover.png", "-o", "message", "--key-file", "key"], "message: exists already"),

@@ -32,7 +32,10 @@ PRESETS = {
     "chatgan": ["", "tiny", "paper", "qf70", "small_qf50"],
     "abdh": ["", "tiny", "paper", "qf90", "small_qf50"],
     "steganogan": ["", "tiny", "paper", "basic1", "residual3", "dense6", "small_basic1", "small_dense4"],
+    "ssgan": ["", "tiny", "paper", "hugo", "red_channel", "penalty", "both", "alpha_07"],
+    "sgan": ["", "tiny", "paper", "red_channel"],
     "hayesgan": ["", "tiny", "paper", "size64"],
+    "seq2seq_gan": ["", "tiny", "no_key", "plane", "modulation", "paper", "paper_plane", "paper_modulation", "paper_scramble"],
     "hidden": ["", "tiny", "paper", "dropout", "crop", "combined", "small_dropout", "small_combined"],
 }
 TABLE = [(name, preset) for name in PRESETS for preset in PRESETS[name]]

@@ -1,12 +1,13 @@
 """Files through networks that write and read bits: what is hidden comes back exactly, or an error says why."""
 
+import hashlib
+
 import jax
 import numpy as np
 import pytest
 
 import noisy_bits
 from stegojax import cli, images, run, secret
-from stegojax.checkpoint import Position
 from stegojax.coding import correction
 from stegojax.data import embedded
 from stegojax.errors import InputError
@@ -25,7 +26,7 @@ def loaded(**method):
     settings = noisy_bits.config(**method)
     made = run.method(settings, run.UNKNOWN)
     state = jax.tree.map(np.asarray, made.init(jax.random.key(0), run.example(settings)))
-    return run.Loaded(settings, made, state, Position(1, 0).step)
+    return run.Loaded(settings, made, state, 1)
 
 
 def photograph(height, width, channels=1):
@@ -77,10 +78,10 @@ def test_the_sounding_is_what_the_noise_says():
         assert exact - 0.02 < found.information < exact + 0.01
 
 
-def test_nine_tenths_of_what_the_channel_carries_arrives():
+def test_six_sevenths_of_what_the_channel_carries_arrive():
     given, cover = loaded(noise=1.0), photograph(300, 440)
     sounding = bits.sound(given, cover)
-    message = np.random.default_rng(1).bytes(int(0.9 * sounding.information * cover.size) // 8)
+    message = np.random.default_rng(1).bytes(int(6 / 7 * sounding.information * cover.size) // 8)
     assert bits.reveal(given, KEY, bits.hide(given, KEY, cover, message)) == message
 
 
@@ -147,8 +148,7 @@ def test_the_format_stays():
     keys = secret.derive(KEY, bytes(16))
     sounding = bits.Sounding(6000, 0.9, 0.6, np.arange(correction.GRADES, dtype=np.uint8) * 4)
     written = bits._all_bits(keys, bytes(16), secret.pack(b"the message"), sounding, 2)
-    import hashlib
-    assert hashlib.sha256(written.tobytes()).hexdigest()[:16] == "FORMAT"
+    assert hashlib.sha256(written.tobytes()).hexdigest()[:16] == "2fe2ff55d01dd15b"
     sure = 4.0 * written - 2 + np.linspace(-0.1, 0.1, written.size)
     assert bits._salt(sure, 2) == bytes(16) and bits._open(keys, sure, 2) == b"the message"
 

@@ -48,7 +48,8 @@ def outputs(network, *inputs, **options):
 def test_shapes():
     found = outputs(seq2seq_gan.Generator(), STATES, train=False)
     assert {found[name] for name in found if name.startswith(("conv", "norm", "block"))} == {(3, 8, 8, 256)}
-    grown = [(3, 16, 16, 128), (3, 32, 32, 64), (3, 64, 64, 32), (3, 64, 64, 3)]
+    # Of the transposed convolutions each position is a block of 2x2 pixels.
+    grown = [(3, 8, 8, 4 * 128), (3, 16, 16, 4 * 64), (3, 32, 32, 4 * 32), (3, 64, 64, 3)]
     assert [found[name] for name in ("up1", "up2", "up3", "output")] == grown
     sizes = [(3, 32, 32, 64), (3, 16, 16, 128), (3, 8, 8, 256), (3, 4, 4, 512)]
     found = outputs(seq2seq_gan.StateReader(), PICTURES, train=False)

@@ -54,7 +54,6 @@ _SALT_BITS, _HEADER_BITS = 8 * secret.SALT_BYTES, 8 * secret.HEADER_BYTES
 _REPEATS = (1, 2, 4, 8, 16)
 _LAYOUT = 64
 _UPPER = struct.Struct(f"<{secret.PHASES}I")
-_ATTEMPTS = 6
 _HOPELESS = 0.98
 # What log-likelihood ratios are taken to be on average where it is not yet known how much to trust the outputs, and at most.
 _BLIND_MEAN, _BLIND_MOST = 3.0, 8.0
@@ -127,17 +126,38 @@ def write_bits(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> np
     Returns:
       The stego, uint8 `[H, W, C]`; of three channels where the run is for colour pictures.
     """
-    shape, size = message_shape(loaded), _block_size(loaded)
-    planes = _planes(pixels, shape)
     stegos = []
-    for plane, bits in zip(planes, bits_N.reshape(len(planes), -1), strict=True):
-        if shape.depth:
-            message = bits.reshape(*plane.shape[:2], shape.depth)
+    for plane, message in _planes_and_messages(loaded, pixels, bits_N):
+        if message.ndim == 3:
             stegos.append(predict(loaded, {"cover": plane, "message": message}, names=("stego",))["stego"])
         else:
-            batch = {"cover": _blocks(plane, size), "message": bits.reshape(-1, shape.length)}
+            batch = {"cover": _blocks(plane, _block_size(loaded)), "message": message}
             stegos.append(_with_blocks(plane, predict_many(loaded, batch, names=("stego",))["stego"]))
     return np.concatenate(stegos, axis=-1).astype(np.uint8)
+
+
+def measure(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> dict[str, float]:
+    """The figures of `Method.measure` on a whole picture.
+
+    Args:
+      loaded: a trained run.
+      pixels: the cover.
+      bits_N: `[N]` uint8, as many as `elements` says.
+
+    Returns:
+      Their means over the channels or blocks of the picture.
+    """
+    found = []
+    for plane, message in _planes_and_messages(loaded, pixels, bits_N):
+        if message.ndim == 3:
+            batch = {"cover": plane, "message": message}
+            outputs = {name: value[None] for name, value in predict(loaded, batch).items()}
+            batch = {"cover": plane[None].astype(np.float32)}
+        else:
+            batch = {"cover": _blocks(plane, _block_size(loaded)).astype(np.float32), "message": message}
+            outputs = predict_many(loaded, batch)
+        found.append(loaded.method.measure(batch, outputs))
+    return {name: float(np.mean([np.mean(values[name]) for values in found])) for name in found[0]}
 
 
 def read_bits(loaded: run.Loaded, pixels: np.ndarray) -> np.ndarray:
@@ -214,11 +234,28 @@ def capacity(loaded: run.Loaded, pixels: np.ndarray) -> Capacity:
       InputError: the cover is smaller than a block of the run.
     """
     found = sound(loaded, pixels)
-    most = _most(found)
+    most = most_bytes(found)
     return Capacity(found, most if most >= 0 else None)
 
 
-def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message: bytes) -> np.ndarray:
+def most_bytes(sounding: Sounding) -> int:
+    """How long a message may be.
+
+    Args:
+      sounding: of the cover.
+
+    Returns:
+      Bytes (after compression) that come through with little doubt, negative where not even an empty message does.
+    """
+    repeats = _repeats(sounding)
+    space = sounding.elements - repeats * (_SALT_ELEMENTS + _HEADER_ELEMENTS)
+    if not repeats or space <= 0:
+        return -1
+    return correction.room(space, sounding.information) // 8 - secret.OVERHEAD_BYTES
+
+
+def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message: bytes, *, attempts: int = 6,
+         sounding: Sounding | None = None) -> np.ndarray:
     """Hides a message in the pixels of a picture, such that `reveal` gives it back exactly.
 
     Args:
@@ -226,6 +263,8 @@ def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message:
       shared: password or key.
       pixels: the cover.
       message: any bytes, none included.
+      attempts: how often it is tried, each time with a fresh salt; from the middle on salt and header are coded more strongly.
+      sounding: of this cover, where it has been made already.
 
     Returns:
       The stego, uint8 `[H, W, C]`.
@@ -233,16 +272,16 @@ def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message:
     Raises:
       InputError: the message does not fit; it says what does.
     """
-    sounding, packed = sound(loaded, pixels), secret.pack(message)
-    most, length = _most(sounding), len(packed) + 16
+    sounding, packed = sounding or sound(loaded, pixels), secret.pack(message)
+    most, length = most_bytes(sounding), len(packed) + 16
     if most < 0:
         raise InputError(f"the run reads {100 * sounding.accuracy:.1f} % of {sounding.elements} bits right on this cover, which "
                          "is too little for any message; take a larger or another cover, or a run that is better trained")
     refused = InputError(f"the message takes {len(packed) - 1} bytes (after compression), and this cover carries {most} with this "
                          "run; shorten it or take a larger cover")
     repeats = _repeats(sounding)
-    for attempt in range(_ATTEMPTS):
-        if attempt == _ATTEMPTS // 2:
+    for attempt in range(attempts):
+        if attempt and attempt == attempts // 2:
             repeats = min(2 * repeats, _REPEATS[-1])
         space = sounding.elements - repeats * (_SALT_ELEMENTS + _HEADER_ELEMENTS)
         if 8 * length > _HOPELESS * space * sounding.information:
@@ -315,6 +354,8 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
     stego = pathlib.Path(stego)
     _check_output(stego, overwrite=overwrite)
     images.lossless_format(stego)
+    if not stego.parent.is_dir():
+        raise InputError(f"{stego}: cannot be written: there is no folder {stego.parent}")
     picture = images.read(cover)
     if stego.exists() and os.path.samefile(cover, stego):
         raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
@@ -375,6 +416,14 @@ def _block_size(loaded: run.Loaded) -> tuple[int, int]:
     return run.example(loaded.config)["cover"].shape[1:3]
 
 
+def _planes_and_messages(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What the networks see, and the bits for it: `[H, W, depth]`, or `[blocks, length]`."""
+    shape = message_shape(loaded)
+    planes = _planes(pixels, shape)
+    sizes = [(*plane.shape[:2], shape.depth) if shape.depth else (-1, shape.length) for plane in planes]
+    return [(plane, bits.reshape(size)) for plane, bits, size in zip(planes, bits_N.reshape(len(planes), -1), sizes, strict=True)]
+
+
 def _planes(pixels: np.ndarray, shape: MessageShape) -> list[np.ndarray]:
     """The pictures `[H, W, channels]` that the networks see."""
     if shape.channels == 3:
@@ -412,15 +461,6 @@ def _repeats(sounding: Sounding) -> int:
                 and correction.room(_HEADER_ELEMENTS, information) >= _HEADER_BITS):
             return repeats
     return 0
-
-
-def _most(sounding: Sounding) -> int:
-    """Bytes of message that fit, negative where none do."""
-    repeats = _repeats(sounding)
-    space = sounding.elements - repeats * (_SALT_ELEMENTS + _HEADER_ELEMENTS)
-    if not repeats or space <= 0:
-        return -1
-    return correction.room(space, sounding.information) // 8 - secret.OVERHEAD_BYTES
 
 
 class _Places(NamedTuple):

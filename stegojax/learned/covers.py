@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pathlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -19,6 +19,7 @@ from stegojax import hiding, images, run, secret
 from stegojax.errors import InputError
 from stegojax.methods import USES
 from stegojax.models import dcgan
+from stegojax.types import Array, State
 
 MOST = 9999
 """How many pictures are written by one call: their names have four digits."""
@@ -58,16 +59,25 @@ def make(loaded: run.Loaded, count: int) -> np.ndarray:
         words = np.frombuffer(secrets.token_bytes(4 * _BATCH * dcgan.NOISE), np.uint32).reshape(_BATCH, dcgan.NOISE)
         # The upper 24 bits: as many as a float32 in (-1, 1) has without rounding to an end of the interval.
         noise = ((words >> 8) + 0.5) / 2.0 ** 23 - 1.0
-        pictures.append(_compiled(loaded.method.predict)(loaded.state, noise.astype(np.float32)))
+        pictures.append(generator(loaded.method.predict)(loaded.state, noise.astype(np.float32)))
     return np.concatenate(pictures)[:count].astype(np.uint8)
 
 
 @functools.lru_cache(maxsize=4)
-def _compiled(predict):
+def generator(predict: Callable) -> Callable[[State, np.ndarray], Array]:
+    """The generator of a method, compiled.
+
+    Args:
+      predict: `Method.predict` of a method that makes covers.
+
+    Returns:
+      `(state, noise [B, 100]) -> pictures [B, H, W, 3]`, float32 whole values 0..255.
+    """
     return jax.jit(lambda state, noise: predict(state, {"noise": noise}, jax.random.key(0))["generated"])
 
 
-def generate(workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: int, overwrite: bool = False) -> Sequence[pathlib.Path]:
+def generate(workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: int,
+             overwrite: bool = False) -> Sequence[pathlib.Path]:
     """Writes pictures that a run makes: 0001.png and so on.
 
     Args:

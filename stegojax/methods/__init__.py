@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from stegojax.methods import (abdh, asymmetric, chatgan, hayesgan, hidden, isgan, picture_autoencoder, seq2seq_gan, sftn, sgan,
-                              ssgan, steganalyzer, steganogan, ugs)
+from stegojax.methods import (abdh, asymmetric, chatgan, hayesgan, hidden, isgan, picture_autoencoder, seq2seq_gan, sftn,
+                              sgan, ssgan, steganalyzer, steganogan, ugs)
 
 METHODS = {
     "isgan": isgan.make,

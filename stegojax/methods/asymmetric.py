@@ -404,7 +404,7 @@ def make(*, steps_per_epoch: int, generator_optimizer: Mapping[str, Any], d1_opt
     def simulated(state, covers, key) -> embed.Simulated:
         cost, rules = initial_cost(parts, state), recipe(parts, state)
         return jax.vmap(lambda key, cover: embed.simulate_visits(key, cover, bits(cover), cost=cost, recipe=rules))(
-            _example_keys(key, covers.shape[0]), covers)
+            parallel.example_keys(key, covers.shape[0]), covers)
 
     def predict(state, batch, key):
         covers = batch["cover"][..., 0]
@@ -546,14 +546,6 @@ def _figures(chances, drawn, before, initial, kept, new, wanted) -> dict[str, Ar
     return {"payload_error": jnp.abs(carried), "payload_bias": carried,
             "neighbour_correlation": neighbour_correlation(drawn, before, new),
             "drift": jnp.sum(kept * moved, axis=(1, 2)) / jnp.maximum(aim, 1e-6)}
-
-
-def _example_keys(key: Key, count: int) -> Key:
-    """As `parallel.example_keys`; outside of a step the batch is the whole batch."""
-    try:
-        return parallel.example_keys(key, count)
-    except NameError:
-        return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count))
 
 
 def _sum_3x3(planes: Array, mode: str) -> Array:

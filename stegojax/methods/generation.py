@@ -136,9 +136,9 @@ def noise(key: Key, count: int) -> Array:
         parallel.example_keys(key, count))
 
 
-def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimizer: Mapping[str, Any], size: int, alpha: float,
-         scheme: str, payload: float, deceit: str = "cover", discriminator_updates: int = 1, generator_updates: int = 2,
-         clip: float = 0.0, penalty: float = 0.0) -> Method:
+def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimizer: Mapping[str, Any],
+         steganalyzer_optimizer: Mapping[str, Any], size: int, alpha: float, scheme: str, payload: float, deceit: str = "cover",
+         discriminator_updates: int = 1, generator_updates: int = 2, clip: float = 0.0, penalty: float = 0.0) -> Method:
     """The game as a `Method`; its networks are "generator", "discriminator" and "steganalyzer".
 
     In a step the discriminator and the steganalyzer are trained on the same generated pictures, then the generator, with new
@@ -149,7 +149,8 @@ def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimize
       networks: the players.
       contest: what generator and discriminator want.
       steps_per_epoch: the unit of the optimiser's schedule.
-      optimizer: of all three, the arguments of `optimizers.make`.
+      optimizer: of generator and discriminator, the arguments of `optimizers.make`.
+      steganalyzer_optimizer: of the steganalyzer, likewise.
       size: height and width of the pictures.
       alpha: weight of looking real against being good to hide in, above 0, at most 1.
       scheme, payload: of the embedding, see `simulator`.
@@ -171,7 +172,8 @@ def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimize
         raise InputError("method.clip and method.penalty must not be negative")
     modules = networks._asdict()
     hide = simulator(scheme, payload=payload)
-    descent = optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch)
+    descents = {name: optimizers.make(**(steganalyzer_optimizer if name == "steganalyzer" else optimizer),
+                                      steps_per_epoch=steps_per_epoch) for name in NAMES}
 
     def init(key, batch):
         cover = batch["cover"]
@@ -184,7 +186,7 @@ def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimize
         found = {name: network.initialise(keys[name], modules[name], inputs[name]) for name in NAMES}
         params = {name: _clipped(found[name][0], clip if name == "discriminator" else 0.0) for name in NAMES}
         return State(jnp.int32(0), params, {name: found[name][1] for name in NAMES},
-                     {name: descent.init(params[name]) for name in NAMES})
+                     {name: descents[name].init(params[name]) for name in NAMES})
 
     def make_covers(params, stats, key, count):
         return network.apply_training(networks.generator, params, stats, noise(key, count))
@@ -231,7 +233,7 @@ def game(networks: Networks, contest: Contest, *, steps_per_epoch: int, optimize
         count = real.shape[0]
 
         def descend(name, gradients):
-            new, opt_state[name], norm = network.descend(descent, gradients, opt_state[name], params[name])
+            new, opt_state[name], norm = network.descend(descents[name], gradients, opt_state[name], params[name])
             params[name] = _clipped(new, clip if name == "discriminator" else 0.0)
             values[f"{name}_gradient_norm"] = norm
 

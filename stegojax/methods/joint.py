@@ -155,7 +155,8 @@ def make(system: System, *, steps_per_epoch: int, optimizer: Mapping[str, Any], 
       message_weight, cover_weight: of the losses; each critic has its own.
       stage_lengths: how long warm-up, joint and separable stage last; all but the joint stage may be left out with 0.
       stage_unit: what they are in, a name in `UNITS`.
-      first_cover_weight: share of `cover_weight` at the first step of the warm-up.
+      first_cover_weight: share of `cover_weight` at the first step of the warm-up, from which it grows by the same factor in every
+        step.
       joint_choice: the held-out figure by whose best evaluation in the joint stage the state is chosen that is fine-tuned; ""
         for the last state.
       rounding: what stands for rounding in the first two stages, a name in `ROUNDINGS`.
@@ -168,8 +169,8 @@ def make(system: System, *, steps_per_epoch: int, optimizer: Mapping[str, Any], 
     if rounding not in ROUNDINGS:
         raise InputError(f"method.rounding {rounding!r} is unknown; there are {', '.join(ROUNDINGS)}")
     weights = [message_weight, cover_weight, *(critic.weight for critic in system.critics.values())]
-    if min(weights) < 0 or not 0 <= first_cover_weight <= 1:
-        raise InputError(f"the weights of losses must not be negative, and method.first_cover_weight must be 0 to 1; got "
+    if min(weights) < 0 or not 0 < first_cover_weight <= 1:
+        raise InputError(f"the weights of losses must not be negative, and method.first_cover_weight above 0 and at most 1; got "
                          f"{', '.join(f'{weight:g}' for weight in (*weights, first_cover_weight))}")
     lengths = _lengths(tuple(stage_lengths), stage_unit, steps_per_epoch)
     if joint_choice and not lengths["separable"]:
@@ -186,7 +187,7 @@ def make(system: System, *, steps_per_epoch: int, optimizer: Mapping[str, Any], 
             raise InputError(f"this method hides in pictures of {system.shape.channels} channels, and the data's have "
                              f"{cover.shape[-1]}; set data.colour={wanted}")
         keys = network.split_keys(key, "encoder", "decoder", *system.critics)
-        message = jnp.zeros((1, *_message_size(cover, system.shape)))
+        message = jnp.zeros((cover.shape[0], *_message_size(cover, system.shape)))
         params, stats = {}, {}
         params["encoder"], stats["encoder"] = network.initialise(keys["encoder"], system.encoder, cover, message)
         params["decoder"], stats["decoder"] = network.initialise(keys["decoder"], system.decoder, cover)
@@ -222,8 +223,8 @@ def make(system: System, *, steps_per_epoch: int, optimizer: Mapping[str, Any], 
         cover = batch["cover"]
         stego, message, output, stats = hide_and_read(params, state.batch_stats, batch, key)
         message_loss, cover_loss = system.message_loss(output, message), system.cover_loss(cover, stego)
-        passed = (state.step / lengths["warm_up"]) if lengths["warm_up"] else 1.0
-        share = jnp.minimum(1.0, first_cover_weight + (1.0 - first_cover_weight) * passed)
+        left = jnp.maximum(0.0, 1.0 - state.step / lengths["warm_up"]) if lengths["warm_up"] else 0.0
+        share = first_cover_weight ** left
         total = message_weight * message_loss + share * cover_weight * cover_loss
         right = (system.logits(output) > 0) == (message > 0.5)
         values = {"message_loss": message_loss, "cover_loss": cover_loss, "accuracy": right.astype(jnp.float32)}
@@ -304,7 +305,8 @@ def _lengths(given: tuple[float, ...], unit: str, steps_per_epoch: int) -> dict[
     if len(given) != len(STAGES) or min(given) < 0 or not given[1] > 0:
         raise InputError(f"method.stage_lengths needs {len(STAGES)} numbers, for {', '.join(STAGES)}, none below 0 and the joint "
                          f"stage's above; got {given}")
-    return {name: round(length * (steps_per_epoch if unit == "epochs" else 1)) for name, length in zip(STAGES, given)}
+    one = steps_per_epoch if unit == "epochs" else 1
+    return {name: max(1, round(length * one)) if length else 0 for name, length in zip(STAGES, given)}
 
 
 def _message_size(cover: Array, shape: bit_hiding.MessageShape) -> tuple[int, ...]:

@@ -9,28 +9,34 @@ receiver's words, against a discriminator that knows photographs ("Generative im
     adversarial_weight  the generator's deceit of the discriminator, in the form that does not saturate
     negative_weight     under a wrong key the receiver's LSTM is to end the sentence before its first word
 
+The LSTMs take many more steps to learn than the networks of pictures, and each costs them little. So a first stage may train them
+alone, the state with noise going straight from the one to the other.
+
 A batch is `{"ids": int32 [B, T], "photograph": [B, 64, 64, 3]}`, pictures in pixel units 0..255, from data of the kind "sentences".
 Keys are drawn anew for every example of every step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from stegojax import losses, metrics, optimizers, parallel
+from stegojax import losses, optimizers, parallel
 from stegojax.data.tokenizer import END, PADDING
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
 from stegojax.methods import network
 from stegojax.models import seq2seq_gan as models
-from stegojax.types import Array, Key, Method, State
+from stegojax.types import Array, Key, Method, Stage, State
 
 KEYS = {"none": (), "plane": ("secret",), "modulation": ("secret",), "scramble": ("order", "signs")}
 """How a key can take part -> the arrays that a key is then (see `models.seq2seq_gan`)."""
+
+RECEIVED = ("modulation", "scramble")
+"""Of those, the ways in which the receiver needs the key."""
 
 SENTENCES = ("sentence_encoder", "sentence_decoder")
 PICTURES = ("generator", "state_reader")
@@ -54,7 +60,7 @@ def draw_keys(key: Key, keyed: str) -> dict[str, Array]:
 def make(*, steps_per_epoch: int, vocabulary: int, length: int, optimizer: Mapping[str, Any],
          sentence_optimizer: Mapping[str, Any], discriminator_optimizer: Mapping[str, Any], keyed: str = "scramble",
          token_weight: float = 10.0, state_weight: float = 0.0, adversarial_weight: float = 1.0, negative_weight: float = 0.0,
-         noise: float = 0.0, width: float = 1.0) -> Method:
+         noise: float = 0.0, width: float = 1.0, stage_steps: Sequence[int] = (), channel_noise: float = 0.3) -> Method:
     """Seq2Seq-GAN as a `Method`; its networks are those of `SENTENCES` and `PICTURES` and, if adversarial, "discriminator".
 
     Args:
@@ -70,15 +76,20 @@ def make(*, steps_per_epoch: int, vocabulary: int, length: int, optimizer: Mappi
         discriminator out.
       noise: standard deviation of what is added to the state before the generator, so that one sentence has many pictures.
       width: factor on the channels of all convolutional networks; 1 is the paper's.
+      stage_steps: steps of the first stage, with the LSTMs alone, and of the second, with everything; () for the second alone.
+      channel_noise: standard deviation of the noise in the first stage, in place of a picture.
 
     Raises:
-      InputError: a weight is negative, `keyed` is unknown, or wrong keys are asked for where the receiver has none.
+      InputError: a weight is negative, `keyed` is unknown, there are other than two stages, or wrong keys are asked for where the
+        receiver has none.
     """
     if keyed not in KEYS:
         raise InputError(f"method.keyed={keyed!r} is unknown; there are {', '.join(KEYS)}")
-    if min(token_weight, state_weight, adversarial_weight, negative_weight, noise) < 0 or token_weight == 0:
+    if min(token_weight, state_weight, adversarial_weight, negative_weight, noise, channel_noise) < 0 or token_weight == 0:
         raise InputError("method: weights and noise must not be negative, and token_weight must be above 0")
-    received = keyed in ("modulation", "scramble")
+    if stage_steps and (len(stage_steps) != 2 or min(stage_steps) < 1):
+        raise InputError(f"method.stage_steps={tuple(stage_steps)} must be two numbers from 1 on, or ()")
+    received = keyed in RECEIVED
     if negative_weight and not received:
         raise InputError(f"method.negative_weight={negative_weight} is for keys that the receiver uses; set it to 0 with "
                          f"keyed={keyed!r}")
@@ -204,6 +215,22 @@ def make(*, steps_per_epoch: int, vocabulary: int, length: int, optimizer: Mappi
             values |= {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": jnp.mean(right)}
         return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
 
+    def words_step(state, batch, key):
+        """A step of the LSTMs alone."""
+        ids = batch["ids"]
+        noises = channel_noise * jax.vmap(lambda key: jax.random.normal(key, (2, models.STATE)))(
+            parallel.example_keys(key, ids.shape[0]))
+
+        def words_loss(params):
+            return jnp.mean(losses.token_cross_entropy(decode(params, encode(params, ids) + noises, ids[:, :-1]), ids[:, 1:],
+                                                       ids[:, 1:] != PADDING))
+
+        params, opt_state = {name: state.params[name] for name in SENTENCES}, dict(state.opt_state)
+        loss, gradients = jax.value_and_grad(words_loss)(params)
+        params, opt_state["sentences"], norm = network.descend(steps["sentences"], gradients, opt_state["sentences"], params)
+        return (State(state.step + 1, {**state.params, **params}, state.batch_stats, opt_state),
+                parallel.mean({"loss": loss, "gradient_norm_sentences": norm}))
+
     def picture_of(state, states, own, added):
         made = network.apply(networks["generator"], state.params["generator"], state.batch_stats["generator"],
                              to_send(states, own, added), *for_sender(own))
@@ -237,7 +264,8 @@ def make(*, steps_per_epoch: int, vocabulary: int, length: int, optimizer: Mappi
             found["wrong_key_ids"] = write(state, states_in(state, stego, other))
         return found
 
-    return Method(init, train_step, predict, measure)
+    stages = (Stage("words", stage_steps[0], words_step), Stage("pictures", stage_steps[1], train_step)) if stage_steps else ()
+    return Method(init, train_step, predict, measure, stages=stages)
 
 
 def measure(batch: Mapping[str, Array], outputs: dict[str, Array]) -> dict[str, Array]:
@@ -245,8 +273,8 @@ def measure(batch: Mapping[str, Array], outputs: dict[str, Array]) -> dict[str, 
 
     Returns:
       "exact_match", {0, 1}; "token_accuracy", the share of places with the right word, the end included; of pictures of two
-      sentences under one key "between_sentences"; with keys, of one sentence under two keys "between_keys", and "wrong_key_accuracy",
-      the token accuracy under a wrong key.
+      sentences under one key "between_sentences"; with keys, of one sentence under two keys "between_keys", and
+      "wrong_key_accuracy", the token accuracy under a wrong key.
     """
     wanted = batch["ids"][:, 1:]
     mask = (wanted != PADDING).astype(jnp.float32)

@@ -16,14 +16,14 @@ from stegojax.models import dcgan
 from stegojax.types import Method
 
 
-def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], size: int = 64, width: float = 1.0, alpha: float = 0.5,
-         scheme: str = "lsb-matching", payload: float = 0.4, deceit: str = "cover", discriminator_updates: int = 1,
-         generator_updates: int = 2) -> Method:
+def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], steganalyzer_optimizer: Mapping[str, Any], size: int = 64,
+         width: float = 1.0, alpha: float = 0.5, scheme: str = "lsb-matching", payload: float = 0.4, deceit: str = "cover",
+         discriminator_updates: int = 1, generator_updates: int = 2) -> Method:
     """SGAN as a `Method`; its networks are "generator", "discriminator" and "steganalyzer".
 
     Args:
-      steps_per_epoch, optimizer, alpha, scheme, payload, deceit, discriminator_updates, generator_updates: see
-        `generation.game`.
+      steps_per_epoch, optimizer, steganalyzer_optimizer, alpha, scheme, payload, deceit, discriminator_updates,
+        generator_updates: see `generation.game`.
       size: height and width of the pictures, a multiple of 16.
       width: factor on every hidden channel count; 1 is the paper's.
 
@@ -34,11 +34,12 @@ def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], size: int = 64, 
     networks = generation.Networks(dcgan.Generator(size=size, **options), dcgan.Discriminator(**options),
                                    dcgan.Steganalyzer(**options))
     return generation.game(
-        networks, generation.CROSS_ENTROPY, steps_per_epoch=steps_per_epoch, optimizer=optimizer, size=size, alpha=alpha,
-        scheme=scheme, payload=payload, deceit=deceit, discriminator_updates=discriminator_updates,
-        generator_updates=generator_updates)
+        networks, generation.CROSS_ENTROPY, steps_per_epoch=steps_per_epoch, optimizer=optimizer,
+        steganalyzer_optimizer=steganalyzer_optimizer, size=size, alpha=alpha, scheme=scheme, payload=payload, deceit=deceit,
+        discriminator_updates=discriminator_updates, generator_updates=generator_updates)
 
 
 def independent_steganalyzer(**section) -> nn.Module:
-    """S*, which is trained afterwards and judges the system, on one device."""
-    return dcgan.IndependentSteganalyzer(width=section.get("width", 1.0))
+    """S*, which is trained afterwards and judges the system."""
+    del section
+    return dcgan.IndependentSteganalyzer(axis_name=parallel.AXIS)

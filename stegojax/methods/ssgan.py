@@ -18,15 +18,15 @@ from stegojax.models import ssgan as models
 from stegojax.types import Method
 
 
-def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], size: int = 64, width: float = 1.0, alpha: float = 0.9,
-         scheme: str = "lsb-matching", payload: float = 0.4, deceit: str = "cover", discriminator_updates: int = 1,
-         generator_updates: int = 2, clip: float = 0.01, penalty: float = 0.0, normalise: str = "all",
-         normalise_steganalyzer: bool = False) -> Method:
+def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], steganalyzer_optimizer: Mapping[str, Any], size: int = 64,
+         width: float = 1.0, alpha: float = 0.9, scheme: str = "lsb-matching", payload: float = 0.4, deceit: str = "cover",
+         discriminator_updates: int = 1, generator_updates: int = 2, clip: float = 0.01, penalty: float = 0.0,
+         normalise: str = "all", normalise_steganalyzer: bool = False) -> Method:
     """SSGAN as a `Method`, Section 2.2 of the paper; its networks are "generator", "discriminator" and "steganalyzer".
 
     Args:
-      steps_per_epoch, optimizer, alpha, scheme, payload, deceit, discriminator_updates, generator_updates: see
-        `generation.game`.
+      steps_per_epoch, optimizer, steganalyzer_optimizer, alpha, scheme, payload, deceit, discriminator_updates,
+        generator_updates: see `generation.game`.
       size: height and width of the pictures, a multiple of 16.
       width: factor on every hidden channel count of generator and critic; 1 is the paper's.
       clip: bound of the critic's weights; 0 with a gradient penalty.
@@ -49,11 +49,11 @@ def make(*, steps_per_epoch: int, optimizer: Mapping[str, Any], size: int = 64, 
         models.Generator(size=size, **options), models.Critic(normalise=normalise, **options),
         gncnn.SmallGNCNN(axis_name=parallel.AXIS, normalise=normalise_steganalyzer))
     return generation.game(
-        networks, generation.WASSERSTEIN, steps_per_epoch=steps_per_epoch, optimizer=optimizer, size=size, alpha=alpha,
-        scheme=scheme, payload=payload, deceit=deceit, discriminator_updates=discriminator_updates,
-        generator_updates=generator_updates, clip=clip, penalty=penalty)
+        networks, generation.WASSERSTEIN, steps_per_epoch=steps_per_epoch, optimizer=optimizer,
+        steganalyzer_optimizer=steganalyzer_optimizer, size=size, alpha=alpha, scheme=scheme, payload=payload, deceit=deceit,
+        discriminator_updates=discriminator_updates, generator_updates=generator_updates, clip=clip, penalty=penalty)
 
 
 def independent_steganalyzer(**section) -> nn.Module:
-    """S*, which is trained afterwards and judges the system: the network of S, as the paper says, on one device."""
-    return gncnn.SmallGNCNN(normalise=section.get("normalise_steganalyzer", False))
+    """S*, which is trained afterwards and judges the system: the network of S, as the paper says."""
+    return gncnn.SmallGNCNN(axis_name=parallel.AXIS, normalise=section.get("normalise_steganalyzer", False))

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stegojax.data.tokenizer import BEGIN, END, PADDING
 from stegojax.models import dcgan, layers
@@ -301,26 +302,66 @@ class _KeyNetwork(nn.Module):
         return secret
 
 
-class _Doubled(nn.Module):
-    """`dcgan.transposed_conv` with a kernel of 4x4, without bias: the same numbers in another order.
+def _taps(pairs: dict[tuple[int, int], tuple[int, int]], shape: tuple[int, int, int, int]) -> np.ndarray:
+    """Ones where an output's place in its block and a tap meet an input's block and the place there."""
+    found = np.zeros(shape, np.float32)
+    for (output, tap), (block, place) in pairs.items():
+        found[output, tap, block, place] = 1.0
+    return found
 
-    Every output sees 2x2 inputs, through one of four parts of the kernel. All four at once are an ordinary 2x2 convolution, which
-    XLA computes on a CPU many times as fast as one with gaps.
+
+_DOUBLING = _taps({(0, 0): (0, 0), (0, 2): (1, 0), (1, 1): (1, 0), (1, 3): (2, 0)}, (2, 4, 3, 1))
+"""Along one axis: which of the four taps of a transposed convolution with stride 2 brings which input to which of two outputs."""
+
+_FOLDED = _taps({(output, tap): ((output + tap + 1) // 2, (output + tap + 1) % 2) for output in (0, 1) for tap in (0, 1, 2)},
+                (2, 3, 3, 2))
+"""Likewise for the three taps of an ordinary convolution on pixels that lie in blocks of two."""
+
+
+def _convolve_blocks(x: Array, kernel: Array, taps: np.ndarray) -> Array:
+    """A convolution that gives blocks of 2x2 outputs, by an ordinary 3x3 convolution of blocks.
+
+    XLA's convolutions on a CPU are slow with gaps and with few channels. In blocks there are no gaps, and four times the channels.
+
+    Args:
+      x: `[B, H, W, C']`, C' the block's places times the channels.
+      kernel: `[T, T, C, F]`, as of the layer on pixels.
+      taps: `[2, T, 3, places along an axis]`.
+
+    Returns:
+      `[B, H, W, 4 F]`.
     """
+    wide = jnp.einsum("riax,sjby,ijcf->abxycrsf", taps, taps, kernel)
+    wide = wide.reshape(3, 3, x.shape[-1], 4 * kernel.shape[-1])
+    return jax.lax.conv_general_dilated(x, wide, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def _unfold(x: Array) -> Array:
+    """`[B, H, W, 4 F]` as pixels, `[B, 2 H, 2 W, F]`."""
+    batch, height, width, features = x.shape
+    x = x.reshape(batch, height, width, 2, 2, features // 4).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, 2 * height, 2 * width, features // 4)
+
+
+class _Doubled(nn.Module):
+    """A transposed convolution of 4x4 with stride 2 and without bias, as `dcgan.transposed_conv`, whose pixels lie in blocks."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        height, width, channels = x.shape[1:]
-        kernel = self.param("kernel", layers.xavier, (4, 4, channels, self.features))
-        parts = [(row, column) for row in (0, 1) for column in (0, 1)]
-        together = jnp.concatenate([kernel[row::2, column::2] for row, column in parts], axis=-1)
-        found = jax.lax.conv_general_dilated(x, together, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        found = [part[:, row:row + height, column:column + width]
-                 for (row, column), part in zip(parts, jnp.split(found, 4, axis=-1), strict=True)]
-        x = jnp.stack(found, axis=-2).reshape(-1, height, width, 2, 2, self.features)
-        return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, 2 * height, 2 * width, self.features)
+        kernel = self.param("kernel", layers.xavier, (4, 4, x.shape[-1], self.features))
+        return _convolve_blocks(x, kernel, _DOUBLING)
+
+
+class _Colours(nn.Module):
+    """A 3x3 convolution with a bias that gives red, green and blue, on pixels in blocks."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        kernel = self.param("kernel", layers.xavier, (3, 3, x.shape[-1] // 4, 3))
+        bias = self.param("bias", nn.initializers.zeros, (3,))
+        return _unfold(_convolve_blocks(x, kernel, _FOLDED)) + bias[None, None, None]
 
 
 class Generator(nn.Module):
@@ -373,9 +414,12 @@ class Generator(nn.Module):
             y = nn.relu(norm(conv(x, f"block{i}_conv1"), f"block{i}_norm1"))
             x = x + norm(conv(y, f"block{i}_conv2"), f"block{i}_norm2")
         for i, features in enumerate(GROWING, start=1):
-            x = _Doubled(layers.scaled_width(features, self.width), name=f"up{i}")(x)
-            x = nn.relu(norm(x, f"up{i}_norm"))
-        return (jnp.tanh(layers.conv(3, 3, name="output")(x)) + 1.0) * 127.5
+            features = layers.scaled_width(features, self.width)
+            x = _Doubled(features, name=f"up{i}")(x if i == 1 else _unfold(x))
+            shape = x.shape
+            # Normalised per channel: what the pixels' places in their blocks have in common.
+            x = nn.relu(norm(x.reshape(*shape[:2], 4 * shape[2], features), f"up{i}_norm")).reshape(shape)
+        return (jnp.tanh(_Colours(name="output")(x)) + 1.0) * 127.5
 
 
 class StateReader(nn.Module):

@@ -13,11 +13,14 @@ import numpy as np
 
 from stegojax import metrics
 from stegojax.errors import InputError
-from stegojax.models import random_features
+from stegojax.models import inception, random_features
 from stegojax.types import Array
 
 RANDOM_FEATURES = "random-feature Frechet distance (no FID)"
 """What the distance is called that needs no weights. Its figures and FID's are on different scales."""
+
+FID = "FID"
+"""What the distance is called where the features are the Inception network's."""
 
 _BATCH = 64
 
@@ -28,15 +31,16 @@ def distance(real: np.ndarray, made: np.ndarray, *, weights: str = "") -> tuple[
     Args:
       real: `[N, H, W, 3]`, 0..255.
       made: `[M, H, W, 3]`, likewise.
+      weights: a file of the Inception network's weights, see `models.inception`; "" for features that need none.
 
     Returns:
       The name of the distance, which belongs beside every figure of it, and the distance, from 0.
 
     Raises:
-      InputError: a set has fewer than two pictures.
+      InputError: a set has fewer than two pictures, or the file cannot be used.
     """
-    features, name = random_features.features, RANDOM_FEATURES
-    return name, metrics.frechet_distance(*_moments(features, real), *_moments(features, made))
+    features = _inception(weights) if weights else jax.jit(random_features.features)
+    return FID if weights else RANDOM_FEATURES, metrics.frechet_distance(*_moments(features, real), *_moments(features, made))
 
 
 def _moments(features: Callable[[Array], Array], pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,16 +48,17 @@ def _moments(features: Callable[[Array], Array], pictures: np.ndarray) -> tuple[
     pictures = np.asarray(pictures, np.float32)
     if len(pictures) < 2:
         raise InputError(f"a distance of sets of pictures needs two or more in each, {len(pictures)} given")
-    compiled, found = _compiled(features), []
+    found = []
     for first in range(0, len(pictures), _BATCH):
         part = pictures[first:first + _BATCH]
         # The last batch is filled up, so that there is one shape to compile for.
         filled = np.concatenate([part, np.repeat(part[:1], min(_BATCH, len(pictures)) - len(part), axis=0)])
-        found.append(np.asarray(compiled(filled))[:len(part)])
+        found.append(np.asarray(features(filled))[:len(part)])
     values = np.concatenate(found).astype(np.float64)
     return values.mean(axis=0), np.cov(values, rowvar=False)
 
 
-@functools.lru_cache(maxsize=4)
-def _compiled(features: Callable[[Array], Array]) -> Callable[[np.ndarray], Array]:
-    return jax.jit(features)
+@functools.lru_cache(maxsize=1)
+def _inception(weights: str) -> Callable[[np.ndarray], Array]:
+    loaded, compiled = jax.device_put(inception.load(weights)), jax.jit(inception.features)
+    return lambda pictures: compiled(loaded, pictures)

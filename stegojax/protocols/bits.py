@@ -1,0 +1,179 @@
+"""Evaluation of runs that hide bits: the columns of SFTN's Tables III and IV, and how much arrives without an error.
+
+The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the share of bits that are read right
+before rounding, after it, and after the last stage; PSNR and SSIM of the 8-bit stego; and the net payload, the longest file of
+random bytes that `hide` and `reveal` of `learned.bits` bring through, in bits per pixel. Detection errors come from the
+security protocol (`security.py`), in WORKDIR/security, with detectors trained anew on this run's stegos.
+"""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from stegojax import run, secret, security
+from stegojax.data import preprocess
+from stegojax.data.sources import open_source
+from stegojax.errors import InputError
+from stegojax.learned import bits
+
+SIDE = 512
+"""Pictures are cut to this height and width, those of the paper."""
+
+FIGURES = {"accuracy_unrounded": ("Accuracy unrounded", "{:.4f}"), "accuracy_rounded": ("Accuracy rounded", "{:.4f}"),
+           "accuracy": ("Accuracy, last stage", "{:.4f}"), "psnr": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}"),
+           "net_payload": ("Net payload (bpp)", "{:.4f}"), "share_of_capacity": ("of what the channel carries", "{:.1%}")}
+
+_KEY = secret.key_file(bytes(32))
+# Where the search for the net payload starts, as a multiple of what a cover is said to carry, and its steps.
+_FIRST, _STEP = 1.12, 0.04
+
+
+def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> tuple[str, dict[str, Any]]:
+    """The tables of a run.
+
+    Args:
+      config: of the run.
+      workdir: its folder.
+      loaded: the run.
+
+    Returns:
+      The tables in Markdown, and what `evaluation.json` shall hold: "photographs", per source the mean figures, and "detection",
+      P_E per detector.
+    """
+    results: dict[str, Any] = {"photographs": {}}
+    sources = [config.data.source] + ([config.evaluation.cross_source] if config.evaluation.get("cross_source", "") else [])
+    for source in sources:
+        covers = photographs(config, loaded, source)
+        rows = []
+        for number, cover in enumerate(covers):
+            rows.append(figures(loaded, cover, seed=config.seed + number))
+            _say(f"{source}, photograph {number + 1} of {len(covers)}: net payload {rows[-1]['net_payload']:.4f} bpp at "
+                 f"{rows[-1]['psnr']:.2f} dB")
+        results["photographs"][source] = {name: float(np.mean([row[name] for row in rows])) for name in FIGURES}
+        results["photographs"][source]["count"] = len(rows)
+    errors = {}
+    if config.evaluation.get("security", None):
+        errors = detection(config, workdir)
+        results["detection"] = errors
+    header = ["Method", "Photographs", *(title for title, _ in FIGURES.values()), *(f"{name} error" for name in errors)]
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for number, (source, found) in enumerate(results["photographs"].items()):
+        cells = [config.method.name, f"{found['count']} of {source}"]
+        cells += [form.format(found[name]) for name, (_, form) in FIGURES.items()]
+        # Detectors are trained on the run's own kind of covers: Table IV has no such columns.
+        cells += [f"{value:.4f}" if number == 0 else "" for value in errors.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    text = (f"Whole held-out photographs of at most {SIDE}x{SIDE}, 8-bit (Tables III and IV of the SFTN paper); the net payload is "
+            "what files bring through without an error:\n\n" + "\n".join(lines))
+    return text, results
+
+
+def photographs(config: ml_collections.ConfigDict, loaded: run.Loaded, source: str) -> list[np.ndarray]:
+    """The covers of the evaluation.
+
+    Args:
+      config: of the run; `evaluation.photographs` is how many at most, and steps of `data.preprocess` that are not random apply.
+      loaded: the run.
+      source: a name for `open_source`.
+
+    Returns:
+      Pictures uint8 `[H, W, C]`, at most 512x512, C as the run hides in.
+
+    Raises:
+      InputError: there is none that is large enough.
+    """
+    shape, section = bits.message_shape(loaded), config.data
+    options = {"train_share": section.train_share} if "train_share" in section else {}
+    held_out = open_source(source, "held_out", data_dir=section.data_dir, **options)
+    steps = preprocess.parse(text for text in section.preprocess if "random" not in text)
+    found = []
+    for index in range(len(held_out)):
+        if len(found) == config.evaluation.get("photographs", 8):
+            break
+        picture = held_out[index]
+        picture = preprocess.to_colour(picture) if shape.channels == 3 else preprocess.to_grey(picture)
+        picture = preprocess.apply(np.random.default_rng(0), picture, steps)
+        picture = preprocess.centre_crop(picture, tuple(min(side, SIDE) for side in picture.shape[:2]))
+        if bits.elements(loaded, picture):
+            found.append(picture)
+    if not found:
+        raise InputError(f"{source} has no held-out picture as large as those that the run was trained on; add some")
+    return found
+
+
+def figures(loaded: run.Loaded, cover: np.ndarray, *, seed: int) -> dict[str, float]:
+    """What is reported of one cover.
+
+    Args:
+      loaded: a trained run.
+      cover: uint8 `[H, W, C]`, C as the run hides in.
+      seed: of the message.
+
+    Returns:
+      The names of `FIGURES` and their values.
+    """
+    random = np.random.default_rng(seed)
+    message = random.integers(0, 2, bits.elements(loaded, cover)).astype(np.uint8)
+    measured = bits.measure(loaded, cover, message)
+    sounding = bits.sound(loaded, cover)
+    payload = 8 * net_payload(loaded, cover, sounding, seed=seed)
+    return {"accuracy_unrounded": measured["accuracy_unrounded"], "accuracy_rounded": measured["accuracy_rounded"],
+            "accuracy": measured["accuracy"], "psnr": measured["stego_psnr"], "ssim": measured["stego_ssim"],
+            "net_payload": payload / (cover.shape[0] * cover.shape[1]),
+            "share_of_capacity": payload / max(sounding.information * sounding.elements, 1.0)}
+
+
+def net_payload(loaded: run.Loaded, cover: np.ndarray, sounding: bits.Sounding, *, seed: int) -> int:
+    """The longest file that a cover brings through, found by hiding and revealing ever shorter ones.
+
+    Args:
+      loaded: a trained run.
+      cover: uint8 `[H, W, C]`.
+      sounding: of the cover.
+      seed: of the files' bytes.
+
+    Returns:
+      Bytes, to four hundredths of what the cover is said to carry; 0 where nothing came back.
+    """
+    most, random = max(0, bits.most_bytes(sounding)), np.random.default_rng(seed)
+    for factor in np.arange(_FIRST, 0, -_STEP):
+        message = random.bytes(int(factor * most))
+        try:
+            stego = bits.hide(loaded, _KEY, cover, message, attempts=2, sounding=sounding)
+            if message and bits.reveal(loaded, _KEY, stego) == message:
+                return len(message)
+        except InputError:
+            continue
+    return 0
+
+
+def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
+    """The error of detectors trained on a run's stegos (`security.evaluate` with `evaluation.security`), in WORKDIR/security.
+
+    Args:
+      config: of the run.
+      workdir: its folder.
+
+    Returns:
+      P_E by detector, the mean over the splits.
+    """
+    section = config.evaluation.security.to_dict()
+    whole = ml_collections.ConfigDict({"experiment": "security", "seed": config.seed, "payloads": (1.0,), "networks": {},
+                                       "schemes": (f"run:{workdir}",), "loader": config.loader.to_dict(), **section})
+    security.evaluate(whole, pathlib.Path(workdir) / "security")
+    with open(pathlib.Path(workdir) / "security" / "security.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: float(np.mean([float(row["P_E"]) for row in rows if row["detector"] == name]))
+            for name in dict.fromkeys(row["detector"] for row in rows)}
+
+
+def _say(line: str) -> None:
+    if jax.process_index() == 0:
+        print(line, file=sys.stderr)
