@@ -6,7 +6,9 @@ attention mask; its sources are silent on much, so its figures are those of a sy
 
 Presets, after a colon:
 
-    (none)     32x32 crops of the bundled photographs, an eighth of the channels, one residual block in place of nine
+    (none)     32x32 crops of the bundled photographs, an eighth of the channels, one residual block in place of nine: two
+               minutes on one core. Measured at the end, on 16 held-out crops of 64x64: .6399 of the bits right unrounded, .6398
+               rounded, .6516 after the second stage, 20.8 dB
     tiny       hardly any channels, a few steps: under a minute, for tests
     paper      512x512 pictures of quality factor 50, batch 8, 10 epochs of the joint stage (the first as warm-up) and 40 of the
                separable one, as SFTN compares it. Table III there: .9254 of the bits right unrounded, .5134 rounded, .5192 after
@@ -83,7 +85,7 @@ def get_config(preset: str = "") -> ConfigDict:
         splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
         ensemble=dict(subspace=0, learners=0)))
     c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
-        seed=0, batch_size=4, epochs=0.0, steps=200, log_every=1,
+        seed=0, batch_size=4, epochs=0.0, steps=150, log_every=1,
         method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
                     optimizer=dict(name="adamax", learning_rate=3e-3)),
         evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),

@@ -147,7 +147,8 @@ def get_config(preset: str = "") -> ConfigDict:
         c.batch_size = 24
         c.steps = -1
         c.log_every = 50
-        c.method.update(entropy_weight=1e-6, reward_scale=1e7, start="uniform", width=1.0, depth=8, discriminator_width=1.0, stage_unit="epochs")
+        c.method.update(entropy_weight=1e-6, reward_scale=1e7, start="uniform", width=1.0, depth=8, discriminator_width=1.0,
+                        stage_unit="epochs")
         for optimizer, rate in (("generator_optimizer", 1e-4), ("d1_optimizer", 1e-5), ("d2_optimizer", 1e-4)):
             c.method[optimizer].update(learning_rate=rate, factor=0.4, every=20.0)
         c.data.update(source="folder:szubase", crop=256)

@@ -82,7 +82,7 @@ def get_config(preset: str = "") -> ConfigDict:
         splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
         ensemble=dict(subspace=0, learners=0)))
     c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
-        seed=0, batch_size=4, epochs=0.0, steps=200, log_every=1,
+        seed=0, batch_size=4, epochs=0.0, steps=150, log_every=1,
         method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
                     optimizer=dict(name="adamax", learning_rate=3e-3)),
         evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),

@@ -5,7 +5,8 @@
 
 Presets, after a colon:
 
-    (none)     100 bits in 32x32 crops of the bundled photographs, half the channels, Bob fine-tuned by SFTN's separable stage
+    (none)     16 bits in 32x32 crops of the bundled photographs, half the channels, Bob fine-tuned by SFTN's separable stage;
+               it has not been seen to learn. Measured after 300 of its 1200 steps, two minutes on one core: .49 of the bits right
     tiny       a quarter of the channels, a few steps: under a minute, for tests
     paper      100 bits in 32x32 faces, batch 32, 500 epochs, no separable stage
     size64     the same in 64x64 faces
@@ -75,7 +76,7 @@ def get_config(preset: str = "") -> ConfigDict:
         splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
         ensemble=dict(subspace=0, learners=0)))
     c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
-        seed=0, batch_size=4, epochs=0.0, steps=200, log_every=1,
+        seed=0, batch_size=4, epochs=0.0, steps=150, log_every=1,
         method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
                     optimizer=dict(name="adamax", learning_rate=3e-3)),
         evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),

@@ -16,7 +16,10 @@ Presets, after a colon:
     paper       CelebA and 100,000 English sentences of Tatoeba, 10,000 words, 64x64, 50 epochs, no key (BLEU .59, WER .26)
     paper_plane, paper_modulation, paper_scramble  the same with a key
 
-@FIGURES@
+Measured with the default, 128 held-out sentences as PNG files: BLEU .467, WER .278, exact .219; under a wrong key BLEU 0. Pictures
+of one sentence under two keys differ 1.05 times as much as those of two sentences. Of 32 sentences .41 can be sent exactly, in 13.8
+tries on average. Training took nine minutes on one core of a crowded machine (two starts), the evaluation 20 seconds. The plane
+preset after 1020 and 150 steps, 64 sentences: BLEU .288, WER .397; two keys differ .14 times as much as two sentences.
 
 The paper's presets read sentences.csv, the export of tatoeba.org with number, language and text, from the current folder
 (--config.data.source=tatoeba:PATH@eng), and the TFDS data set celeb_a (--config.data.data_dir=DIR). A text of one's own, a sentence

@@ -17,6 +17,11 @@ Presets, after a colon:
     alpha_07     paper, with the alpha of 0.7 at which the text sees pictures become noise
 
 The presets on CelebA need its TFDS directory, by default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
+
+In the paper: 227.5 minutes for 7 epochs (Table 1); the steganalyser of real images is right on .87 of real and .72 of generated
+ones (Table 2), that of generated ones on .87, .72 and .71 for S1, S2 and S3 (Table 3). Measured with the default preset, whose
+rate is five times the paper preset's: 300 steps in 3 min 18 s on one busy core; the pictures go from flat grey to soft blobs in
+the photographs' colours, and show no objects yet. On real images S* is right on .78 of 256 held-out pairs after 300 steps.
 """
 
 from ml_collections import ConfigDict

@@ -56,16 +56,14 @@ def test_reliabilities_follow_density_evolution():
     np.testing.assert_array_equal(correction.message_positions(2, 4, 2), [2, 3])
     # Bits from the first unsent element on carry nothing.
     assert correction.message_positions(4, 11, 9).max() <= 10
-    # How often the bits of a code of 64 elements are wrong when all before them are given, by simulation: the worst of those
-    # that carry a message is better than nearly all that do not.
-    rng, log_length, message_length = np.random.default_rng(1), 6, 32
-    needed = (message_length + 64 ** 0.7) / 64
+    # How often the bits of a code of 256 elements are wrong when all before them are given, by simulation: those that carry a
+    # message are the ones that are wrong least often, but for a few at the border.
+    log_length, message_length = 8, 128
+    needed = (message_length + 256 ** 0.7) / 256
     means = np.linspace(0.1, 8, 400)
     mean = means[np.argmin([abs(capacity_of_mean(value) - needed) for value in means])]
-    wrong = error_rates(rng, mean, log_length)
-    positions = correction.message_positions(log_length, 64, message_length)
-    others = np.setdiff1d(np.arange(64), positions)
-    assert np.sort(wrong[positions])[-3] <= np.sort(wrong[others])[2] + 0.02
+    best = np.argsort(error_rates(np.random.default_rng(1), mean, log_length))[:message_length]
+    assert len(np.intersect1d(best, correction.message_positions(log_length, 256, message_length))) >= 126
 
 
 def error_rates(rng, mean, log_length, trials=4000):

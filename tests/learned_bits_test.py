@@ -101,6 +101,21 @@ def test_outputs_may_move_by_the_margin():
         assert bits.reveal(given, KEY, stego) == message
 
 
+def test_what_only_just_comes_back_is_not_hidden(monkeypatch):
+    """Where outputs that move by the margin would not say the message, it is refused, though it would come back here."""
+    given, cover = loaded(noise=1.0), photograph(96, 96)
+    message = np.random.default_rng(2).bytes(bits.capacity(given, cover).most - 1)
+    monkeypatch.setattr(bits, "MARGIN", 0.6)
+    with pytest.raises(InputError, match="this cover carries"):
+        bits.hide(given, KEY, cover, message)
+
+
+def test_no_two_stegos_share_a_salt():
+    given, cover = loaded(noise=0.5), photograph(60, 60)
+    salts = {bits._salt(bits.read_bits(given, bits.hide(given, KEY, cover, b"the message")), 1) for _ in range(3)}
+    assert len(salts) == 3
+
+
 def test_what_the_networks_write_are_fair_bits(monkeypatch):
     """The shortest message in a large cover leaves no pattern: every bit is added to a key's stream."""
     given, cover, written = loaded(noise=0.5), photograph(200, 200), []

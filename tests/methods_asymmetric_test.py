@@ -339,7 +339,8 @@ def test_planes_a_few_at_a_time_are_the_planes_together():
 
 @pytest.mark.parametrize("options,words", [
     (dict(scheme="hil"), "'hil' is unknown; there are hill"), (dict(network="resnet"), "network 'resnet'"),
-    (dict(inputs="both"), "inputs 'both'"), (dict(start="zero"), "start 'zero'"), (dict(formula="none"), "formula 'none'"), (dict(payload=2.0), "payload=2.0"),
+    (dict(inputs="both"), "inputs 'both'"), (dict(start="zero"), "start 'zero'"), (dict(formula="none"), "formula 'none'"),
+    (dict(payload=2.0), "payload=2.0"),
     (dict(shares=(1, 0)), "shares"), (dict(shares=(1,) * 5), "shares"), (dict(eta=0.0), "eta=0.0"),
     (dict(discriminators="d3"), "'d3'"), (dict(stage_lengths=(1,)), "leave it empty"), (dict(initial_networks=()), "not empty"),
     (dict(shares=(1, 1, 1)), "needs 2 numbers, one for each of sub-image 2, sub-image 3"), (dict(stage_unit="days"), "'days'"),

@@ -119,7 +119,8 @@ def workdir(tmp_path_factory):
 
 def config():
     settings = load("ssgan").get_config("tiny")
-    settings.method.optimizer = settings.method.steganalyzer_optimizer = dict(name="sgd", learning_rate=0.01)
+    settings.method.optimizer = dict(name="sgd", learning_rate=2000.0)
+    settings.method.steganalyzer_optimizer = dict(name="sgd", learning_rate=0.01)
     settings.method.clip = 0.5
     return settings
 

@@ -86,7 +86,7 @@ def test_an_evaluation_writes_tables_numbers_and_curves(workdir, capsys):
     assert all(set(found) == {"bleu", "wer", "exact"} for found in results["words"].values())
     assert results["sending"]["sentences"] == 2 and results["sending"]["exactly"] == 0
     assert {"between sentences", "between keys", "taken under a wrong key"} <= set(results["key"])
-    assert results["key"]["between keys"] > 0 and results["key"]["taken under a wrong key"] == 0
+    assert results["key"]["between keys"] > 0
     assert Image.open(workdir / sentences.CURVES_NAME).size[0] > 300
 
 

@@ -402,8 +402,8 @@ def _picture(source, steps, seed, rng, index):
 
 def _corpus(source: str, split: str, *, length: int = 32, longest: int = 0, **options) -> Corpus:
     if length < 3 or longest > length - 2:
-        raise InputError(f"data.length={length} has room for {max(0, length - 2)} words and marks between beginning and end; set it "
-                         f"to at least {max(3, longest + 2)}")
+        raise InputError(f"data.length={length} has room for {max(0, length - 2)} words and marks between beginning and end; set "
+                         f"it to at least {max(3, longest + 2)}")
     return open_corpus(source, split, longest=longest or length - 2, **options)
 
 

@@ -10,6 +10,8 @@ Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside, w
 
 from __future__ import annotations
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -48,6 +50,16 @@ def _check_picture(network: str, pictures: Array) -> None:
     if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
         raise InputError(f"{network} needs pictures whose height and width are multiples of {SIZE_MULTIPLE}, {width}x{height} "
                          "was given; use other crops")
+
+
+def _louder_end(count: int):
+    """Initialises a fully connected layer whose last inputs are few and small: together they begin as strong as all others."""
+    def initialise(key, shape, dtype=jnp.float32):
+        kernel = _NORMAL(key, shape, dtype)
+        # Fair bits as +-1/2 have the variance 1/4, pixels of photographs in [-1, 1] about as much.
+        return kernel.at[-count:].multiply(math.sqrt(max(shape[0] - count, 1) / count))
+
+    return initialise
 
 
 class Alice(nn.Module):
@@ -93,7 +105,7 @@ class Alice(nn.Module):
             return nn.ConvTranspose(features, (5, 5), strides=(2, 2), kernel_init=_NORMAL, name=name)(x)
 
         x = jnp.concatenate([(cover / 127.5 - 1.0).reshape(batch, -1), levels(message)], axis=-1)
-        x = nn.Dense((height // 16) * (width // 16) * 8 * features, kernel_init=_NORMAL, name="full")(x)
+        x = nn.Dense((height // 16) * (width // 16) * 8 * features, kernel_init=_louder_end(message.shape[1]), name="full")(x)
         x = normalised(x.reshape(batch, height // 16, width // 16, 8 * features), "norm0")
         for i, multiple in enumerate((4, 2, 1), start=1):
             x = normalised(doubled(x, multiple * features, f"up{i}"), f"norm{i}")
