@@ -1,7 +1,8 @@
 """Random round trips through `stegojax.hiding`: how many messages are lost, and how long hiding and revealing take.
 
     python benchmarks/roundtrips.py [--trips 2000] [--seed 0] [--longest 96] [--group 25]
-    python benchmarks/roundtrips.py --run WORKDIR --trips 300 --longest 192
+    python benchmarks/roundtrips.py --run WORKDIR --trips 300 --longest 192 [--photographs DIR]
+    python benchmarks/roundtrips.py --run WORKDIR --trips 200 --payload 0.5 --photographs DIR
 
 Trips go in groups, since every size, cost and scheme is compiled anew: a group draws a size, a cost, a scheme and a code. Each
 trip of it draws a cover (noise, a crop of an embedded photograph, a smooth or a partly saturated picture; grey or colour, 28 to
@@ -11,7 +12,8 @@ Covers that carry nothing are drawn anew; a message within the capacity that is 
 where something was lost.
 
 With --run the messages go through the networks of a trained run that hides bits (`stegojax.learned.bits`), in crops of held-out
-photographs of the run's data, and are up to a tenth longer than the capacity.
+photographs of the run's data or in those of a folder, and are up to a tenth longer than the capacity. With --payload every
+photograph carries one random file of so many bits per pixel, in the whole of it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import tqdm
 
 from stegojax import hiding, images, run, secret
 from stegojax.costs import COSTS
-from stegojax.data import embedded
+from stegojax.data import embedded, preprocess
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.learned import bits
@@ -65,12 +67,43 @@ def draw_cover(generator: np.random.Generator, photographs: list[np.ndarray],
     return kind, images.Picture(np.ascontiguousarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8)))
 
 
+def photographs_of(loaded: run.Loaded, options: argparse.Namespace, most: int) -> list[np.ndarray]:
+    """Photographs of a folder, or held out by the run; grey where the run is for grey ones."""
+    section = loaded.config.data
+    source = f"folder:{options.photographs}" if options.photographs else section.source
+    splits = ("held_out", "train") if options.photographs else ("held_out",)
+    opened = [open_source(source, split, data_dir=section.data_dir) for split in splits]
+    found = [pictures[index] for pictures in opened for index in range(len(pictures))][:most]
+    return found if bits.message_shape(loaded).channels == 3 else [preprocess.to_grey(picture) for picture in found]
+
+
+def one_payload(options: argparse.Namespace) -> int:
+    """A file of one number of bits per pixel in every photograph."""
+    loaded, generator = run.load(pathlib.Path(options.run)), np.random.default_rng(options.seed)
+    photographs = photographs_of(loaded, options, options.trips)
+    counts, psnr = collections.Counter(), []
+    for photograph in tqdm.tqdm(photographs, file=sys.stderr, mininterval=1.0 if sys.stderr.isatty() else 60.0):
+        message = generator.bytes(int(options.payload * photograph.shape[0] * photograph.shape[1] / 8))
+        shared = secret.key_file(generator.bytes(32))
+        try:
+            stego = bits.hide(loaded, shared, photograph, message)
+        except InputError:
+            counts["refused"] += 1
+            continue
+        try:
+            counts["came back" if bits.reveal(loaded, shared, stego) == message else "lost"] += 1
+        except InputError:
+            counts["lost"] += 1
+        psnr.append(10 * np.log10(255**2 / np.mean((stego.astype(float) - photograph) ** 2)))
+    print(f"{len(photographs)} photographs, {options.payload:g} bits per pixel: {counts['lost']} lost, {counts['came back']} came "
+          f"back, {counts['refused']} refused; {np.mean(psnr or [0]):.2f} dB on average, {np.min(psnr or [0]):.2f} dB at least")
+    return 1 if counts["lost"] else 0
+
+
 def through_networks(options: argparse.Namespace) -> int:
     """Round trips through a run that hides bits."""
     loaded, generator = run.load(pathlib.Path(options.run)), np.random.default_rng(options.seed)
-    section = loaded.config.data
-    held_out = open_source(section.source, "held_out", data_dir=section.data_dir)
-    photographs = [held_out[index] for index in range(min(len(held_out), PHOTOGRAPHS))]
+    photographs = photographs_of(loaded, options, PHOTOGRAPHS)
     counts, seconds, carried = collections.Counter(), collections.Counter(), []
     for _ in tqdm.trange(options.trips, unit="trip", file=sys.stderr, mininterval=1.0 if sys.stderr.isatty() else 60.0):
         photograph = photographs[generator.integers(len(photographs))]
@@ -119,10 +152,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=int, default=96)
     parser.add_argument("--group", type=int, default=25, help="trips with one size, cost, scheme and code")
+    parser.add_argument("--photographs", metavar="DIR", help="with --run: photographs in place of those it held out")
+    parser.add_argument("--payload", type=float, default=0.0, help="with --run: bits per pixel of every file")
     parser.add_argument("--run", metavar="WORKDIR", help="a trained run that hides bits, in place of costs and codes")
     options = parser.parse_args()
     jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "stegojax-benchmark-xla-cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if options.run and options.payload:
+        return one_payload(options)
     if options.run:
         return through_networks(options)
     generator = np.random.default_rng(options.seed)

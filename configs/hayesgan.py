@@ -34,14 +34,14 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.message_weight = 0.6
     c.method.cover_weight = 0.3
     c.method.adversarial_weight = 0.005
-    c.method.first_cover_weight = 0.001
+    c.method.first_cover_weight = 0.01
     # What stands for rounding in the first two stages: nothing, straight_through or noise.
     c.method.rounding = "none"
     c.method.joint_choice = "accuracy_rounded"
     # Warm-up, joint and separable stage.
-    c.method.stage_lengths = (600, 400, 200)
+    c.method.stage_lengths = (400, 300, 200)
     c.method.stage_unit = "steps"
-    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, factor=0.5, every=200.0, after=600.0, unit="steps"))
+    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=5e-4, factor=0.5, every=100.0, after=500.0, unit="steps"))
     c.method.critic_optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
     c.method.image_decoder_optimizer = ConfigDict(dict(
         name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"))

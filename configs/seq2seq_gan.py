@@ -47,7 +47,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.seed = 0
     c.batch_size = 64
     c.epochs = 0.0
-    c.steps = 1900
+    c.steps = 2400
     c.log_every = 10
 
     c.method = ConfigDict()
@@ -62,10 +62,11 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.noise = 0.1
     c.method.width = 0.25
     # The LSTMs alone, then everything: both learn, and in minutes.
-    c.method.stage_steps = (1600, 300)
+    c.method.stage_steps = (1600, 800)
     c.method.channel_noise = 0.3
-    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, b1=0.5, clip_norm=1.0))
-    c.method.sentence_optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, clip_norm=1.0))
+    drops = dict(factor=0.5, every=150.0, after=1950.0, unit="steps")
+    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, b1=0.5, clip_norm=1.0, **drops))
+    c.method.sentence_optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, clip_norm=1.0, **drops))
     c.method.discriminator_optimizer = ConfigDict(dict(name="adam", learning_rate=2e-4, b1=0.5))
 
     c.data = ConfigDict()
@@ -85,7 +86,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
 
     c.evaluation = ConfigDict()
-    c.evaluation.every = 475
+    c.evaluation.every = 400
     c.evaluation.crop = 0
     c.evaluation.batches = 2
     c.evaluation.final_batches = 4
@@ -109,8 +110,8 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = -1, 50.0
         c.method.update(vocabulary=10_000, length=32, state_weight=0.0, adversarial_weight=1.0, width=1.0, stage_steps=(),
                         keyed=PAPER[preset], negative_weight=1.0 if PAPER[preset] in ("modulation", "scramble") else 0.0)
-        c.method.optimizer.update(learning_rate=2e-4, clip_norm=0.0)
-        c.method.sentence_optimizer.update(learning_rate=2e-4, b1=0.5)
+        c.method.optimizer.update(learning_rate=2e-4, clip_norm=0.0, factor=1.0)
+        c.method.sentence_optimizer.update(learning_rate=2e-4, b1=0.5, factor=1.0)
         c.data.update(source="tatoeba:sentences.csv@eng", vocabulary=10_000, length=32, shortest=1, limit=100_000, unknown="mark",
                       photographs="tfds:celeb_a", preprocess=("centre_crop:178", "resize:64"), train_share=5 / 6)
         c.loader.update(workers=8, threads=4, prefetch=4)
