@@ -5,8 +5,9 @@
 
 Presets, after a colon:
 
-    (none)     16 bits in 32x32 crops of the bundled photographs, half the channels, Bob fine-tuned by SFTN's separable stage;
-               it has not been seen to learn. Measured after 300 of its 1200 steps, two minutes on one core: .49 of the bits right
+    (none)     16 bits in 32x32 crops of the bundled photographs, half the channels, Bob fine-tuned by SFTN's separable stage: 900
+               steps, six minutes on a crowded machine. Measured at the end, on 256 held-out crops: all bits right, rounded or not,
+               at 18.1 dB and SSIM .22, since Alice paints the picture anew from 512 numbers
     tiny       a quarter of the channels, a few steps: under a minute, for tests
     paper      100 bits in 32x32 faces, batch 32, 500 epochs, no separable stage
     size64     the same in 64x64 faces
