@@ -187,7 +187,7 @@ def times_table(config: ml_collections.ConfigDict, found: dict[str, float]) -> s
 def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
     """The security protocol on a run that embeds by costs, on its initial scheme, and on that with CMD, in WORKDIR/security."""
     base, payload = config.method.scheme, config.method.payload
-    row = "Proposed" if config.method.name == "asymmetric" else _model_name(config)
+    row = "Proposed" if config.method.name == "asymmetric" else config.method.name.upper()
     own = f"{base}/{row}=run:{workdir}@{payload:g}"
     schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
     whole = ml_collections.ConfigDict({

@@ -35,28 +35,26 @@ def test_a_plane_of_a_linear_law_leaves_no_residual():
     """In a ramp every pixel is the mean of its neighbours: the predictor finds that, and the residual is nothing."""
     y, x = np.mgrid[:20, :24].astype(np.float32)
     ramp = 3 * x + 2 * y + 40
-    filters = np.asarray(ugs.residual_filters(jnp.asarray(ramp)))
-    assert filters.shape == (3, 7, 7)
-    np.testing.assert_array_equal(filters[0], filters[1].T)
-    np.testing.assert_allclose(filters[2], -np.outer(filters[0, 3], filters[0, 3]))
-    assert filters[0, 3, 3] == -1 and abs(filters[0].sum()) < 1e-2
-    residual = convolve2d(ramp - ramp.mean(), filters[0][::-1, ::-1], "valid")
-    assert np.abs(residual).max() < 0.05
+    taps = np.asarray(ugs.residual_filter(jnp.asarray(ramp)))
+    assert taps.shape == (7,) and taps[3] == -1 and abs(taps.sum()) < 1e-2
+    assert np.abs(convolve2d(ramp - ramp.mean(), taps[None, ::-1], "valid")).max() < 0.05
 
 
 def test_the_predictor_is_least_squares(plane):
     windows = np.concatenate([np.lib.stride_tricks.sliding_window_view(plane - plane.mean(), 7, axis=axis).reshape(-1, 7)
                               for axis in (0, 1)]).astype(np.float64)
     expected = np.linalg.lstsq(np.delete(windows, 3, 1), windows[:, 3], rcond=None)[0]
-    found = np.delete(np.asarray(ugs.residual_filters(jnp.asarray(plane)))[0, 3], 3)
+    found = np.delete(np.asarray(ugs.residual_filter(jnp.asarray(plane))), 3)
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
-def test_the_distance_is_that_of_plain_correlation(plane):
-    filters = np.asarray(ugs.residual_filters(jnp.asarray(plane)))
+def test_the_distance_is_that_of_three_plain_correlations(plane):
+    """Along rows, along columns, and the product of both, whose sign does not matter."""
+    taps = np.asarray(ugs.residual_filter(jnp.asarray(plane)))
     changes = np.random.default_rng(1).integers(-1, 2, plane.shape).astype(np.float32)
-    expected = sum(np.abs(convolve2d(changes, kernel[::-1, ::-1], "same")).sum() for kernel in filters)
-    np.testing.assert_allclose(ugs.residual_distance(jnp.asarray(changes), jnp.asarray(filters)), expected, rtol=1e-5)
+    kernels = [taps[None], taps[:, None], -np.outer(taps, taps)]
+    expected = sum(np.abs(convolve2d(changes, kernel[::-1, ::-1], "same")).sum() for kernel in kernels)
+    np.testing.assert_allclose(ugs.residual_distance(jnp.asarray(changes), jnp.asarray(taps)), expected, rtol=1e-5)
 
 
 def test_a_candidate_by_hand():
@@ -82,7 +80,7 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, state, passing):
         return module.apply({"params": params, "batch_stats": stats}, jnp.asarray(plane)[None, :, :, None], train=False)[0]
 
     gradient = jax.grad(lambda plane: -jax.nn.log_softmax(logits(plane))[0])(jnp.asarray(plane))
-    base, filters = COSTS["hill"](jnp.asarray(plane)), ugs.residual_filters(jnp.asarray(plane))
+    base, taps = COSTS["hill"](jnp.asarray(plane)), ugs.residual_filter(jnp.asarray(plane))
     noise_key, threshold_key = jax.random.split(jax.random.key(0))
     noise = np.asarray(jax.random.uniform(noise_key, plane.shape))
     tried, margins, distances = [], [], []
@@ -92,7 +90,7 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, state, passing):
         changes = np.where(noise < chances.plus, 1, np.where(noise > 1 - np.asarray(chances.minus), -1, 0)).astype(np.float32)
         tried.append(costs)
         margins.append(float(logits(plane + changes) @ jnp.asarray([1.0, -1.0])))
-        distances.append(float(ugs.residual_distance(jnp.asarray(changes), filters)))
+        distances.append(float(ugs.residual_distance(jnp.asarray(changes), taps)))
     shift = {"all": 1e3, "none": -1e3, "some": -float(np.median(margins))}[passing]
     allowed = [i for i, margin in enumerate(margins) if margin + shift > 0]
     assert len(allowed) in {"all": [8], "none": [0], "some": [4]}[passing]
