@@ -11,7 +11,6 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
 
 import jax
 import ml_collections
@@ -24,6 +23,7 @@ from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.errors import InputError
+from stegojax.journal import markdown
 from stegojax.methods import SCHEMES, USES, detector
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols import bits, covers, sentences
@@ -35,12 +35,6 @@ _TIMED = 3
 
 PROTOCOLS = {"bits": bits.evaluate, "covers": covers.evaluate, "sentences": sentences.evaluate}
 """Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded) -> (text, results)`."""
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> str:

@@ -45,6 +45,7 @@ from stegojax.data.cover_stego import match
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
+from stegojax.journal import markdown
 from stegojax.methods import MESSAGES
 from stegojax.steganalysis import ensemble, spam, srm
 from stegojax.steganalysis.planes import feature_batches
@@ -349,9 +350,6 @@ class _Protocol:
             batch = {"cover": jnp.repeat(covers[..., None], channels, axis=-1)}
             if "secret" in example:
                 batch["secret"] = jnp.repeat(others[..., None], example["secret"].shape[-1], axis=-1)
-            if shape is not None:
-                size = covers.shape[1:] + (shape.depth,) if shape.depth else (shape.length,)
-                batch["message"] = jax.random.bernoulli(key, 0.5, (len(covers), *size)).astype(jnp.float32)
             stego = loaded.method.predict(loaded.state, batch, key)["stego"]
             # Detectors look at one plane: of colour stegos (whose covers here are grey) the luma.
             plane = stego if channels == 1 else rgb_to_ycbcr(stego)[..., :1]
@@ -557,7 +555,7 @@ def table(rows: Sequence[dict[str, Any]], figure: str) -> str:
     """
     columns = sorted({(row["base"], row["payload"]) for row in rows}, key=lambda column: (column[0], str(column[1])))
     header = ["Detector", "Method", *(f"{base} {payload:g} bpp" if payload != "" else base for base, payload in columns)]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines = []
     for detector in dict.fromkeys(row["detector"] for row in rows):
         here = [row for row in rows if row["detector"] == detector]
         for name in sorted({row["row"] for row in here}, key=lambda name: (name != "Baseline", name)):
@@ -570,8 +568,8 @@ def table(rows: Sequence[dict[str, Any]], figure: str) -> str:
                 if values.size and baseline.size and name != "Baseline" and figure == "P_E":
                     text += f" ({100 * (values.mean() - baseline.mean()):+.2f})"
                 cells.append(text)
-            lines.append("| " + " | ".join([detector, name, *cells]) + " |")
-    return "\n".join(lines)
+            lines.append([detector, name, *cells])
+    return markdown(header, lines)
 
 
 def figures(cover_scores: np.ndarray, stego_scores: np.ndarray, cover_decisions: np.ndarray,

@@ -36,7 +36,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import files, images, metrics, run, secret
+from stegojax import files, hiding, images, metrics, run, secret
 from stegojax.coding import correction
 from stegojax.data import preprocess
 from stegojax.errors import InputError
@@ -352,7 +352,7 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
       InputError: a file cannot be read or written, the folder is no run that hides bits, or the message does not fit.
     """
     stego = pathlib.Path(stego)
-    _check_output(stego, overwrite=overwrite)
+    hiding.check_output(stego, overwrite=overwrite)
     images.lossless_format(stego)
     if not stego.parent.is_dir():
         raise InputError(f"{stego}: cannot be written: there is no folder {stego.parent}")
@@ -398,11 +398,6 @@ def reveal_file(workdir: str | os.PathLike, shared: secret.Secret, stego: str | 
         return reveal(run.load(pathlib.Path(workdir)), shared, picture.pixels)
     except InputError as error:
         raise InputError(f"{stego}: {error}") from error
-
-
-def _check_output(path: pathlib.Path, *, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name or add --overwrite")
 
 
 def _comes_back(loaded: run.Loaded, shared: secret.Secret, path: pathlib.Path, message: bytes) -> bool:

@@ -21,6 +21,7 @@ from stegojax import run, secret, security
 from stegojax.data import preprocess
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
+from stegojax.journal import markdown
 from stegojax.learned import bits
 
 SIDE = 512
@@ -63,15 +64,15 @@ def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: r
         errors = detection(config, workdir)
         results["detection"] = errors
     header = ["Method", "Photographs", *(title for title, _ in FIGURES.values()), *(f"{name} error" for name in errors)]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    rows = []
     for number, (source, found) in enumerate(results["photographs"].items()):
         cells = [config.method.name, f"{found['count']} of {source}"]
         cells += [form.format(found[name]) for name, (_, form) in FIGURES.items()]
         # Detectors are trained on the run's own kind of covers: Table IV has no such columns.
         cells += [f"{value:.4f}" if number == 0 else "" for value in errors.values()]
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append(cells)
     text = (f"Whole held-out photographs of at most {SIDE}x{SIDE}, 8-bit (Tables III and IV of the SFTN paper); the net payload is "
-            "what files bring through without an error:\n\n" + "\n".join(lines))
+            "what files bring through without an error:\n\n" + markdown(header, rows))
     return text, results
 
 

@@ -25,6 +25,7 @@ from stegojax import files, losses, optimizers, parallel, plots, run, security
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
+from stegojax.journal import markdown
 from stegojax.learned.covers import generator
 from stegojax.methods import JUDGES, generation, network
 from stegojax.models import dcgan
@@ -275,24 +276,25 @@ def _tuned(config: ml_collections.ConfigDict, loaded: run.Loaded, steps: int) ->
 def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: int) -> str:
     name, first = config.method.name, results["schemes"][config.evaluation.covers.schemes[0]]
     parts = [f"Time for {steps} steps of {config.batch_size} (Table 1), projected from a few steps on this machine:",
-             f"| Method | Time (mins) |\n|---|---|\n| {name} | {60 * results['hours']:.1f} |",
+             markdown(["Method", "Time (mins)"], [[name, f"{60 * results['hours']:.1f}"]]),
              "Accuracy of the steganalyser trained on real images (Table 2; another distribution than generated ones, so the "
              "second line is no figure of security):",
-             f"| Type of images | {name} |\n|---|---|\n| Real images | {first['real']['accuracy']:.2f} |\n"
-             f"| Generated images | {first['generated']['accuracy']:.2f} |",
+             markdown(["Type of images", name], [[f"{kind.capitalize()} images", f"{first[kind]['accuracy']:.2f}"]
+                                                 for kind in ("real", "generated")]),
              "Trained on generated images according to experimental conditions S1-S3 (Table 3; S1 the covers that it was trained "
              "on, S2 covers of other seeds, S3 those of a generator trained further):",
-             "| Experimental conditions | Accuracy |\n|---|---|\n"
-             + "\n".join(f"| {case} | {first[case]['accuracy']:.2f} |" for case in ("S1", "S2", "S3")),
+             markdown(["Experimental conditions", "Accuracy"],
+                      [[case, f"{first[case]['accuracy']:.2f}"] for case in ("S1", "S2", "S3")]),
              "Security: steganalysers trained on what they are tested on, other pictures in the test:"]
-    rows = ["| Embedding | Covers | Accuracy | P_E (%) | AUC (%) |\n|---|---|---|---|---|"]
+    rows = []
     for scheme, cases in results["schemes"].items():
         for kind, case in (("real", "real"), ("generated", "S2")):
             found = cases[case]
-            rows.append(f"| {scheme} {config.method.payload:g} bpp | {kind} | {found['accuracy']:.3f} | {100 * found['P_E']:.1f} "
-                        f"| {100 * found['AUC']:.1f} |")
+            rows.append([f"{scheme} {config.method.payload:g} bpp", kind, f"{found['accuracy']:.3f}", f"{100 * found['P_E']:.1f}",
+                         f"{100 * found['AUC']:.1f}"])
     apart = results["distances"]
-    rows = ["\n".join(rows), f"Distance from the training images, {apart['name']}; held-out photographs {apart['held_out']:.2f}:",
-            "| Step | " + " | ".join(apart["steps"]) + " |\n|---|" + "---|" * len(apart["steps"]) + "\n| Generated images | "
-            + " | ".join(f"{value:.2f}" for value in apart["steps"].values()) + " |", f"Samples: {SAMPLES_NAME}"]
-    return "\n\n".join(parts + rows)
+    parts += [markdown(["Embedding", "Covers", "Accuracy", "P_E (%)", "AUC (%)"], rows),
+              f"Distance from the training images, {apart['name']}; held-out photographs {apart['held_out']:.2f}:",
+              markdown(["Step", *apart["steps"]], [["Generated images", *(f"{value:.2f}" for value in apart["steps"].values())]]),
+              f"Samples: {SAMPLES_NAME}"]
+    return "\n\n".join(parts)

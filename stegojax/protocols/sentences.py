@@ -26,6 +26,7 @@ import numpy as np
 from stegojax import files, images, metrics, parallel, plots, run, secret
 from stegojax.data import pipeline, tokenizer
 from stegojax.errors import InputError
+from stegojax.journal import markdown
 from stegojax.learned import sentences
 from stegojax.methods import seq2seq_gan
 from stegojax.models import seq2seq_gan as models
@@ -65,18 +66,18 @@ def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: r
     results = {"words": {name: figures(wanted, found) for name, found in read.items()},
                "by_length": {name: by_length(wanted, read[name]) for name in ("greedy", "beam")}}
     text = (f"{len(ids)} held-out sentences as 8-bit PNG files, step {loaded.step}:\n\n"
-            + _table(["Reading", "BLEU", "WER", "Exact"],
-                     [[name, *(f"{value:.4f}" for value in found.values())] for name, found in results["words"].items()]))
-    text += "\n\nBy length (greedy):\n\n" + _table(
+            + markdown(["Reading", "BLEU", "WER", "Exact"],
+                       [[name, *(f"{value:.4f}" for value in found.values())] for name, found in results["words"].items()]))
+    text += "\n\nBy length (greedy):\n\n" + markdown(
         ["Words and marks", "Sentences", "BLEU", "WER", "Exact"],
         [[str(length), str(found["count"]), *(f"{found[name]:.4f}" for name in ("bleu", "wer", "exact"))]
          for length, found in results["by_length"]["greedy"].items()])
     results["key"] = differences(loaded, ids, keys, files_read)
-    text += "\n\nThe key (differences are means of |a - b| in levels):\n\n" + _table(
+    text += "\n\nThe key (differences are means of |a - b| in levels):\n\n" + markdown(
         list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]])
     if options.searched:
         results["sending"] = sending(loaded, ids[:options.searched], keys)
-        text += f"\n\nSending exactly, at most {sentences.NOISES if config.method.noise else 1} tries:\n\n" + _table(
+        text += f"\n\nSending exactly, at most {sentences.NOISES if config.method.noise else 1} tries:\n\n" + markdown(
             list(results["sending"]), [[f"{value:.4g}" for value in results["sending"].values()]])
     label, value = distance(photographs, files_read.astype(np.float32), weights=options.weights)
     results["pictures"] = {label: value}
@@ -255,8 +256,3 @@ def _series(lengths: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[st
     titles = {"bleu": "BLEU", "wer": "word error rate", "exact": "exact sentences"}
     return {title: {how: [(length, found[name]) for length, found in lines.items()] for how, lines in lengths.items()}
             for name, title in titles.items()}
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
