@@ -138,3 +138,21 @@ def test_functions_say_what_they_were_given(photo):
     for wrong in (photo.astype(np.float32), photo[..., 0], photo[None]):
         with pytest.raises(ValueError, match="picture must be uint8"):
             preprocess.to_grey(wrong)
+
+
+def test_shrinking_takes_the_mean_of_the_area_that_a_pixel_covers():
+    picture = np.random.default_rng(0).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    weights = [np.zeros((new, old)) for new, old in ((6, 9), (8, 12))]
+    for matrix in weights:
+        for row in range(len(matrix)):
+            for column in range(matrix.shape[1]):
+                overlap = min(column + 1, 1.5 * (row + 1)) - max(column, 1.5 * row)
+                matrix[row, column] = max(0.0, overlap) / 1.5
+    expected = np.einsum("ih,hwc,jw->ijc", weights[0], picture.astype(float), weights[1])
+    small = preprocess.apply(_rng(), picture, preprocess.parse(("shrink:1.5",)))
+    assert small.shape == (6, 8, 3) and preprocess.size_after((9, 12), preprocess.parse(("shrink:1.5",))) == (6, 8)
+    # Each of the two passes is rounded.
+    assert np.abs(small - expected).max() <= 1.01
+    for text in ("shrink", "shrink:1", "shrink:nan", "shrink:100"):
+        with pytest.raises(InputError, match="write it like shrink:1.5"):
+            preprocess.parse((text,))
