@@ -83,7 +83,7 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.update(scheme="hill", payload=0.4, curriculum=((1.0, 1000), (0.7, 400), (0.4, 7600)))
         c.method.optimizer = ConfigDict(dict(
             name="adam", learning_rate=1e-3, factor=0.3, milestones=(5500.0, 7500.0), unit="steps"))
-        c.data.update(source="folder:photographs", crop=128, preprocess=("shrink:1.5",), train_share=0.85)
+        c.data.update(source="folder:photographs", crop=128, preprocess=("grey", "shrink:1.5"), train_share=0.85)
         c.evaluation.update(every=500, batches=20, final_batches=80, refresh_batches=40)
         c.checkpoint.update(every=250)
     elif preset in ("paper", "curriculum", "pairs"):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from stegojax import images
 from stegojax.errors import InputError
@@ -97,9 +96,9 @@ def shrink(picture: np.ndarray, factor: float) -> np.ndarray:
     """
     _check(picture)
     height, width = _shrunk(picture.shape[:2], factor)
-    planes = [Image.fromarray(picture[..., channel]).resize((width, height), Image.Resampling.BOX)
-              for channel in range(picture.shape[2])]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    values = _area_means(picture.astype(np.float32), height)
+    values = _area_means(values.swapaxes(0, 1), width).swapaxes(0, 1)
+    return np.ascontiguousarray(np.floor(values + 0.5).astype(np.uint8))
 
 
 def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
@@ -272,6 +271,19 @@ def smaller_than(window: Size, size: Size) -> Size:
         raise InputError(f"is {size[0]}x{size[1]}, smaller than the crop {window[0]}x{window[1]}; lower data.crop, begin "
                          f'data.preprocess with "resize:{window[0]}x{window[1]}", or leave the picture out')
     return window
+
+
+def _area_means(rows: np.ndarray, new: int) -> np.ndarray:
+    """Means of the `new` intervals of equal length that the first dimension is cut into; a row belongs to two by its parts."""
+    old = rows.shape[0]
+    ends = np.arange(new + 1) * (old / new)
+    first = np.minimum(ends[:-1].astype(int), old - 1)
+    sums = np.zeros((new, *rows.shape[1:]), np.float32)
+    for tap in range(int(np.ceil(old / new)) + 1):
+        row = np.minimum(first + tap, old - 1)
+        share = np.clip(np.minimum(ends[1:], first + tap + 1) - np.maximum(ends[:-1], first + tap), 0.0, None)
+        sums += (share * (new / old)).astype(np.float32)[:, None, None] * rows[row]
+    return sums
 
 
 def _resize_rows(picture: np.ndarray, new: int) -> np.ndarray:
