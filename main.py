@@ -12,13 +12,23 @@ from ml_collections import config_flags
 FLAGS = flags.FLAGS
 QUOTES = "'\""
 config_flags.DEFINE_config_file(
-    "config", None, "The experiment, with its preset after a colon: configs/isgan.py, configs/isgan.py:tiny.", lock_config=True)
-flags.DEFINE_string("workdir", "", "Where everything is written; by default runs/ and the config's name and preset.")
+    "config",
+    None,
+    "The experiment, with its preset after a colon: configs/isgan.py, configs/isgan.py:tiny.",
+    lock_config=True,
+)
+flags.DEFINE_string(
+    "workdir", "", "Where everything is written; by default runs/ and the config's name and preset."
+)
 flags.DEFINE_enum("mode", "train", ["train", "evaluate"], "What to do.")
 flags.DEFINE_string("coordinator", "", "Several hosts: HOST:PORT of process 0.")
 flags.DEFINE_integer("process_count", 0, "Several hosts: how many processes there are.")
 flags.DEFINE_integer("process_id", -1, "Several hosts: the number of this one, from 0.")
-flags.DEFINE_bool("pod", False, "Several hosts on a TPU pod, under Slurm or MPI: find the others from the environment.")
+flags.DEFINE_bool(
+    "pod",
+    False,
+    "Several hosts on a TPU pod, under Slurm or MPI: find the others from the environment.",
+)
 flags.mark_flag_as_required("config")
 
 
@@ -34,7 +44,9 @@ def default_workdir(arguments: list[str]) -> pathlib.Path:
 
 
 def parse_flags(argv):
-    """Parses the command line; what cannot be parsed ends the process with one line and exit code 2."""
+    """Parses the command line; what cannot be parsed ends the process with one line and exit code
+    2.
+    """
     try:
         arguments = FLAGS(argv)
         FLAGS.config.lock()
@@ -42,7 +54,9 @@ def parse_flags(argv):
     except AttributeError as error:
         cause = error.args[0] if error.args else ""
         name, _, hint = str(cause.args[0] if isinstance(cause, KeyError) else cause).partition("\n")
-        _refuse(f"the config has no field {name.strip(QUOTES)}; {hint or 'its file lists the fields'}")
+        _refuse(
+            f"the config has no field {name.strip(QUOTES)}; {hint or 'its file lists the fields'}"
+        )
     except (flags.Error, KeyError, OSError, TypeError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         causes = [line for line in lines if re.match(r"(\w+Error: |\[Errno )", line)]
@@ -62,10 +76,15 @@ def main(argv):
     logging.getLogger("jax").setLevel(logging.WARNING)
     from stegojax import evaluate, parallel, train
     from stegojax.errors import InputError
+
     workdir = pathlib.Path(FLAGS.workdir) if FLAGS.workdir else default_workdir(sys.argv[1:])
     try:
-        parallel.start(coordinator=FLAGS.coordinator, process_count=FLAGS.process_count, process_id=FLAGS.process_id,
-                       pod=FLAGS.pod)
+        parallel.start(
+            coordinator=FLAGS.coordinator,
+            process_count=FLAGS.process_count,
+            process_id=FLAGS.process_id,
+            pod=FLAGS.pod,
+        )
         if FLAGS.mode == "evaluate" or FLAGS.config.get("experiment", "") == "security":
             evaluate.evaluate(FLAGS.config, workdir)
             return 0
@@ -77,8 +96,14 @@ def main(argv):
         print(f"error: {error}", file=sys.stderr)
         return 1
     if outcome.finished and outcome.held_out:
-        print(f"finished {outcome.step} steps; {100 * outcome.waited:.1f} % of the time went into waiting for data")
-    print(f"pictures: {workdir / 'panel.png'}  curves: {workdir / 'curves.png'}  figures: {workdir / 'metrics.jsonl'}")
+        print(
+            f"finished {outcome.step} steps; {100 * outcome.waited:.1f} % of the time went into "
+            "waiting for data"
+        )
+    print(
+        f"pictures: {workdir / 'panel.png'}  curves: {workdir / 'curves.png'}  figures: "
+        f"{workdir / 'metrics.jsonl'}"
+    )
     return 130 if outcome.signal == 2 else 0
 
 

@@ -1,12 +1,16 @@
-"""What one stego of the asymmetric-cost GAN takes, from the cover's pixels to the coded file, beside the paper's 0.04 s.
+"""What one stego of the asymmetric-cost GAN takes, from the cover's pixels to the coded file,
+beside the paper's 0.04 s.
 
-    python benchmarks/asymmetric.py                       256 x 256 grey, 0.4 bits per pixel, the paper's network, batch of 8
-    python benchmarks/asymmetric.py --run runs/asymmetric --size 512 --batch 4
-    python benchmarks/asymmetric.py --shares 1 1 1 --constraint_height 7
+    python benchmarks/asymmetric.py                       256 x 256 grey, 0.4 bits per pixel, the
+    paper's network, batch of 8 python benchmarks/asymmetric.py --run runs/asymmetric --size 512
+    --batch 4 python benchmarks/asymmetric.py --shares 1 1 1 --constraint_height 7
 
-Without --run the generators are as training begins: what they cost in time does not depend on what they have learned. The steps
-are timed apart, the least of the repeats after one call that compiles: the initial costs, the generator's (which need the initial
-ones at the payload first), both sub-images coded, and the PNG file. The last two rows are whole: `embed.embed_many` on pixels, and
+Without --run the generators are as training begins: what they cost in time does not depend on what
+  they have learned. The steps
+are timed apart, the least of the repeats after one call that compiles: the initial costs, the
+  generator's (which need the initial
+ones at the payload first), both sub-images coded, and the PNG file. The last two rows are whole:
+  `embed.embed_many` on pixels, and
 `hiding.hide_many` on files, with keys, header, writing and reading back.
 """
 
@@ -26,14 +30,19 @@ PAPER = 0.04
 
 
 def photographs(size: int, count: int) -> np.ndarray:
-    """Crops of a bundled photograph, scaled to half so that they are as rough as pictures of this size are."""
+    """Crops of a bundled photograph, scaled to half so that they are as rough as pictures of this
+    size are.
+    """
+    import skimage.data
     from PIL import Image
 
-    import skimage.data
-
-    picture = Image.fromarray(skimage.data.camera()).resize((2 * size, 2 * size), Image.Resampling.BICUBIC)
+    picture = Image.fromarray(skimage.data.camera()).resize(
+        (2 * size, 2 * size), Image.Resampling.BICUBIC
+    )
     pixels = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
-    return np.stack([np.rot90(pixels, turn)[:, ::1 - 2 * (turn // 4 % 2)] for turn in range(count)])
+    return np.stack(
+        [np.rot90(pixels, turn)[:, :: 1 - 2 * (turn // 4 % 2)] for turn in range(count)]
+    )
 
 
 def scheme(flags):
@@ -42,13 +51,23 @@ def scheme(flags):
 
     from stegojax import run
     from stegojax.methods import asymmetric
+
     if flags.run:
         return run.load_scheme(flags.run)
-    section = dict(shares=tuple(flags.shares), payload=flags.payload, width=flags.width, depth=flags.depth)
+    section = dict(
+        shares=tuple(flags.shares), payload=flags.payload, width=flags.width, depth=flags.depth
+    )
     adam = dict(name="adam", learning_rate=1e-4)
     count = len(flags.shares) - 1
-    made = asymmetric.make(steps_per_epoch=1, generator_optimizer=adam, d1_optimizer=adam, d2_optimizer=adam, network="xunet",
-                           stage_lengths=(1,) * count if count > 1 else (), **section)
+    made = asymmetric.make(
+        steps_per_epoch=1,
+        generator_optimizer=adam,
+        d1_optimizer=adam,
+        d2_optimizer=adam,
+        network="xunet",
+        stage_lengths=(1,) * count if count > 1 else (),
+        **section,
+    )
 
     @jax.jit
     def build(key):
@@ -73,8 +92,15 @@ def least(function, repeats: int) -> tuple[float, float]:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="", metavar="WORKDIR", help="a trained run, in place of the paper's network")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--run",
+        default="",
+        metavar="WORKDIR",
+        help="a trained run, in place of the paper's network",
+    )
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--payload", type=float, default=0.4, help="bits per pixel")
@@ -90,12 +116,15 @@ def main() -> int:
     from stegojax import embed, hiding, images, secret
     from stegojax.coding import ternary
     from stegojax.types import Costs
+
     name, cost, recipe = scheme(flags)
     pixels = photographs(flags.size, flags.batch)
     covers = pixels[:, None].astype(np.float32)
     rng = np.random.default_rng(0)
     orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
-    messages = rng.integers(0, 2, (flags.batch, int(flags.payload * covers[0].size))).astype(np.uint8)
+    messages = rng.integers(0, 2, (flags.batch, int(flags.payload * covers[0].size))).astype(
+        np.uint8
+    )
     code = ternary.stc_code(constraint_height=flags.constraint_height)
     rows = []
 
@@ -104,10 +133,17 @@ def main() -> int:
         rows.append((what, wall / flags.batch, busy / flags.batch))
 
     changes, _ = embed.embed_many(orders, covers, messages, cost=cost, recipe=recipe, code=code)
-    add("initial costs", lambda: embed._costs(covers, changes.astype(np.float32), None, embed.no_adjustment, cost))
+    add(
+        "initial costs",
+        lambda: embed._costs(covers, changes.astype(np.float32), None, embed.no_adjustment, cost),
+    )
     for visit in recipe.visits[1:]:
-        add(f"generator of sub-image {visit.lattice + 1}",
-            lambda visit=visit: embed._costs(covers, changes.astype(np.float32), None, visit.adjust, cost))
+        add(
+            f"generator of sub-image {visit.lattice + 1}",
+            lambda visit=visit: embed._costs(
+                covers, changes.astype(np.float32), None, visit.adjust, cost
+            ),
+        )
     costs = embed.costs_after(covers, changes, cost=cost, recipe=recipe)
     parts = [embed.carriers(order, covers.shape[1:], recipe=recipe) for order in orders]
     lengths = embed.shares(orders[0], covers.shape[1:], messages.shape[1], recipe=recipe)
@@ -117,32 +153,53 @@ def main() -> int:
         for lattice, length in enumerate(lengths):
             at = np.arange(flags.batch)[:, None], np.stack([own[lattice] for own in parts])
             flat = [values.reshape(flags.batch, -1)[at] for values in (covers, *costs)]
-            ternary.embed(flat[0], Costs(*flat[1:]), messages[:, begin:begin + length], code=code)
+            ternary.embed(flat[0], Costs(*flat[1:]), messages[:, begin : begin + length], code=code)
             begin += length
 
     add("both layers of all sub-images", coded)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        add("PNG files", lambda: [images.write(folder / f"{i}.png", one[..., None], overwrite=True)
-                                  for i, one in enumerate(pixels)])
-        add("whole: pixels to coded pixels",
-            lambda: embed.embed_many(orders, covers, messages, cost=cost, recipe=recipe, code=code))
+        add(
+            "PNG files",
+            lambda: [
+                images.write(folder / f"{i}.png", one[..., None], overwrite=True)
+                for i, one in enumerate(pixels)
+            ],
+        )
+        add(
+            "whole: pixels to coded pixels",
+            lambda: embed.embed_many(orders, covers, messages, cost=cost, recipe=recipe, code=code),
+        )
         shared = secret.key_file(bytes(range(32)))
         content = rng.bytes(messages.shape[1] // 8 - secret.OVERHEAD_BYTES)
-        choices = hiding.Choices(learned=embed.Scheme(name, cost, recipe), constraint_height=flags.constraint_height)
+        choices = hiding.Choices(
+            learned=embed.Scheme(name, cost, recipe), constraint_height=flags.constraint_height
+        )
         paths = [folder / f"{i}.png" for i in range(flags.batch)]
 
         def many():
-            entries = list(hiding.hide_many(shared, paths, [("message", content)], folder / "out", choices=choices, overwrite=True))
+            entries = list(
+                hiding.hide_many(
+                    shared,
+                    paths,
+                    [("message", content)],
+                    folder / "out",
+                    choices=choices,
+                    overwrite=True,
+                )
+            )
             failed = [entry["error"] for entry in entries if "error" in entry]
             if failed:
                 raise SystemExit(failed[0])
 
         add("whole: files to files, read back", many)
     shares = ":".join(map(str, recipe.shares or (1,)))
-    print(f"{name}, sub-images {shares}, {flags.size} x {flags.size}, {flags.payload} bpp, STC h = "
-          f"{flags.constraint_height}, batch of {flags.batch}, {jax.default_backend()}, load {os.getloadavg()[0]:.1f}; seconds per "
-          f"stego, least of {flags.repeats} (the paper: {PAPER})\n")
+    print(
+        f"{name}, sub-images {shares}, {flags.size} x {flags.size}, {flags.payload} bpp, STC h = "
+        f"{flags.constraint_height}, batch of {flags.batch}, {jax.default_backend()}, load "
+        f"{os.getloadavg()[0]:.1f}; seconds per "
+        f"stego, least of {flags.repeats} (the paper: {PAPER})\n"
+    )
     print("| what | wall clock | processor |\n|---|---|---|")
     for what, wall, busy in rows:
         print(f"| {what} | {wall:.4f} | {busy:.4f} |")

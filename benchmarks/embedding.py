@@ -1,20 +1,25 @@
-"""Costs, the search for lambda, and codes: time, distortion over the bound and memory, side by side with the peers.
+"""Costs, the search for lambda, and codes: time, distortion over the bound and memory, side by side
+with the peers.
 
-    python benchmarks/embedding.py                               a bundled photograph, 512 x 512, HILL, 0.4 bpp, two layers
-    python benchmarks/embedding.py --pystc .../stc_extension.so  with the C++ (found by itself where pystcstego is installed)
-    python benchmarks/embedding.py --image picture.png --payload 0.1 --repeats 9
-    python benchmarks/embedding.py --only costs                  or codes, pipeline, hide, memory
+    python benchmarks/embedding.py                               a bundled photograph, 512 x 512,
+    HILL, 0.4 bpp, two layers python benchmarks/embedding.py --pystc .../stc_extension.so  with the
+    C++ (found by itself where pystcstego is installed) python benchmarks/embedding.py --image
+    picture.png --payload 0.1 --repeats 9 python benchmarks/embedding.py --only costs
+                                                                                                       or codes, pipeline, hide, memory
 
-costs:    every cost and the search for lambda, beside conseal (its HILL is its compiled backend) where it is installed.
-codes:    every code, beside the C++ of syndrome-trellis codes. Costs and message at hand to stego at hand: the search for lambda,
-          both layers, and the check that the message is carried. The batch is different permutations of the picture with
+costs:    every cost and the search for lambda, beside conseal (its HILL is its compiled backend)
+          where it is installed.
+codes:    every code, beside the C++ of syndrome-trellis codes. Costs and message at hand to stego
+          at hand: the search for lambda, both layers, and the check that the message is carried.
+            The batch is different permutations of the picture with
           different messages, time per picture; the C++ takes them one by one.
 pipeline: a batch of grey pictures from pixels to pixels: HILL, lambda, STC h = 10.
-hide:     the whole process `stegojax hide` of 10 kB in a 768 x 512 colour picture, compilation cached on disk.
+hide:     the whole process `stegojax hide` of 10 kB in a 768 x 512 colour picture, compilation
+          cached on disk.
 memory:   peak memory of one 4096 x 4096 embedding, h = 10, in a process of its own.
 
-All sides take turns, so that whatever else the machine does falls on all; a figure is the least over the repeats, after one
-call that compiles. Tables go to standard output, in Markdown.
+All sides take turns, so that whatever else the machine does falls on all; a figure is the least
+over the repeats, after one call that compiles. Tables go to standard output, in Markdown.
 """
 
 import argparse
@@ -45,11 +50,15 @@ def photograph(path: str, size: int) -> np.ndarray:
         return np.asarray(Image.open(path).convert("L"))
     import skimage.data
 
-    return np.asarray(Image.fromarray(skimage.data.camera()).resize((size, size), Image.Resampling.BICUBIC))
+    return np.asarray(
+        Image.fromarray(skimage.data.camera()).resize((size, size), Image.Resampling.BICUBIC)
+    )
 
 
 def in_turns(runs: dict, repeats: int) -> dict:
-    """Name -> the first result, and the least wall-clock and processor seconds of `repeats` further calls, in turns."""
+    """Name -> the first result, and the least wall-clock and processor seconds of `repeats` further
+    calls, in turns.
+    """
     results = {name: [run(), np.inf, np.inf] for name, run in runs.items()}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -75,7 +84,9 @@ def our_costs(pixels: np.ndarray, payload: float) -> dict:
     runs["mipod"] = lambda: probability(plane)
     for name in ("hill", "suniward"):
         costs = COSTS[name](plane)
-        runs[f"lambda for {name}"] = lambda costs=costs: probabilities.lambda_for_payload(costs, payload)
+        runs[f"lambda for {name}"] = lambda costs=costs: probabilities.lambda_for_payload(
+            costs, payload
+        )
     return {name: (lambda run=run: jax.block_until_ready(run())) for name, run in runs.items()}
 
 
@@ -96,22 +107,36 @@ def conseal_costs(pixels: np.ndarray, rate: float) -> dict:
         finally:
             conseal.tools.set_backend(before)
 
-    runs = {name: (lambda module=getattr(conseal, name): module.compute_cost_adjusted(pixels)) for name in
-            ("wow", "suniward", "hugo")}
+    runs = {
+        name: (lambda module=getattr(conseal, name): module.compute_cost_adjusted(pixels))
+        for name in ("wow", "suniward", "hugo")
+    }
     runs |= {"hill": hill, "mipod": lambda: mipod.probability(pixels, rate)}
     for name in ("hill", "suniward"):
         costs = getattr(conseal, name).compute_cost_adjusted(pixels)
-        runs[f"lambda for {name}"] = lambda costs=costs: ternary.probability(rhos=costs, alpha=rate, n=pixels.size)
+        runs[f"lambda for {name}"] = lambda costs=costs: ternary.probability(
+            rhos=costs, alpha=rate, n=pixels.size
+        )
     return runs
 
 
 def costs(options: argparse.Namespace) -> None:
     """MiPOD is timed to its change probabilities at the payload, Fisher information included."""
     pixels = photograph(options.image, 512)
-    here, there = our_costs(pixels, options.payload * pixels.size), conseal_costs(pixels, options.payload)
-    runs = {(name, side): run for side, runs in (("here", here), ("there", there)) for name, run in runs.items()}
+    here, there = (
+        our_costs(pixels, options.payload * pixels.size),
+        conseal_costs(pixels, options.payload),
+    )
+    runs = {
+        (name, side): run
+        for side, runs in (("here", here), ("there", there))
+        for name, run in runs.items()
+    }
     results = in_turns(runs, options.repeats)
-    print(f"\nCosts of {pixels.shape[1]} x {pixels.shape[0]}, {options.payload} bpp, least of {options.repeats}, ms\n")
+    print(
+        f"\nCosts of {pixels.shape[1]} x {pixels.shape[0]}, {options.payload} bpp, least of "
+        f"{options.repeats}, ms\n"
+    )
     print("| what | stegojax | conseal | times faster |\n|---|---|---|---|")
     for name in here:
         mine = results[name, "here"][1]
@@ -146,10 +171,14 @@ def bound(rho, bits: int) -> float:
 
 
 def original(path: str):
-    """The C++'s two-layer embedding `(cover, costs, message, height) -> stego`, or None where it is not to be found."""
+    """The C++'s two-layer embedding `(cover, costs, message, height) -> stego`, or None where it is
+    not to be found.
+    """
     if not path:
         spec = importlib.util.find_spec("pystc")
-        folders = [pathlib.Path(folder) for folder in spec.submodule_search_locations] if spec else []
+        folders = (
+            [pathlib.Path(folder) for folder in spec.submodule_search_locations] if spec else []
+        )
         path = next((str(file) for folder in folders for file in folder.glob("stc_extension*")), "")
     if not path:
         return None
@@ -162,8 +191,12 @@ def original(path: str):
         triples = np.stack([rho.minus, np.zeros_like(rho.plus), rho.plus], axis=1)
         triples = np.ascontiguousarray(np.minimum(triples, limit), np.float32)
         cover, stego = np.ascontiguousarray(cover, np.int32), np.zeros(cover.size, np.int32)
-        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (cover, triples, message, stego)]
-        library.stc_hide(cover.size, pointers[0], pointers[1], message.size, pointers[2], pointers[3])
+        pointers = [
+            array.ctypes.data_as(ctypes.c_void_p) for array in (cover, triples, message, stego)
+        ]
+        library.stc_hide(
+            cover.size, pointers[0], pointers[1], message.size, pointers[2], pointers[3]
+        )
         return stego
 
     return embed
@@ -182,13 +215,18 @@ def contestants(path: str) -> dict:
     codes |= {f"SPC L={size}": ternary.polar_code(list_size=size) for size in (1, 4, 8)}
     runs = {}
     for name, code in codes.items():
-        runs[name] = lambda covers, rho, messages, code=code: ternary.embed(covers, rho, messages, code=code)[0]
+        runs[name] = lambda covers, rho, messages, code=code: ternary.embed(
+            covers, rho, messages, code=code
+        )[0]
     reference = original(path)
     if reference:
         for height in (7, 10, 12):
             runs[f"C++ h={height}"] = lambda covers, rho, messages, height=height: np.stack(
-                [reference(cover, Costs(*pair), message, height)
-                 for cover, pair, message in zip(covers, zip(*rho), messages, strict=True)])
+                [
+                    reference(cover, Costs(*pair), message, height)
+                    for cover, pair, message in zip(covers, zip(*rho), messages, strict=True)
+                ]
+            )
     return runs
 
 
@@ -198,19 +236,38 @@ def codes(options: argparse.Namespace) -> None:
 
     pixels = photograph(options.image, 512)
     covers, rho, messages = scene(pixels, options.payload, options.batch)
-    runs, least = contestants(options.pystc), bound(Costs(rho.plus[0], rho.minus[0]), messages.shape[1])
-    many = in_turns({name: (lambda run=run: run(covers, rho, messages)) for name, run in runs.items()},
-                    max(1, options.repeats // 3))
+    runs, least = (
+        contestants(options.pystc),
+        bound(Costs(rho.plus[0], rho.minus[0]), messages.shape[1]),
+    )
+    many = in_turns(
+        {name: (lambda run=run: run(covers, rho, messages)) for name, run in runs.items()},
+        max(1, options.repeats // 3),
+    )
     first = covers[:1], Costs(rho.plus[:1], rho.minus[:1]), messages[:1]
-    single = in_turns({name: (lambda run=run: run(*first)) for name, run in runs.items()}, options.repeats)
-    print(f"\nCodes at {pixels.shape[1]} x {pixels.shape[0]}, HILL, {options.payload} bpp, two layers; batch of {options.batch}\n")
-    print("| code | over the bound | one picture: wall clock (processor), ms | batch: the same, per picture |")
+    single = in_turns(
+        {name: (lambda run=run: run(*first)) for name, run in runs.items()}, options.repeats
+    )
+    print(
+        f"\nCodes at {pixels.shape[1]} x {pixels.shape[0]}, HILL, {options.payload} bpp, two "
+        f"layers; batch of {options.batch}\n"
+    )
+    print(
+        "| code | over the bound | one picture: wall clock (processor), ms | batch: the same, per "
+        "picture |"
+    )
     print("|---|---|---|---|")
     for name, (stegos, wall, processor) in many.items():
         over = 100 * (distortion(covers, stegos, rho) / least - 1)
-        cells = [f"{1e3 * seconds[0] / count:.0f} ({1e3 * seconds[1] / count:.0f})"
-                 for seconds, count in ((single[name][1:], 1), ((wall, processor), options.batch))]
-        print(f"| {name} | {over.mean():+.2f} % +- {over.std() / len(over) ** 0.5:.2f} | " + " | ".join(cells) + " |")
+        cells = [
+            f"{1e3 * seconds[0] / count:.0f} ({1e3 * seconds[1] / count:.0f})"
+            for seconds, count in ((single[name][1:], 1), ((wall, processor), options.batch))
+        ]
+        print(
+            f"| {name} | {over.mean():+.2f} % +- {over.std() / len(over) ** 0.5:.2f} | "
+            + " | ".join(cells)
+            + " |"
+        )
 
 
 def pipeline(options: argparse.Namespace) -> None:
@@ -223,15 +280,28 @@ def pipeline(options: argparse.Namespace) -> None:
 
     pixels = photograph(options.image, 512)
     rng = np.random.default_rng(0)
-    covers = np.stack([np.roll(pixels, shift, axis=(0, 1)) for shift in rng.integers(0, 512, options.batch)]).astype(np.float32)
+    covers = np.stack(
+        [np.roll(pixels, shift, axis=(0, 1)) for shift in rng.integers(0, 512, options.batch)]
+    ).astype(np.float32)
     orders = np.stack([rng.permutation(pixels.size) for _ in covers])
-    messages = rng.integers(0, 2, (len(covers), int(options.payload * pixels.size))).astype(np.uint8)
+    messages = rng.integers(0, 2, (len(covers), int(options.payload * pixels.size))).astype(
+        np.uint8
+    )
     runs = {}
     for recipe in ("plain", "cmd"):
         runs[f"HILL, {recipe}, STC h=10"] = lambda recipe=recipe: embed.embed_many(
-            orders, covers, messages, cost=COSTS["hill"], recipe=embed.RECIPES[recipe], code=ternary.stc_code())
+            orders,
+            covers,
+            messages,
+            cost=COSTS["hill"],
+            recipe=embed.RECIPES[recipe],
+            code=ternary.stc_code(),
+        )
     results = in_turns(runs, max(1, options.repeats // 3))
-    print(f"\nPixels to pixels on {jax.devices()[0].device_kind}, batch of {len(covers)}, {options.payload} bpp\n")
+    print(
+        f"\nPixels to pixels on {jax.devices()[0].device_kind}, batch of {len(covers)}, "
+        f"{options.payload} bpp\n"
+    )
     print("| what | ms per picture | pictures per second |\n|---|---|---|")
     for name, (_, wall, _) in results.items():
         print(f"| {name} | {1e3 * wall / len(covers):.0f} | {len(covers) / wall:.1f} |")
@@ -242,21 +312,48 @@ def hide(options: argparse.Namespace) -> None:
     import skimage.data
     from PIL import Image
 
-    program = [sys.executable, "-c", "import sys; from stegojax.cli import main; sys.exit(main())", "hide"]
+    program = [
+        sys.executable,
+        "-c",
+        "import sys; from stegojax.cli import main; sys.exit(main())",
+        "hide",
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        cover, message, key, stego = (os.path.join(folder, name) for name in ("cover.png", "message", "key", "stego.png"))
-        Image.fromarray(skimage.data.astronaut()).resize((768, 512), Image.Resampling.BICUBIC).save(cover)
+        cover, message, key, stego = (
+            os.path.join(folder, name) for name in ("cover.png", "message", "key", "stego.png")
+        )
+        Image.fromarray(skimage.data.astronaut()).resize((768, 512), Image.Resampling.BICUBIC).save(
+            cover
+        )
         pathlib.Path(message).write_bytes(os.urandom(10_240))
         pathlib.Path(key).write_bytes(os.urandom(32))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": folder}
-        print("\n`stegojax hide`, 10 kB in 768 x 512 colour, whole process\n\n| code | first run, s | least of later runs, s |")
+        print(
+            "\n`stegojax hide`, 10 kB in 768 x 512 colour, whole process\n\n| code | first run, s "
+            "| least of later runs, s |"
+        )
         print("|---|---|---|")
         for code in ("stc", "polar"):
             spent = []
             for _ in range(1 + max(2, options.repeats // 2)):
                 begin = time.perf_counter()
-                subprocess.run([*program, cover, message, "-o", stego, "--key-file", key, "--overwrite", "--code", code],
-                               check=True, env=environment, stdout=subprocess.DEVNULL)
+                subprocess.run(
+                    [
+                        *program,
+                        cover,
+                        message,
+                        "-o",
+                        stego,
+                        "--key-file",
+                        key,
+                        "--overwrite",
+                        "--code",
+                        code,
+                    ],
+                    check=True,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                )
                 spent.append(time.perf_counter() - begin)
             print(f"| {code} | {spent[0]:.1f} | {min(spent[1:]):.1f} |")
 
@@ -275,19 +372,28 @@ def memory(options: argparse.Namespace) -> None:
     wall = time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert (ternary.extract(stego, lengths) == message).all()
-    print("\n| picture | payload | code | seconds | memory before | peak memory |\n|---|---|---|---|---|---|")
+    print(
+        "\n| picture | payload | code | seconds | memory before | peak memory "
+        "|\n|---|---|---|---|---|---|"
+    )
     sizes = f"{before / 2**20:.2f} GiB | {peak / 2**20:.2f} GiB"
     print(f"| 4096 x 4096 | {options.payload} bpp | STC h=10 | {wall:.1f} | {sizes} |")
 
 
 def main() -> None:
     """Runs the sections, each in a process of its own where there are several."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--image", default="", help="a grey picture")
     parser.add_argument("--payload", type=float, default=0.4, help="bits per pixel")
     parser.add_argument("--repeats", type=int, default=6)
     parser.add_argument("--batch", type=int, default=16, help="pictures at once")
-    parser.add_argument("--pystc", default="", help="the compiled extension of pystcstego, or its sources built as a library")
+    parser.add_argument(
+        "--pystc",
+        default="",
+        help="the compiled extension of pystcstego, or its sources built as a library",
+    )
     parser.add_argument("--only", choices=SECTIONS, help="one section")
     options = parser.parse_args()
     if not options.only:

@@ -1,11 +1,14 @@
-"""What a training step costs, method by method: compile time, steady step time, images/s, memory, waiting for data.
+"""What a training step costs, method by method: compile time, steady step time, images/s, memory,
+waiting for data.
 
-    python benchmarks/train_step.py                                        every config's default preset
-    python benchmarks/train_step.py --configs configs/isgan.py --set data.crop=256 --set batch_size=4
-    python benchmarks/train_step.py --configs configs/isgan.py --set method.dtype=bfloat16 --peak_tflops 989
+    python benchmarks/train_step.py                                        every config's default
+    preset python benchmarks/train_step.py --configs configs/isgan.py --set data.crop=256 --set
+    batch_size=4 python benchmarks/train_step.py --configs configs/isgan.py --set
+    method.dtype=bfloat16 --peak_tflops 989
 
-Each config is measured in a process of its own, so that peak memory is its own; the table goes to standard output and, with
---output, to a Markdown file. Steady time is the median over --steps steps, after the first two.
+Each config is measured in a process of its own, so that peak memory is its own; the table goes to
+standard output and, with --output, to a Markdown file. Steady time is the median over --steps
+steps, after the first two.
 """
 
 import argparse
@@ -26,6 +29,7 @@ def load_config(path: str, settings: list[str]):
     import importlib.util
 
     from stegojax.errors import InputError
+
     name, _, preset = path.partition(":")
     spec = importlib.util.spec_from_file_location("benchmarked_config", ROOT / name)
     module = importlib.util.module_from_spec(spec)
@@ -51,13 +55,20 @@ def measure(path: str, settings: list[str], steps: int) -> dict:
 
     from stegojax import parallel, run
     from stegojax.data import pipeline
+
     config = load_config(path, settings)
     sizes = run.lengths(config)
     made = run.method(config, sizes)
-    loader = pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed,
-                           put=parallel.shard)
-    state = parallel.replicate(jax.tree.map(
-        np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config))))
+    loader = pipeline.make(
+        run.data_section(config),
+        split="train",
+        batch_size=config.batch_size,
+        seed=config.seed,
+        put=parallel.shard,
+    )
+    state = parallel.replicate(
+        jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config)))
+    )
     step = parallel.train_step(made.train_step)
     key = jax.random.key(1)
     batch = next(loader)
@@ -80,10 +91,17 @@ def measure(path: str, settings: list[str], steps: int) -> dict:
     on_device = (device.memory_stats() or {}).get("peak_bytes_in_use")
     return {
         "config": path + ("" if not settings else " " + " ".join(settings)),
-        "shape": " x ".join(str(size) for size in (config.batch_size, config.data.crop, config.data.crop)),
-        "device": device.device_kind, "first": first, "step": statistics.median(times[2:]), "batch": config.batch_size,
-        "share": share, "host": host_memory,
-        "device_memory": on_device / 2**30 if on_device else None, "flops": flops,
+        "shape": " x ".join(
+            str(size) for size in (config.batch_size, config.data.crop, config.data.crop)
+        ),
+        "device": device.device_kind,
+        "first": first,
+        "step": statistics.median(times[2:]),
+        "batch": config.batch_size,
+        "share": share,
+        "host": host_memory,
+        "device_memory": on_device / 2**30 if on_device else None,
+        "flops": flops,
     }
 
 
@@ -96,33 +114,72 @@ def _flops(step, state, batch, key):
 
 def table(rows: list[dict], peak_tflops: float) -> str:
     """The results as Markdown."""
-    lines = ["| config | batch | device | first call | step | steps/s | images/s | waiting | host memory | device memory | "
-             "TFLOP/s | share of peak |", "|" + "---|" * 12]
+    lines = [
+        "| config | batch | device | first call | step | steps/s | images/s | waiting | host "
+        "memory | device memory | "
+        "TFLOP/s | share of peak |",
+        "|" + "---|" * 12,
+    ]
     for row in rows:
         rate = row["flops"] / row["step"] / 1e12 if row["flops"] else None
-        lines.append("| " + " | ".join([
-            f"`{row['config']}`", row["shape"], row["device"], f"{row['first']:.1f} s", f"{1000 * row['step']:.0f} ms",
-            f"{1 / row['step']:.2f}", f"{row['batch'] / row['step']:.1f}", f"{100 * row['share']:.1f} %",
-            f"{row['host']:.2f} GiB", f"{row['device_memory']:.2f} GiB" if row["device_memory"] else "-",
-            f"{rate:.3f}" if rate else "-", f"{100 * rate / peak_tflops:.1f} %" if rate and peak_tflops else "-"]) + " |")
+        lines.append(
+            "| "
+            + " | ".join(
+                [
+                    f"`{row['config']}`",
+                    row["shape"],
+                    row["device"],
+                    f"{row['first']:.1f} s",
+                    f"{1000 * row['step']:.0f} ms",
+                    f"{1 / row['step']:.2f}",
+                    f"{row['batch'] / row['step']:.1f}",
+                    f"{100 * row['share']:.1f} %",
+                    f"{row['host']:.2f} GiB",
+                    f"{row['device_memory']:.2f} GiB" if row["device_memory"] else "-",
+                    f"{rate:.3f}" if rate else "-",
+                    f"{100 * rate / peak_tflops:.1f} %" if rate and peak_tflops else "-",
+                ]
+            )
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def main() -> int:
     """Measures each config in a process of its own and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--configs", nargs="*", default=None, help="config files, with presets; by default every configs/*.py")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field in every config")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--configs",
+        nargs="*",
+        default=None,
+        help="config files, with presets; by default every configs/*.py",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="set a field in every config",
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--output", default="", help="also write the table to this file")
-    parser.add_argument("--peak_tflops", type=float, default=0.0, help="the device's matrix peak, for the last column")
+    parser.add_argument(
+        "--peak_tflops",
+        type=float,
+        default=0.0,
+        help="the device's matrix peak, for the last column",
+    )
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options.one, options.set, options.steps)))
         return 0
     rows = []
-    for path in options.configs or sorted(f"configs/{path.name}" for path in (ROOT / "configs").glob("*.py")):
+    for path in options.configs or sorted(
+        f"configs/{path.name}" for path in (ROOT / "configs").glob("*.py")
+    ):
         command = [sys.executable, __file__, "--one", path, "--steps", str(options.steps)]
         for setting in options.set:
             command += ["--set", setting]

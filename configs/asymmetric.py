@@ -1,39 +1,56 @@
-"""The asymmetric-cost GAN ("GAN-based symmetric embedding costs adjustment", 2024): symmetric costs become asymmetric ones.
+"""The asymmetric-cost GAN ("GAN-based symmetric embedding costs adjustment", 2024): symmetric costs
+become asymmetric ones.
 
-    python main.py --config=configs/asymmetric.py      64x64 crops of the bundled photographs, thin networks: minutes on two cores
+    python main.py --config=configs/asymmetric.py      64x64 crops of the bundled photographs, thin
+      networks: minutes on two cores
     python main.py --config=configs/asymmetric.py --mode=evaluate      Tables 1 and 2 for this run
     stegojax hide --run runs/asymmetric COVER MESSAGE -o STEGO
 
 Presets, after a colon:
 
-    (none)     HILL at 0.4 bits per pixel, two sub-images, Deng-Net as D1 and D2; the log's payload_error falls under .02
+    (none)     HILL at 0.4 bits per pixel, two sub-images, Deng-Net as D1 and D2; the log's
+               payload_error falls under .02
     tiny       32x32 crops, hardly any channels, a few steps: under a minute, for tests
-    paper      the paper's scale: 256x256, batch 24, 72 epochs of 40,000 pictures in the folder ./szubase
-               (--config.data.source=folder:DIR). 13.9 h on four TITAN X. Detection error against Deng-Net: HILL 18.65 %, with
-               adjusted costs 25.48 %
+    paper      the paper's scale: 256x256, batch 24, 72 epochs of 40,000 pictures in the folder
+               ./szubase (--config.data.source=folder:DIR). 13.9 h on four TITAN X. Detection error
+               against Deng-Net: HILL 18.65 %, with adjusted costs 25.48 %
 
-One for every experiment of the paper, at its scale; `small_` before any of them (small_subimages3, small_learned) the
-default's:
+One for every experiment of the paper, at its scale; `small_` before any of them (small_subimages3,
+small_learned) the default's:
 
-    wow suniward learned          Table 1: the initial scheme (hill is `paper`; the learned one is trained in a first stage
-                                  against three steganalyzers, in place of Steg-GMAN)
+    wow suniward learned          Table 1: the initial scheme (hill is `paper`; the learned one is
+                                  trained in a first stage against three steganalyzers, in place of
+                                  Steg-GMAN)
     hill_02 wow_02 suniward_02 learned_02   Table 1 at 0.2 bits per pixel
-    d1_xunet d1_yedroudjnet d1_srnet d1_dengnet d2_xunet d2_yedroudjnet d2_srnet d2_dengnet both_xunet both_yedroudjnet
+    d1_xunet d1_yedroudjnet d1_srnet d1_dengnet d2_xunet d2_yedroudjnet d2_srnet d2_dengnet
+    both_xunet both_yedroudjnet
     both_srnet both_dengnet       Table 3: one steganalyzer or both
-    strategy1 strategy2 strategy3 strategy4   Table 4: equal rates and weights; besides, D1's gradient from half-way on; D1
-                                  trained in one epoch of five; one network as D1 and D2
+    strategy1 strategy2 strategy3 strategy4   Table 4: equal rates and weights; besides, D1's
+                                  gradient from half-way on; D1 trained in one epoch of five; one
+                                  network as D1 and D2
     eta_05 eta_1 eta_learned      Table 4: the weight of D1's gradient
-    input1 input2 input3          Table 5: P alone; P and the neighbours' sum of M; an encoder for each
-    share_30 share_40 share_60 share_70   Table 6: percent of pixels and message in the first sub-image
-    subimages1 subimages3 subimages4      Table 7: one (the initial scheme; D1 alone learns to detect it), three, four
-    no_reconstruction             without the reconstruction loss (over 1 % less error against Yedroudj-Net)
+    input1 input2 input3          Table 5: P alone; P and the neighbours' sum of M; an encoder for
+      each
+    share_30 share_40 share_60 share_70   Table 6: percent of pixels and message in the first
+      sub-image
+    subimages1 subimages3 subimages4      Table 7: one (the initial scheme; D1 alone learns to
+      detect it), three, four
+    no_reconstruction             without the reconstruction loss (over 1 % less error against
+                                  Yedroudj-Net)
 """
 
 from ml_collections import ConfigDict
 
 NETWORKS = ("xunet", "yedroudjnet", "srnet", "dengnet")
-SHARES = {"share_30": (3, 7), "share_40": (2, 3), "share_60": (3, 2), "share_70": (7, 3),
-          "subimages1": (1,), "subimages3": (1, 1, 1), "subimages4": (1, 1, 1, 1)}
+SHARES = {
+    "share_30": (3, 7),
+    "share_40": (2, 3),
+    "share_60": (3, 2),
+    "share_70": (7, 3),
+    "subimages1": (1,),
+    "subimages3": (1, 1, 1),
+    "subimages4": (1, 1, 1, 1),
+}
 SCHEMES = ("hill", "wow", "suniward", "learned")
 
 
@@ -43,7 +60,9 @@ def _equal(method: ConfigDict) -> None:
 
 
 def _experiment(c: ConfigDict, name: str, epochs: float) -> bool:
-    """Sets the fields of one experiment; False if there is none of that name. A stage lasts so many epochs."""
+    """Sets the fields of one experiment; False if there is none of that name. A stage lasts so many
+    epochs.
+    """
     method = c.method
     role, _, network = name.partition("_")
     scheme, _, payload = name.partition("_")
@@ -62,7 +81,9 @@ def _experiment(c: ConfigDict, name: str, epochs: float) -> bool:
     elif name == "eta_learned":
         method.learn_eta = True
     elif name in ("input1", "input2", "input3"):
-        method.inputs = {"input1": "probabilities", "input2": "filtered", "input3": "two_encoders"}[name]
+        method.inputs = {"input1": "probabilities", "input2": "filtered", "input3": "two_encoders"}[
+            name
+        ]
     elif name in SHARES:
         method.shares = SHARES[name]
     elif name == "no_reconstruction":
@@ -95,7 +116,8 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.d1_after_epochs = 0.0
     c.method.d1_every_epochs = 1
     c.method.adversarial_weight = 1.0
-    # The paper's 1e-6 belongs to 256x256 pixels; the squared error in bits is 256 times smaller on a sixteenth of them.
+    # The paper's 1e-6 belongs to 256x256 pixels; the squared error in bits is 256 times smaller on
+    # a sixteenth of them.
     c.method.entropy_weight = 256e-6
     c.method.reconstruction_weight = 10.0
     c.method.reward_scale = 1e4
@@ -108,7 +130,9 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.stage_lengths = ()
     c.method.stage_unit = "steps"
     adam = dict(name="adam", b1=0.5, b2=0.999, factor=1.0, every=20.0)
-    c.method.generator_optimizer = ConfigDict(dict(adam, learning_rate=1e-3, factor=0.4, every=200.0))
+    c.method.generator_optimizer = ConfigDict(
+        dict(adam, learning_rate=1e-3, factor=0.4, every=200.0)
+    )
     c.method.d1_optimizer = ConfigDict(dict(adam, learning_rate=1e-4))
     c.method.d2_optimizer = ConfigDict(dict(adam, learning_rate=1e-3))
 
@@ -122,12 +146,19 @@ def get_config(preset: str = "") -> ConfigDict:
     c.data.crops_per_photo = 1
 
     c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-    c.evaluation = ConfigDict(dict(every=100, crop=0, batches=4, final_batches=16, transfer_steps=0))
-    # --mode=evaluate: Table 1's rows for this run, its initial scheme and CMD, by the security protocol (configs/security.py).
-    c.evaluation.security = ConfigDict(dict(
-        covers=dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0),
-        detectors=("spam", "srmq1"), splits=dict(count=5, networks=1, train=0.5, validation=0.0, test=0.5, curriculum=False),
-        ensemble=dict(subspace=0, learners=0)))
+    c.evaluation = ConfigDict(
+        dict(every=100, crop=0, batches=4, final_batches=16, transfer_steps=0)
+    )
+    # --mode=evaluate: Table 1's rows for this run, its initial scheme and CMD, by the security
+    # protocol (configs/security.py).
+    c.evaluation.security = ConfigDict(
+        dict(
+            covers=dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0),
+            detectors=("spam", "srmq1"),
+            splits=dict(count=5, networks=1, train=0.5, validation=0.0, test=0.5, curriculum=False),
+            ensemble=dict(subspace=0, learners=0),
+        )
+    )
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
     name, small = preset.removeprefix("small_"), preset.startswith("small_")
@@ -147,14 +178,27 @@ def get_config(preset: str = "") -> ConfigDict:
         c.batch_size = 24
         c.steps = -1
         c.log_every = 50
-        c.method.update(entropy_weight=1e-6, reward_scale=1e7, start="uniform", width=1.0, depth=8, discriminator_width=1.0,
-                        stage_unit="epochs")
-        for optimizer, rate in (("generator_optimizer", 1e-4), ("d1_optimizer", 1e-5), ("d2_optimizer", 1e-4)):
+        c.method.update(
+            entropy_weight=1e-6,
+            reward_scale=1e7,
+            start="uniform",
+            width=1.0,
+            depth=8,
+            discriminator_width=1.0,
+            stage_unit="epochs",
+        )
+        for optimizer, rate in (
+            ("generator_optimizer", 1e-4),
+            ("d1_optimizer", 1e-5),
+            ("d2_optimizer", 1e-4),
+        ):
             c.method[optimizer].update(learning_rate=rate, factor=0.4, every=20.0)
         c.data.update(source="folder:szubase", crop=256)
         c.loader.update(workers=8, threads=4, prefetch=4)
         c.evaluation.update(every=5000, batches=20, final_batches=100)
-        c.evaluation.security.covers.update(source="folder:bossbase-bows2", crop=256, tiles=1, preprocess=("resize:256",))
+        c.evaluation.security.covers.update(
+            source="folder:bossbase-bows2", crop=256, tiles=1, preprocess=("resize:256",)
+        )
         c.evaluation.security.detectors = ("srm",)
         c.evaluation.security.splits.update(count=1, train=0.5, test=0.4)
         c.checkpoint.update(every=1000, milestones=4)

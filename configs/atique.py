@@ -1,8 +1,10 @@
-"""Atique (Rehman, Rahim, Nadeem, Hussain, "End-to-end trained CNN encoder-decoder networks for image steganography", 2017).
+"""Atique (Rehman, Rahim, Nadeem, Hussain, "End-to-end trained CNN encoder-decoder networks for
+image steganography", 2017).
 
     python main.py --config=configs/atique.py
 
-Presets: (none) the bundled photographs, 32x32 crops, minutes on two cores; tiny; lfw (also as paper), voc and imagenet at
+Presets: (none) the bundled photographs, 32x32 crops, minutes on two cores; tiny; lfw (also as
+  paper), voc and imagenet at
 ISGAN's 256x256 (quoted there on LFW: stego 33.7 dB and .95, revealed 39.9 dB).
 """
 
@@ -35,10 +37,17 @@ def get_config(preset: str = "") -> ConfigDict:
     c.data.crop = 32
 
     c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-    c.evaluation = ConfigDict(dict(every=100, crop=128, batches=8, final_batches=16, transfer_steps=0))
+    c.evaluation = ConfigDict(
+        dict(every=100, crop=128, batches=8, final_batches=16, transfer_steps=0)
+    )
     c.checkpoint = ConfigDict(dict(every=50, keep=2, milestones=0))
 
-    sources = {"lfw": "tfds:lfw", "voc": "tfds:voc/2012", "imagenet": "tfds:imagenet2012", "paper": "tfds:lfw"}
+    sources = {
+        "lfw": "tfds:lfw",
+        "voc": "tfds:voc/2012",
+        "imagenet": "tfds:imagenet2012",
+        "paper": "tfds:lfw",
+    }
     if preset == "tiny":
         c.data.crop = 32
         c.method.width = 0.125

@@ -1,10 +1,12 @@
-"""Baluja ("Hiding images in plain sight: deep steganography", 2017), one of the two that ISGAN is compared with.
+"""Baluja ("Hiding images in plain sight: deep steganography", 2017), one of the two that ISGAN is
+compared with.
 
     python main.py --config=configs/baluja.py
 
-Presets: (none) the bundled photographs, 32x32 crops, minutes on two cores; tiny; lfw, voc and imagenet at ISGAN's 256x256;
-paper, the 64x64 pictures of ImageNet of the public implementations (the paper's own are 200x200). The secret is grey here, as in
-ISGAN's comparison.
+Presets: (none) the bundled photographs, 32x32 crops, minutes on two cores; tiny; lfw, voc and
+  imagenet at ISGAN's 256x256;
+paper, the 64x64 pictures of ImageNet of the public implementations (the paper's own are 200x200).
+The secret is grey here, as in ISGAN's comparison.
 """
 
 from ml_collections import ConfigDict
@@ -36,10 +38,17 @@ def get_config(preset: str = "") -> ConfigDict:
     c.data.crop = 32
 
     c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-    c.evaluation = ConfigDict(dict(every=100, crop=128, batches=8, final_batches=16, transfer_steps=0))
+    c.evaluation = ConfigDict(
+        dict(every=100, crop=128, batches=8, final_batches=16, transfer_steps=0)
+    )
     c.checkpoint = ConfigDict(dict(every=50, keep=2, milestones=0))
 
-    sources = {"lfw": "tfds:lfw", "voc": "tfds:voc/2012", "imagenet": "tfds:imagenet2012", "paper": "tfds:imagenet2012"}
+    sources = {
+        "lfw": "tfds:lfw",
+        "voc": "tfds:voc/2012",
+        "imagenet": "tfds:imagenet2012",
+        "paper": "tfds:imagenet2012",
+    }
     if preset == "tiny":
         c.data.crop = 32
         c.method.width = 0.125

@@ -1,25 +1,32 @@
-"""GNCNN (Qian, Dong, Wang, Tan, "Deep learning for steganalysis via convolutional neural networks", 2015): cover or stego?
+"""GNCNN (Qian, Dong, Wang, Tan, "Deep learning for steganalysis via convolutional neural networks",
+2015): cover or stego?
 
-    python main.py --config=configs/gncnn.py                    trains on photographs bundled with other packages
-    python main.py --config=configs/gncnn.py --mode=evaluate    accuracy of the best checkpoint on more held-out pairs
+    python main.py --config=configs/gncnn.py                    trains on photographs bundled with
+    other packages python main.py --config=configs/gncnn.py --mode=evaluate    accuracy of the best
+                                                                               checkpoint on more
+                                                                               held-out pairs
 
 Presets, after a colon:
 
-    (none)      132x132 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step: two to three minutes
+    (none)      132x132 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every
+                step: two to three minutes
     tiny        a thin network, a few steps: under a minute, for tests
-    paper       256x256 pictures, HILL at 0.4 bpp, 64 pairs a step with Adamax, 300 epochs (the length is this file's choice)
+    paper       256x256 pictures, HILL at 0.4 bpp, 64 pairs a step with Adamax, 300 epochs (the
+                length is this file's choice)
     curriculum  paper, for 0.2 bpp: 11,700 steps at 0.4 bpp, then 11,700 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR, two folders whose files pair
-                by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json saying which are for training and which
-                for validation
+    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
+                two folders whose files pair by name, or two NumPy files [N, H, W] with
+                --config.data.parts=FILE.json saying which are for training and which for validation
 
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR) and resize them; a hash of
-the name sends half of them to training.
+paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
+and resize them; a hash of the name sends half of them to training.
 
 Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): none
 is at hand for these pictures and schemes.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .90 on 64 held-out pairs
-(crops of four photographs) at step 300, .90 on 256 with --mode=evaluate; 176 s in all on two busy cores.
+Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .90 on 64
+  held-out pairs
+(crops of four photographs) at step 300, .90 on 256 with --mode=evaluate; 176 s in all on two busy
+cores.
 """
 
 from ml_collections import ConfigDict
@@ -79,8 +86,7 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = -1, 300.0
         c.log_every = 50
         c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(dict(
-            name="adamax", learning_rate=1e-3))
+        c.method.optimizer = ConfigDict(dict(name="adamax", learning_rate=1e-3))
         c.data.source = "folder:bossbase"
         c.data.crop = 256
         c.data.preprocess = ("resize:256",)
@@ -94,6 +100,18 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.payload = 0.2
         c.method.curriculum = ((0.4, 11_700), (0.2, 11_700))
     if preset == "pairs":
-        c.data = ConfigDict(dict(kind="cover_stego", covers="", stegos="", parts="", train_share=0.5, preprocess=(), crop=256,
-                                 augment=("random_rot90", "random_flip"), held_out_crop="centre", crops_per_photo=1))
+        c.data = ConfigDict(
+            dict(
+                kind="cover_stego",
+                covers="",
+                stegos="",
+                parts="",
+                train_share=0.5,
+                preprocess=(),
+                crop=256,
+                augment=("random_rot90", "random_flip"),
+                held_out_crop="centre",
+                crops_per_photo=1,
+            )
+        )
     return c

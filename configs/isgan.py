@@ -1,20 +1,26 @@
-"""ISGAN (Dong, Zhang, Liu, "Invisible steganography via generative adversarial networks", 2018): a grey picture in colour.
+"""ISGAN (Dong, Zhang, Liu, "Invisible steganography via generative adversarial networks", 2018): a
+grey picture in colour.
 
-    python main.py --config=configs/isgan.py            trains on the photographs bundled with scikit-image and scikit-learn
-    python main.py --config=configs/isgan.py --mode=evaluate
+    python main.py --config=configs/isgan.py            trains on the photographs bundled with
+    scikit-image and scikit-learn python main.py --config=configs/isgan.py --mode=evaluate
 
 Presets, after a colon:
 
-    (none)      48x48 crops of the bundled photographs, the paper's networks, 1200 steps: five to ten minutes on two cores
+    (none)      48x48 crops of the bundled photographs, the paper's networks, 1200 steps: five to
+                ten minutes on two cores
     tiny        32x32 crops, an eighth of the channels, a few steps: under a minute, for tests
-    lfw, paper  Labeled Faces in the Wild, 256x256, batch 4 (paper: stego 34.63 dB and .9573, revealed 33.63 dB and .9429)
+    lfw, paper  Labeled Faces in the Wild, 256x256, batch 4 (paper: stego 34.63 dB and .9573,
+      revealed 33.63 dB and .9429)
     voc         Pascal VOC 2012 (34.49 dB and .9661, 33.31 dB and .9467)
     imagenet    ImageNet's validation set (34.89 dB and .9681, 33.42 dB and .9474)
     voc_lfw, imagenet_voc  covers of the one, secrets of the other (34.45/37.59 dB; 34.57/36.58 dB)
-    basic       the default without the steganalyzer; append `_basic` to a data preset (lfw_basic, voc_basic, imagenet_basic)
-    mse, ssim, mse_ssim, mse_ms_ssim, mse_ssim_ms_ssim  Table 4: the basic model on LFW for 50 epochs under each loss
+    basic       the default without the steganalyzer; append `_basic` to a data preset (lfw_basic,
+                voc_basic, imagenet_basic)
+    mse, ssim, mse_ssim, mse_ms_ssim, mse_ssim_ms_ssim  Table 4: the basic model on LFW for 50
+      epochs under each loss
 
-The data presets need TFDS directories, by default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
+The data presets need TFDS directories, by default in ~/tensorflow_datasets:
+--config.data.data_dir=DIR.
 """
 
 from ml_collections import ConfigDict
@@ -52,18 +58,30 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.adversarial = True
     c.method.ssim_weight = 0.5
     c.method.ms_ssim_weight = 0.5
-    # The paper's .3 is on an unstated scale. On [0, 1] a short training with it ends in copying the cover and hiding nothing,
-    # or the other way round; this much squared error makes it learn both.
+    # The paper's .3 is on an unstated scale. On [0, 1] a short training with it ends in copying the
+    # cover and hiding nothing, or the other way round; this much squared error makes it learn both.
     c.method.mse_weight = 100.0
     c.method.gamma = 0.85
     c.method.delta = 0.001
     c.method.flip = 0.05
     c.method.width = 1.0
     c.method.dtype = "float32"
-    c.method.optimizer = ConfigDict(dict(
-        name="adam", learning_rate=2e-3, weight_decay=1e-5, factor=0.5, every=100.0, after=800.0))
-    c.method.steganalyzer_optimizer = ConfigDict(dict(
-        name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=1e-5, factor=1.0, every=1.0, after=20.0))
+    c.method.optimizer = ConfigDict(
+        dict(
+            name="adam", learning_rate=2e-3, weight_decay=1e-5, factor=0.5, every=100.0, after=800.0
+        )
+    )
+    c.method.steganalyzer_optimizer = ConfigDict(
+        dict(
+            name="sgd",
+            learning_rate=1e-3,
+            momentum=0.9,
+            weight_decay=1e-5,
+            factor=1.0,
+            every=1.0,
+            after=20.0,
+        )
+    )
 
     c.data = ConfigDict()
     c.data.kind = "pairs"

@@ -1,23 +1,31 @@
-"""SFTN (Yin et al., "Anti-rounding image steganography with separable fine-tuned network", 2023): one bit in every grey pixel.
+"""SFTN (Yin et al., "Anti-rounding image steganography with separable fine-tuned network", 2023):
+one bit in every grey pixel.
 
-    python main.py --config=configs/sftn.py             trains on the photographs bundled with scikit-image and scikit-learn
-    python main.py --config=configs/sftn.py --mode=evaluate
+    python main.py --config=configs/sftn.py             trains on the photographs bundled with
+    scikit-image and scikit-learn python main.py --config=configs/sftn.py --mode=evaluate
 
 Presets, after a colon:
 
-    (none)     32x32 crops of the bundled photographs, half the channels, 500 steps of warm-up, 700 joint, 400 separable: three to
-               four minutes on one core. Measured at the end, on 16 held-out crops of 64x64: .9160 of the bits right unrounded,
+    (none)     32x32 crops of the bundled photographs, half the channels, 500 steps of warm-up, 700
+               joint, 400 separable: three to
+               four minutes on one core. Measured at the end, on 16 held-out crops of 64x64: .9160
+                 of the bits right unrounded,
                .9090 rounded, .9132 after the second stage, 41.24 dB, SSIM .957
     tiny       a quarter of the channels, a few steps: under a minute, for tests
-    paper      512x512 pictures of quality factor 50, batch 8, 10 epochs of the joint stage (the first as warm-up) and 40 of the
-               separable one. Table III: .9530 of the bits right unrounded, .9296 rounded, .9430 after the second stage, 41.94 dB
+    paper      512x512 pictures of quality factor 50, batch 8, 10 epochs of the joint stage (the
+               first as warm-up) and 40 of the
+               separable one. Table III: .9530 of the bits right unrounded, .9296 rounded, .9430
+                 after the second stage, 41.94 dB
     qf50 qf70 qf90   the three cover sets of Table III, made by the pipeline (qf50 is `paper`)
-    structure_a structure_b structure_c   Table II: the extractor wired as the generator, no concatenation, no fusion and
-               dense blocks (.9195, .9210 and .9299 after the second stage)
-    straight_through noise   what stands for rounding in joint training, in place of nothing: the baseline to two stages
+    structure_a structure_b structure_c   Table II: the extractor wired as the generator, no
+               concatenation, no fusion and dense blocks (.9195, .9210 and .9299 after the second
+               stage)
+    straight_through noise   what stands for rounding in joint training, in place of nothing: the
+      baseline to two stages
 
-Every preset of the paper's scale reads the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR); `small_`
-before its name (small_qf90, small_structure_a, small_noise) gives the experiment at the default's scale.
+Every preset of the paper's scale reads the folder bossbase of 512x512 pictures
+(--config.data.source=folder:DIR); `small_` before its name (small_qf90, small_structure_a,
+small_noise) gives the experiment at the default's scale.
 """
 
 from ml_collections import ConfigDict
@@ -44,7 +52,8 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.message_weight = 100.0
     c.method.cover_weight = 1.0
     c.method.adversarial_weight = 1.0
-    # Of the cover's weight, at the first step: with all of it a short training ends in copying the cover.
+    # Of the cover's weight, at the first step: with all of it a short training ends in copying the
+    # cover.
     c.method.first_cover_weight = 0.001
     # What stands for rounding in the first two stages: nothing, straight_through or noise.
     c.method.rounding = "none"
@@ -52,10 +61,13 @@ def get_config(preset: str = "") -> ConfigDict:
     # Warm-up, joint and separable stage.
     c.method.stage_lengths = (500, 700, 400)
     c.method.stage_unit = "steps"
-    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=2e-3, factor=0.5, every=200.0, after=500.0, unit="steps"))
+    c.method.optimizer = ConfigDict(
+        dict(name="adam", learning_rate=2e-3, factor=0.5, every=200.0, after=500.0, unit="steps")
+    )
     c.method.critic_optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
-    c.method.image_decoder_optimizer = ConfigDict(dict(
-        name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"))
+    c.method.image_decoder_optimizer = ConfigDict(
+        dict(name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps")
+    )
 
     c.data = ConfigDict()
     c.data.kind = "pictures"
@@ -78,20 +90,47 @@ def get_config(preset: str = "") -> ConfigDict:
     # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
     c.evaluation.refresh_batches = 20
     c.evaluation.transfer_steps = 0
-    # --mode=evaluate: so many whole held-out photographs, of another source besides where one is named, and the detection errors
-    # of the security protocol (configs/security.py).
+    # --mode=evaluate: so many whole held-out photographs, of another source besides where one is
+    # named, and the detection errors of the security protocol (configs/security.py).
     c.evaluation.photographs = 4
     c.evaluation.cross_source = ""
-    c.evaluation.security = ConfigDict(dict(
-        covers=dict(source="embedded", data_dir="", preprocess=(), crop=64, tiles=12, limit=0), detectors=("spam", "srnet"),
-        splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
-        ensemble=dict(subspace=0, learners=0)))
-    c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
-        seed=0, batch_size=4, epochs=0.0, steps=150, log_every=1,
-        method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
-                    optimizer=dict(name="adamax", learning_rate=3e-3)),
-        evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),
-        checkpoint=dict(every=50, keep=1, milestones=0, best="accuracy"))))
+    c.evaluation.security = ConfigDict(
+        dict(
+            covers=dict(source="embedded", data_dir="", preprocess=(), crop=64, tiles=12, limit=0),
+            detectors=("spam", "srnet"),
+            splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
+            ensemble=dict(subspace=0, learners=0),
+        )
+    )
+    c.evaluation.security.networks = ConfigDict(
+        dict(
+            srnet=dict(
+                seed=0,
+                batch_size=4,
+                epochs=0.0,
+                steps=150,
+                log_every=1,
+                method=dict(
+                    name="steganalyzer",
+                    network="srnet",
+                    width=0.25,
+                    scheme="lsbm",
+                    payload=1.0,
+                    curriculum=(),
+                    optimizer=dict(name="adamax", learning_rate=3e-3),
+                ),
+                evaluation=dict(
+                    every=50,
+                    crop=0,
+                    batches=1,
+                    final_batches=1,
+                    refresh_batches=20,
+                    transfer_steps=0,
+                ),
+                checkpoint=dict(every=50, keep=1, milestones=0, best="accuracy"),
+            )
+        )
+    )
 
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
@@ -110,7 +149,9 @@ def get_config(preset: str = "") -> ConfigDict:
         c.log_every = 50
         c.method.update(width=1.0, stage_lengths=(1, 9, 40), stage_unit="epochs")
         for optimizer in ("optimizer", "image_decoder_optimizer"):
-            c.method[optimizer] = ConfigDict(dict(name="adam", learning_rate=1e-3, factor=0.1, every=10.0))
+            c.method[optimizer] = ConfigDict(
+                dict(name="adam", learning_rate=1e-3, factor=0.1, every=10.0)
+            )
         c.data.update(source="folder:bossbase", preprocess=("jpeg:50",), augment=(), crop=512)
         c.loader.update(workers=8, threads=4, prefetch=4)
         # Once an epoch, on all pictures for testing.
@@ -120,10 +161,20 @@ def get_config(preset: str = "") -> ConfigDict:
         c.evaluation.security.splits.count = 1
         c.evaluation.security.networks.srnet.update(batch_size=16, steps=500_000)
         c.evaluation.security.networks.srnet.method.width = 1.0
-        c.evaluation.security.networks.srnet.method.optimizer = ConfigDict(dict(
-            name="adamax", learning_rate=1e-3, weight_decay=2e-4, decayed="convolutions", factor=0.1, milestones=(400_000.0,),
-            unit="steps"))
-        c.evaluation.security.networks.srnet.evaluation.every = c.evaluation.security.networks.srnet.checkpoint.every = 5000
+        c.evaluation.security.networks.srnet.method.optimizer = ConfigDict(
+            dict(
+                name="adamax",
+                learning_rate=1e-3,
+                weight_decay=2e-4,
+                decayed="convolutions",
+                factor=0.1,
+                milestones=(400_000.0,),
+                unit="steps",
+            )
+        )
+        c.evaluation.security.networks.srnet.evaluation.every = (
+            c.evaluation.security.networks.srnet.checkpoint.every
+        ) = 5000
         c.checkpoint.update(every=1125)
     if name in QUALITIES:
         c.data.preprocess = (QUALITIES[name],)

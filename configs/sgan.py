@@ -1,7 +1,8 @@
-"""SGAN (Volkhonskiy, Borisenko, Burnaev, "Generative adversarial networks for image steganography", 2016): SSGAN's baseline.
+"""SGAN (Volkhonskiy, Borisenko, Burnaev, "Generative adversarial networks for image steganography",
+2016): SSGAN's baseline.
 
-    python main.py --config=configs/sgan.py             trains on the colour photographs bundled with other packages
-    python main.py --config=configs/sgan.py --mode=evaluate
+    python main.py --config=configs/sgan.py             trains on the colour photographs bundled
+    with other packages python main.py --config=configs/sgan.py --mode=evaluate
     stegojax generate --run runs/sgan -n 16 -o COVERS
     stegojax hide --run runs/sgan MESSAGE -o STEGO.png
 
@@ -9,10 +10,13 @@ Presets, after a colon:
 
     (none)       32x32 pictures, a quarter of the channels, 300 steps of 16
     tiny         16x16, an eighth of the channels, a few steps: under a minute, for tests
-    paper        CelebA at 64x64 (a centre crop of 108, resized), the paper's networks, 7 epochs with batch 64, as SSGAN's Table 1
-    red_channel  paper, hiding as the released code does: 0.4 bits per sample of the red channel alone
+    paper        CelebA at 64x64 (a centre crop of 108, resized), the paper's networks, 7 epochs
+                 with batch 64, as SSGAN's Table 1
+    red_channel  paper, hiding as the released code does: 0.4 bits per sample of the red channel
+      alone
 
-The presets on CelebA need its TFDS directory, by default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
+The presets on CelebA need its TFDS directory, by default in ~/tensorflow_datasets:
+--config.data.data_dir=DIR.
 """
 
 from ml_collections import ConfigDict
@@ -61,11 +65,20 @@ def get_config(preset: str = "") -> ConfigDict:
     c.evaluation.batches = 4
     c.evaluation.final_batches = 16
     c.evaluation.transfer_steps = 0
-    # Of the steganalyzers that are trained afterwards: on how many covers, for how long, against which embeddings; and how many
-    # further steps the generator gets for S3. `weights`: a file of the Inception network's, for FID.
-    c.evaluation.covers = ConfigDict(dict(
-        pictures=1024, test_pictures=512, steps=200, schemes=("lsb-matching",), tuning_steps=40, weights="",
-        optimizer=ConfigDict(dict(name="adam", learning_rate=1e-4))))
+    # Of the steganalyzers that are trained afterwards: on how many covers, for how long, against
+    # which embeddings; and how many further steps the generator gets for S3. `weights`: a file of
+    # the Inception network's, for FID.
+    c.evaluation.covers = ConfigDict(
+        dict(
+            pictures=1024,
+            test_pictures=512,
+            steps=200,
+            schemes=("lsb-matching",),
+            tuning_steps=40,
+            weights="",
+            optimizer=ConfigDict(dict(name="adam", learning_rate=1e-4)),
+        )
+    )
 
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=3))
 
@@ -88,7 +101,9 @@ def get_config(preset: str = "") -> ConfigDict:
         c.data.crop = 64
         c.loader.update(workers=8, threads=4, prefetch=4)
         c.evaluation.update(every=2000, batches=10, final_batches=50)
-        c.evaluation.covers.update(pictures=50_000, test_pictures=10_000, steps=6000, tuning_steps=9000)
+        c.evaluation.covers.update(
+            pictures=50_000, test_pictures=10_000, steps=6000, tuning_steps=9000
+        )
         c.evaluation.covers.optimizer.learning_rate = 5e-6
         c.checkpoint.update(every=1000, milestones=7)
     elif preset:

@@ -1,25 +1,32 @@
-"""SRNet (Boroumand, Chen, Fridrich, "Deep residual network for steganalysis of digital images", 2019): cover or stego?
+"""SRNet (Boroumand, Chen, Fridrich, "Deep residual network for steganalysis of digital images",
+2019): cover or stego?
 
-    python main.py --config=configs/srnet.py                    trains on photographs bundled with other packages
-    python main.py --config=configs/srnet.py --mode=evaluate    accuracy of the best checkpoint on more held-out pairs
+    python main.py --config=configs/srnet.py                    trains on photographs bundled with
+    other packages python main.py --config=configs/srnet.py --mode=evaluate    accuracy of the best
+                                                                               checkpoint on more
+                                                                               held-out pairs
 
 Presets, after a colon:
 
-    (none)      32x32 crops of the bundled photographs, LSB matching at 1.5 bpp drawn anew every step: four to five minutes
+    (none)      32x32 crops of the bundled photographs, LSB matching at 1.5 bpp drawn anew every
+                step: four to five minutes
     tiny        a thin network, a few steps: under a minute, for tests
-    paper       256x256 pictures, HILL at 0.4 bpp, 500,000 steps of 16 pairs with Adamax, the rate divided by 10 at 400,000
+    paper       256x256 pictures, HILL at 0.4 bpp, 500,000 steps of 16 pairs with Adamax, the rate
+                divided by 10 at 400,000
     curriculum  paper, for 0.2 bpp: 400,000 steps at 0.4 bpp, then 100,000 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR, two folders whose files pair
-                by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json saying which are for training and which
-                for validation
+    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
+                two folders whose files pair by name, or two NumPy files [N, H, W] with
+                --config.data.parts=FILE.json saying which are for training and which for validation
 
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR) and resize them; a hash of
-the name sends half of them to training.
+paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
+and resize them; a hash of the name sends half of them to training.
 
 Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): P_E
 19.9 % for HILL, 13.9 % for S-UNIWARD, 12.3 % for WOW at 0.4 bpp; 29.4, 25.1 and 22.1 % at 0.2.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .69 on 128 held-out pairs
-(crops of four photographs) at step 1200, .68 on 512 with --mode=evaluate; 260 s in all on two busy cores.
+Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .69 on 128
+  held-out pairs
+(crops of four photographs) at step 1200, .68 on 512 with --mode=evaluate; 260 s in all on two busy
+cores.
 """
 
 from ml_collections import ConfigDict
@@ -80,9 +87,17 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = 500_000, 0.0
         c.log_every = 50
         c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(dict(
-            name="adamax", learning_rate=1e-3, weight_decay=2e-4, decayed="convolutions", factor=0.1, milestones=(400_000.0,),
-            unit="steps"))
+        c.method.optimizer = ConfigDict(
+            dict(
+                name="adamax",
+                learning_rate=1e-3,
+                weight_decay=2e-4,
+                decayed="convolutions",
+                factor=0.1,
+                milestones=(400_000.0,),
+                unit="steps",
+            )
+        )
         c.data.source = "folder:bossbase"
         c.data.crop = 256
         c.data.preprocess = ("resize:256",)
@@ -98,6 +113,18 @@ def get_config(preset: str = "") -> ConfigDict:
         # The rate falls at 80 % of the second part, as it does of the whole in the recipe.
         c.method.optimizer.milestones = (480_000.0,)
     if preset == "pairs":
-        c.data = ConfigDict(dict(kind="cover_stego", covers="", stegos="", parts="", train_share=0.5, preprocess=(), crop=256,
-                                 augment=("random_rot90", "random_flip"), held_out_crop="centre", crops_per_photo=1))
+        c.data = ConfigDict(
+            dict(
+                kind="cover_stego",
+                covers="",
+                stegos="",
+                parts="",
+                train_share=0.5,
+                preprocess=(),
+                crop=256,
+                augment=("random_rot90", "random_flip"),
+                held_out_crop="centre",
+                crops_per_photo=1,
+            )
+        )
     return c

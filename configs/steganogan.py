@@ -1,20 +1,25 @@
-"""SteganoGAN (Zhang et al., "SteganoGAN: high capacity image steganography with GANs", 2019): D bits in every colour pixel.
+"""SteganoGAN (Zhang et al., "SteganoGAN: high capacity image steganography with GANs", 2019): D
+bits in every colour pixel.
 
-    python main.py --config=configs/steganogan.py       trains on the photographs bundled with scikit-image and scikit-learn
-    python main.py --config=configs/steganogan.py --mode=evaluate
+    python main.py --config=configs/steganogan.py       trains on the photographs bundled with
+    scikit-image and scikit-learn python main.py --config=configs/steganogan.py --mode=evaluate
 
 Presets, after a colon:
 
-    (none)     dense networks, one bit per pixel, 32x32 crops of the bundled photographs, half the channels, fine-tuned by SFTN's
-               separable stage: two minutes on one core. Measured at the end, on 16 held-out crops of 64x64: .9825 of the bits
+    (none)     dense networks, one bit per pixel, 32x32 crops of the bundled photographs, half the
+               channels, fine-tuned by SFTN's
+               separable stage: two minutes on one core. Measured at the end, on 16 held-out crops
+                 of 64x64: .9825 of the bits
                right unrounded, .9823 rounded, .9840 after the second stage, 35.6 dB
     tiny       a quarter of the channels, a few steps: under a minute, for tests
     paper      random 360x360 crops of DIV2K, batch 4, 32 epochs, no separable stage
-    basic1 basic2 basic3 basic4 basic5 basic6 residual1 residual2 residual3 residual4 residual5 residual6 dense1 dense2 dense3
-               dense4 dense5 dense6   the paper's table: the networks and the bits per pixel (`paper` is dense1)
+    basic1 basic2 basic3 basic4 basic5 basic6 residual1 residual2 residual3 residual4 residual5
+               residual6 dense1 dense2 dense3 dense4 dense5 dense6   the paper's table: the networks
+                                                                     and the bits per pixel (`paper`
+                                                                     is dense1)
 
-Every preset of the paper's scale reads the folder div2k (--config.data.source=folder:DIR); `small_` before its name
-(small_basic1, small_dense4) gives the experiment at the default's scale.
+Every preset of the paper's scale reads the folder div2k (--config.data.source=folder:DIR); `small_`
+before its name (small_basic1, small_dense4) gives the experiment at the default's scale.
 """
 
 from ml_collections import ConfigDict
@@ -41,7 +46,8 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.message_weight = 1.0
     c.method.cover_weight = 100.0
     c.method.adversarial_weight = 1.0
-    # Of the cover's weight, at the first step: with all of it a short training ends in copying the cover.
+    # Of the cover's weight, at the first step: with all of it a short training ends in copying the
+    # cover.
     c.method.first_cover_weight = 0.001
     # What stands for rounding in the first two stages: nothing, straight_through or noise.
     c.method.rounding = "none"
@@ -49,10 +55,13 @@ def get_config(preset: str = "") -> ConfigDict:
     # Warm-up, joint and separable stage.
     c.method.stage_lengths = (300, 300, 400)
     c.method.stage_unit = "steps"
-    c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=1e-3, factor=0.5, every=100.0, after=300.0, unit="steps"))
+    c.method.optimizer = ConfigDict(
+        dict(name="adam", learning_rate=1e-3, factor=0.5, every=100.0, after=300.0, unit="steps")
+    )
     c.method.critic_optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
-    c.method.image_decoder_optimizer = ConfigDict(dict(
-        name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"))
+    c.method.image_decoder_optimizer = ConfigDict(
+        dict(name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps")
+    )
 
     c.data = ConfigDict()
     c.data.kind = "pictures"
@@ -75,20 +84,47 @@ def get_config(preset: str = "") -> ConfigDict:
     # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
     c.evaluation.refresh_batches = 20
     c.evaluation.transfer_steps = 0
-    # --mode=evaluate: so many whole held-out photographs, of another source besides where one is named, and the detection errors
-    # of the security protocol (configs/security.py).
+    # --mode=evaluate: so many whole held-out photographs, of another source besides where one is
+    # named, and the detection errors of the security protocol (configs/security.py).
     c.evaluation.photographs = 4
     c.evaluation.cross_source = ""
-    c.evaluation.security = ConfigDict(dict(
-        covers=dict(source="embedded", data_dir="", preprocess=(), crop=64, tiles=12, limit=0), detectors=("spam", "srnet"),
-        splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
-        ensemble=dict(subspace=0, learners=0)))
-    c.evaluation.security.networks = ConfigDict(dict(srnet=dict(
-        seed=0, batch_size=4, epochs=0.0, steps=150, log_every=1,
-        method=dict(name="steganalyzer", network="srnet", width=0.25, scheme="lsbm", payload=1.0, curriculum=(),
-                    optimizer=dict(name="adamax", learning_rate=3e-3)),
-        evaluation=dict(every=50, crop=0, batches=1, final_batches=1, refresh_batches=20, transfer_steps=0),
-        checkpoint=dict(every=50, keep=1, milestones=0, best="accuracy"))))
+    c.evaluation.security = ConfigDict(
+        dict(
+            covers=dict(source="embedded", data_dir="", preprocess=(), crop=64, tiles=12, limit=0),
+            detectors=("spam", "srnet"),
+            splits=dict(count=5, networks=1, train=0.5, validation=0.1, test=0.4, curriculum=False),
+            ensemble=dict(subspace=0, learners=0),
+        )
+    )
+    c.evaluation.security.networks = ConfigDict(
+        dict(
+            srnet=dict(
+                seed=0,
+                batch_size=4,
+                epochs=0.0,
+                steps=150,
+                log_every=1,
+                method=dict(
+                    name="steganalyzer",
+                    network="srnet",
+                    width=0.25,
+                    scheme="lsbm",
+                    payload=1.0,
+                    curriculum=(),
+                    optimizer=dict(name="adamax", learning_rate=3e-3),
+                ),
+                evaluation=dict(
+                    every=50,
+                    crop=0,
+                    batches=1,
+                    final_batches=1,
+                    refresh_batches=20,
+                    transfer_steps=0,
+                ),
+                checkpoint=dict(every=50, keep=1, milestones=0, best="accuracy"),
+            )
+        )
+    )
 
     c.checkpoint = ConfigDict(dict(every=100, keep=2, milestones=0))
 
@@ -109,21 +145,39 @@ def get_config(preset: str = "") -> ConfigDict:
         if not preset.startswith("small_"):
             c.batch_size = 4
             c.log_every = 50
-            c.method.update(width=1.0, critic_width=1.0, first_cover_weight=1.0, joint_choice="", stage_lengths=(0, 32, 0),
-                            stage_unit="epochs")
+            c.method.update(
+                width=1.0,
+                critic_width=1.0,
+                first_cover_weight=1.0,
+                joint_choice="",
+                stage_lengths=(0, 32, 0),
+                stage_unit="epochs",
+            )
             c.method.optimizer = ConfigDict(dict(name="adam", learning_rate=1e-4))
             c.data.update(source="folder:div2k", augment=("random_flip",), crop=360)
             c.loader.update(workers=8, threads=4, prefetch=4)
-            c.evaluation.update(every=1000, crop=0, batches=25, final_batches=25, refresh_batches=50)
+            c.evaluation.update(
+                every=1000, crop=0, batches=25, final_batches=25, refresh_batches=50
+            )
             c.evaluation.photographs, c.evaluation.cross_source = 1000, ""
             c.evaluation.security.covers.update(crop=c.data.crop, tiles=1)
             c.evaluation.security.splits.count = 1
             c.evaluation.security.networks.srnet.update(batch_size=16, steps=500_000)
             c.evaluation.security.networks.srnet.method.width = 1.0
-            c.evaluation.security.networks.srnet.method.optimizer = ConfigDict(dict(
-                name="adamax", learning_rate=1e-3, weight_decay=2e-4, decayed="convolutions", factor=0.1, milestones=(400_000.0,),
-                unit="steps"))
-            c.evaluation.security.networks.srnet.evaluation.every = c.evaluation.security.networks.srnet.checkpoint.every = 5000
+            c.evaluation.security.networks.srnet.method.optimizer = ConfigDict(
+                dict(
+                    name="adamax",
+                    learning_rate=1e-3,
+                    weight_decay=2e-4,
+                    decayed="convolutions",
+                    factor=0.1,
+                    milestones=(400_000.0,),
+                    unit="steps",
+                )
+            )
+            c.evaluation.security.networks.srnet.evaluation.every = (
+                c.evaluation.security.networks.srnet.checkpoint.every
+            ) = 5000
             c.checkpoint.update(every=1000)
     elif preset:
         raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")

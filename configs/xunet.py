@@ -1,27 +1,34 @@
-"""Xu-Net (Xu, Wu, Shi, "Structural design of convolutional neural networks for steganalysis", 2016): cover or stego?
+"""Xu-Net (Xu, Wu, Shi, "Structural design of convolutional neural networks for steganalysis",
+2016): cover or stego?
 
-    python main.py --config=configs/xunet.py                    trains on photographs bundled with other packages
-    python main.py --config=configs/xunet.py --mode=evaluate    accuracy of the best checkpoint on more held-out pairs
+    python main.py --config=configs/xunet.py                    trains on photographs bundled with
+    other packages python main.py --config=configs/xunet.py --mode=evaluate    accuracy of the best
+                                                                               checkpoint on more
+                                                                               held-out pairs
 
 Presets, after a colon:
 
-    (none)      64x64 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step: a minute or two
+    (none)      64x64 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step:
+                a minute or two
     tiny        a thin network, a few steps: under a minute, for tests
-    laptop      128x128 crops of a folder of photographs shrunk by 1.5 (--config.data.source=folder:DIR), HILL at 0.4 bpp by way
+    laptop      128x128 crops of a folder of photographs shrunk by 1.5
+                (--config.data.source=folder:DIR), HILL at 0.4 bpp by way
                 of 1 and .7 bpp, 9,000 steps: about an hour on two cores
     paper       256x256 pictures, HILL at 0.4 bpp, 120,000 steps of 32 pairs with SGD
     curriculum  paper, for 0.2 bpp: 60,000 steps at 0.4 bpp, then 60,000 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR, two folders whose files pair
-                by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json saying which are for training and which
-                for validation
+    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
+                two folders whose files pair by name, or two NumPy files [N, H, W] with
+                --config.data.parts=FILE.json saying which are for training and which for validation
 
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR) and resize them; a hash of
-the name sends half of them to training.
+paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
+and resize them; a hash of the name sends half of them to training.
 
 Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): P_E
 30.4 % for HILL, 28.4 % for S-UNIWARD, 24.1 % for WOW at 0.4 bpp; 39.6, 40.1 and 36.4 % at 0.2.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .78 on 128 held-out pairs
-(crops of four photographs) at step 600, .77 on 512 with --mode=evaluate; 55 s in all on two busy cores.
+Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .78 on 128
+  held-out pairs
+(crops of four photographs) at step 600, .77 on 512 with --mode=evaluate; 55 s in all on two busy
+cores.
 """
 
 from ml_collections import ConfigDict
@@ -80,10 +87,24 @@ def get_config(preset: str = "") -> ConfigDict:
     elif preset == "laptop":
         c.steps = 9000
         c.log_every = 20
-        c.method.update(scheme="hill", payload=0.4, curriculum=((1.0, 1000), (0.7, 400), (0.4, 7600)))
-        c.method.optimizer = ConfigDict(dict(
-            name="adam", learning_rate=1e-3, factor=0.3, milestones=(5500.0, 7500.0), unit="steps"))
-        c.data.update(source="folder:photographs", crop=128, preprocess=("grey", "shrink:1.5"), train_share=0.85)
+        c.method.update(
+            scheme="hill", payload=0.4, curriculum=((1.0, 1000), (0.7, 400), (0.4, 7600))
+        )
+        c.method.optimizer = ConfigDict(
+            dict(
+                name="adam",
+                learning_rate=1e-3,
+                factor=0.3,
+                milestones=(5500.0, 7500.0),
+                unit="steps",
+            )
+        )
+        c.data.update(
+            source="folder:photographs",
+            crop=128,
+            preprocess=("grey", "shrink:1.5"),
+            train_share=0.85,
+        )
         c.evaluation.update(every=500, batches=20, final_batches=80, refresh_batches=40)
         c.checkpoint.update(every=250)
     elif preset in ("paper", "curriculum", "pairs"):
@@ -91,8 +112,11 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = 120_000, 0.0
         c.log_every = 50
         c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(dict(
-            name="sgd", learning_rate=1e-3, momentum=0.9, factor=0.9, every=5000.0, unit="steps"))
+        c.method.optimizer = ConfigDict(
+            dict(
+                name="sgd", learning_rate=1e-3, momentum=0.9, factor=0.9, every=5000.0, unit="steps"
+            )
+        )
         c.data.source = "folder:bossbase"
         c.data.crop = 256
         c.data.preprocess = ("resize:256",)
@@ -106,6 +130,18 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.payload = 0.2
         c.method.curriculum = ((0.4, 60_000), (0.2, 60_000))
     if preset == "pairs":
-        c.data = ConfigDict(dict(kind="cover_stego", covers="", stegos="", parts="", train_share=0.5, preprocess=(), crop=256,
-                                 augment=("random_rot90", "random_flip"), held_out_crop="centre", crops_per_photo=1))
+        c.data = ConfigDict(
+            dict(
+                kind="cover_stego",
+                covers="",
+                stegos="",
+                parts="",
+                train_share=0.5,
+                preprocess=(),
+                crop=256,
+                augment=("random_rot90", "random_flip"),
+                held_out_crop="centre",
+                crops_per_photo=1,
+            )
+        )
     return c

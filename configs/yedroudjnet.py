@@ -1,25 +1,36 @@
-"""Yedroudj-Net (Yedroudj, Comby, Chaumont, "Yedroudj-Net: an efficient CNN for spatial steganalysis", 2018): cover or stego?
+"""Yedroudj-Net (Yedroudj, Comby, Chaumont, "Yedroudj-Net: an efficient CNN for spatial
+steganalysis", 2018): cover or stego?
 
-    python main.py --config=configs/yedroudjnet.py                    trains on photographs bundled with other packages
-    python main.py --config=configs/yedroudjnet.py --mode=evaluate    accuracy of the best checkpoint on more held-out pairs
+    python main.py --config=configs/yedroudjnet.py                    trains on photographs bundled
+    with other packages python main.py --config=configs/yedroudjnet.py --mode=evaluate    accuracy
+                                                                                          of the
+                                                                                          best
+                                                                                          checkpoint
+                                                                                          on more
+                                                                                          held-out
+                                                                                          pairs
 
 Presets, after a colon:
 
-    (none)      48x48 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step: two to three minutes
+    (none)      48x48 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step:
+                two to three minutes
     tiny        a thin network, a few steps: under a minute, for tests
-    paper       256x256 pictures, HILL at 0.4 bpp, 250 epochs of 16 pairs with SGD, the rate divided by 10 at each quarter
+    paper       256x256 pictures, HILL at 0.4 bpp, 250 epochs of 16 pairs with SGD, the rate divided
+                by 10 at each quarter
     curriculum  paper, for 0.2 bpp: 19,500 steps at 0.4 bpp, then 58,500 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR, two folders whose files pair
-                by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json saying which are for training and which
-                for validation
+    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
+                two folders whose files pair by name, or two NumPy files [N, H, W] with
+                --config.data.parts=FILE.json saying which are for training and which for validation
 
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR) and resize them; a hash of
-the name sends half of them to training.
+paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
+and resize them; a hash of the name sends half of them to training.
 
 Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): P_E
 20.0 % for HILL, 17.6 % for S-UNIWARD, 14.0 % for WOW at 0.4 bpp; 29.8, 31.2 and 23.6 % at 0.2.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .71 on 128 held-out pairs
-(crops of four photographs) at step 600, .70 on 512 with --mode=evaluate; 130 s in all on two busy cores.
+Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .71 on 128
+  held-out pairs
+(crops of four photographs) at step 600, .70 on 512 with --mode=evaluate; 130 s in all on two busy
+cores.
 """
 
 from ml_collections import ConfigDict
@@ -42,7 +53,9 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.curriculum = ()
     c.method.width = 0.5
     # The recipe's optimiser at its first rate.
-    c.method.optimizer = ConfigDict(dict(name="sgd", learning_rate=0.01, momentum=0.95, weight_decay=1e-4))
+    c.method.optimizer = ConfigDict(
+        dict(name="sgd", learning_rate=0.01, momentum=0.95, weight_decay=1e-4)
+    )
 
     c.data = ConfigDict()
     c.data.kind = "pictures"
@@ -80,8 +93,16 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = -1, 250.0
         c.log_every = 50
         c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(dict(
-            name="sgd", learning_rate=0.01, momentum=0.95, weight_decay=1e-4, factor=0.1, milestones=(62.5, 125.0, 187.5)))
+        c.method.optimizer = ConfigDict(
+            dict(
+                name="sgd",
+                learning_rate=0.01,
+                momentum=0.95,
+                weight_decay=1e-4,
+                factor=0.1,
+                milestones=(62.5, 125.0, 187.5),
+            )
+        )
         c.data.source = "folder:bossbase"
         c.data.crop = 256
         c.data.preprocess = ("resize:256",)
@@ -95,6 +116,18 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.payload = 0.2
         c.method.curriculum = ((0.4, 19_500), (0.2, 58_500))
     if preset == "pairs":
-        c.data = ConfigDict(dict(kind="cover_stego", covers="", stegos="", parts="", train_share=0.5, preprocess=(), crop=256,
-                                 augment=("random_rot90", "random_flip"), held_out_crop="centre", crops_per_photo=1))
+        c.data = ConfigDict(
+            dict(
+                kind="cover_stego",
+                covers="",
+                stegos="",
+                parts="",
+                train_share=0.5,
+                preprocess=(),
+                crop=256,
+                augment=("random_rot90", "random_flip"),
+                held_out_crop="centre",
+                crops_per_photo=1,
+            )
+        )
     return c

@@ -1,25 +1,31 @@
-"""Ye-Net (Ye, Ni, Yi, "Deep learning hierarchical representations for image steganalysis", 2017): cover or stego?
+"""Ye-Net (Ye, Ni, Yi, "Deep learning hierarchical representations for image steganalysis", 2017):
+cover or stego?
 
-    python main.py --config=configs/yenet.py                    trains on photographs bundled with other packages
-    python main.py --config=configs/yenet.py --mode=evaluate    accuracy of the best checkpoint on more held-out pairs
+    python main.py --config=configs/yenet.py                    trains on photographs bundled with
+    other packages python main.py --config=configs/yenet.py --mode=evaluate    accuracy of the best
+                                                                               checkpoint on more
+                                                                               held-out pairs
 
 Presets, after a colon:
 
-    (none)      160x160 crops of the bundled photographs, LSB matching at 1.5 bpp drawn anew every step: about four minutes
+    (none)      160x160 crops of the bundled photographs, LSB matching at 1.5 bpp drawn anew every
+                step: about four minutes
     tiny        a thin network, a few steps: under a minute, for tests
-    paper       256x256 pictures, HILL at 0.4 bpp, 16 pairs a step with Adadelta, 300 epochs (the length is this file's choice)
+    paper       256x256 pictures, HILL at 0.4 bpp, 16 pairs a step with Adadelta, 300 epochs (the
+                length is this file's choice)
     curriculum  paper, for 0.2 bpp: 46,800 steps at 0.4 bpp, then 46,800 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR, two folders whose files pair
-                by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json saying which are for training and which
-                for validation
+    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
+                two folders whose files pair by name, or two NumPy files [N, H, W] with
+                --config.data.parts=FILE.json saying which are for training and which for validation
 
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR) and resize them; a hash of
-the name sends half of them to training.
+paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
+and resize them; a hash of the name sends half of them to training.
 
 Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): none
 is at hand for these pictures and schemes.
 Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: not learned:
-.50 and .59 on 32 held-out pairs at steps 150 and 300, with .56 before the first step and a loss that stays at log 2.
+.50 and .59 on 32 held-out pairs at steps 150 and 300, with .56 before the first step and a loss
+that stays at log 2.
 """
 
 from ml_collections import ConfigDict
@@ -41,8 +47,11 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.payload = 1.5
     c.method.curriculum = ()
     c.method.width = 0.25
-    # The recipe's optimiser. Adam at 3e-4 and Adamax at 1e-3 were at chance too, after 200 and 250 steps.
-    c.method.optimizer = ConfigDict(dict(name="adadelta", learning_rate=0.4, rho=0.95, eps=1e-8, weight_decay=5e-4))
+    # The recipe's optimiser. Adam at 3e-4 and Adamax at 1e-3 were at chance too, after 200 and 250
+    # steps.
+    c.method.optimizer = ConfigDict(
+        dict(name="adadelta", learning_rate=0.4, rho=0.95, eps=1e-8, weight_decay=5e-4)
+    )
 
     c.data = ConfigDict()
     c.data.kind = "pictures"
@@ -79,8 +88,9 @@ def get_config(preset: str = "") -> ConfigDict:
         c.steps, c.epochs = -1, 300.0
         c.log_every = 50
         c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(dict(
-            name="adadelta", learning_rate=0.4, rho=0.95, eps=1e-8, weight_decay=5e-4))
+        c.method.optimizer = ConfigDict(
+            dict(name="adadelta", learning_rate=0.4, rho=0.95, eps=1e-8, weight_decay=5e-4)
+        )
         c.data.source = "folder:bossbase"
         c.data.crop = 256
         c.data.preprocess = ("resize:256",)
@@ -94,6 +104,18 @@ def get_config(preset: str = "") -> ConfigDict:
         c.method.payload = 0.2
         c.method.curriculum = ((0.4, 46_800), (0.2, 46_800))
     if preset == "pairs":
-        c.data = ConfigDict(dict(kind="cover_stego", covers="", stegos="", parts="", train_share=0.5, preprocess=(), crop=256,
-                                 augment=("random_rot90", "random_flip"), held_out_crop="centre", crops_per_photo=1))
+        c.data = ConfigDict(
+            dict(
+                kind="cover_stego",
+                covers="",
+                stegos="",
+                parts="",
+                train_share=0.5,
+                preprocess=(),
+                crop=256,
+                augment=("random_rot90", "random_flip"),
+                held_out_crop="centre",
+                crops_per_photo=1,
+            )
+        )
     return c

@@ -1,8 +1,9 @@
-"""Checkpoints: the state and the input's position, written whole or not at all (Orbax), the last few and milestones kept.
+"""Checkpoints: the state and the input's position, written whole or not at all (Orbax), the last
+few and milestones kept.
 
-A checkpoint is a folder `WORKDIR/checkpoints/STEP`; Orbax writes it under another name and renames it at the end, so a
-process killed while it writes leaves the one before. What is stored is host memory (numpy), so a run may continue on another
-number of devices or hosts.
+A checkpoint is a folder `WORKDIR/checkpoints/STEP`; Orbax writes it under another name and renames
+it at the end, so a process killed while it writes leaves the one before. What is stored is host
+memory (numpy), so a run may continue on another number of devices or hosts.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import orbax.checkpoint as ocp
 from stegojax.errors import InputError
 from stegojax.types import State
 
-
 # Orbax tells of every save through absl's logger, which carries this package's own warnings too.
-logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname or record.levelno >= logging.ERROR)
+logging.getLogger("absl").addFilter(
+    lambda record: "orbax" not in record.pathname or record.levelno >= logging.ERROR
+)
 
 
 class Position(NamedTuple):
@@ -47,7 +49,11 @@ class Checkpoints:
         """
         self.folder = pathlib.Path(folder).absolute()
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, keep_period=milestone or None, enable_async_checkpointing=False, create=False)
+            max_to_keep=keep,
+            keep_period=milestone or None,
+            enable_async_checkpointing=False,
+            create=False,
+        )
         self._options = options
         self._manager = None
 
@@ -62,7 +68,11 @@ class Checkpoints:
         """The steps of the complete checkpoints, oldest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit() and path.is_dir())
+        return sorted(
+            int(path.name)
+            for path in self.folder.iterdir()
+            if path.name.isdigit() and path.is_dir()
+        )
 
     def save(self, step: int, state: State, position: Position) -> None:
         """Writes one checkpoint; every process of the run calls it.
@@ -72,13 +82,25 @@ class Checkpoints:
         """
         host = jax.tree.map(np.asarray, state)
         try:
-            self._open(create=True).save(step, force=True, args=ocp.args.Composite(
-                state=ocp.args.StandardSave(host), position=ocp.args.JsonSave(position._asdict())))
+            self._open(create=True).save(
+                step,
+                force=True,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(host),
+                    position=ocp.args.JsonSave(position._asdict()),
+                ),
+            )
         except Exception as error:
             kept = self.steps()
-            last = f"the last good one is {self.folder / str(kept[-1])}" if kept else "there is none yet"
-            raise InputError(f"the checkpoint of step {step} could not be written to {self.folder} "
-                             f"({_first_line(error)}); {last}; make room and run the same command again") from error
+            last = (
+                f"the last good one is {self.folder / str(kept[-1])}"
+                if kept
+                else "there is none yet"
+            )
+            raise InputError(
+                f"the checkpoint of step {step} could not be written to {self.folder} "
+                f"({_first_line(error)}); {last}; make room and run the same command again"
+            ) from error
 
     def position(self, step: int) -> Position:
         """Where the run stood at a checkpoint."""
@@ -99,16 +121,21 @@ class Checkpoints:
         restored = self._restore(step, state=ocp.args.StandardRestore(target)).state
         for got, wanted in zip(jax.tree.leaves(restored), jax.tree.leaves(target), strict=True):
             if got.shape != wanted.shape:
-                raise InputError(f"checkpoint {self.folder / str(step)} holds other networks than the config describes "
-                                 f"(an array of shape {got.shape} where {wanted.shape} belongs)")
+                raise InputError(
+                    f"checkpoint {self.folder / str(step)} holds other networks than the config "
+                    "describes "
+                    f"(an array of shape {got.shape} where {wanted.shape} belongs)"
+                )
         return restored
 
     def _restore(self, step: int, **args):
         try:
             return self._open(create=False).restore(step, args=ocp.args.Composite(**args))
         except Exception as error:
-            raise InputError(f"checkpoint {self.folder / str(step)} cannot be read ({_first_line(error)}); "
-                             "delete that folder to go on from the one before") from error
+            raise InputError(
+                f"checkpoint {self.folder / str(step)} cannot be read ({_first_line(error)}); "
+                "delete that folder to go on from the one before"
+            ) from error
 
     def close(self) -> None:
         """Waits for what is being written."""

@@ -1,7 +1,10 @@
-"""Judging picture files with a trained steganalyzer: a network's run, or an ensemble that the security protocol trained.
+"""Judging picture files with a trained steganalyzer: a network's run, or an ensemble that the
+security protocol trained.
 
-A score is between 0 and 1, higher for what looks like a stego. It is a probability only for pictures drawn as in training: from
-the same cameras and processing, half of them stegos of the same scheme at the same payload. Of other pictures it says little.
+A score is between 0 and 1, higher for what looks like a stego. It is a probability only for
+  pictures drawn as in training: from
+the same cameras and processing, half of them stegos of the same scheme at the same payload. Of
+other pictures it says little.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ class Judgement(NamedTuple):
     """One picture's score, or why there is none.
 
     path:  of the file.
-    score: 0..1, the mean over the colour channels, each judged as a plane; None where the picture could not be judged.
+    score: 0..1, the mean over the colour channels, each judged as a plane; None where the picture
+           could not be judged.
     error: why, "" where it could.
     """
 
@@ -51,7 +55,8 @@ def load(folder: str | pathlib.Path) -> Detector:
     """Opens a trained detector.
 
     Args:
-      folder: the work directory of a steganalyzer's run, or a folder of the security protocol's `detectors/SCHEME/NAME/SPLIT`.
+      folder: the work directory of a steganalyzer's run, or a folder of the security protocol's
+        `detectors/SCHEME/NAME/SPLIT`.
 
     Returns:
       The detector.
@@ -71,19 +76,32 @@ def load(folder: str | pathlib.Path) -> Detector:
     loaded = run.load(folder)
     section = loaded.config.method
     if section.name != "steganalyzer":
-        raise InputError(f"{folder} is a run of {section.name}, which detects nothing; name a run of a steganalyzer "
-                         f"({', '.join(steganalyzer.NETWORKS)}) or a detector that the security protocol trained")
-    predict = jax.jit(lambda planes: loaded.method.predict(loaded.state, {"stego": planes[..., None]}, jax.random.key(0)))
+        raise InputError(
+            f"{folder} is a run of {section.name}, which detects nothing; name a run of a "
+            "steganalyzer "
+            f"({', '.join(steganalyzer.NETWORKS)}) or a detector that the security protocol trained"
+        )
+    predict = jax.jit(
+        lambda planes: loaded.method.predict(
+            loaded.state, {"stego": planes[..., None]}, jax.random.key(0)
+        )
+    )
     data = loaded.config.data
-    how = (f"{section.scheme} at {section.payload:g} bpp" if data.kind != "cover_stego"
-           else pathlib.Path(data.stegos).stem)
+    how = (
+        f"{section.scheme} at {section.payload:g} bpp"
+        if data.kind != "cover_stego"
+        else pathlib.Path(data.stegos).stem
+    )
 
     def probability(planes):
         try:
             return np.asarray(predict(jnp.asarray(planes))["stego_score"])
         except flax.errors.ScopeParamShapeError as error:
-            raise InputError(f"is {planes.shape[2]}x{planes.shape[1]}, and {section.network} judges pictures of the size it was "
-                             f"trained at alone ({data.crop})") from error
+            raise InputError(
+                f"is {planes.shape[2]}x{planes.shape[1]}, and {section.network} judges pictures "
+                "of the size it was "
+                f"trained at alone ({data.crop})"
+            ) from error
 
     return Detector(probability, f"{section.network}, on {how}")
 
@@ -96,7 +114,8 @@ def judge(detector: Detector, paths: Sequence[str]) -> Iterator[Judgement]:
       paths: the files.
 
     Yields:
-      One judgement each, in order; a file that cannot be judged has its error and does not end the others.
+      One judgement each, in order; a file that cannot be judged has its error and does not end the
+      others.
     """
     for path in paths:
         try:
@@ -110,7 +129,9 @@ def judge(detector: Detector, paths: Sequence[str]) -> Iterator[Judgement]:
             yield Judgement(str(path), None, text)
 
 
-def write_csv(path: str | pathlib.Path, judgements: Sequence[Judgement], *, overwrite: bool = False) -> None:
+def write_csv(
+    path: str | pathlib.Path, judgements: Sequence[Judgement], *, overwrite: bool = False
+) -> None:
     """Writes judgements as a CSV file with the columns path, score, error.
 
     Args:
@@ -124,5 +145,8 @@ def write_csv(path: str | pathlib.Path, judgements: Sequence[Judgement], *, over
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(Judgement._fields)
-    writer.writerows((found.path, "" if found.score is None else f"{found.score:.6f}", found.error) for found in judgements)
+    writer.writerows(
+        (found.path, "" if found.score is None else f"{found.score:.6f}", found.error)
+        for found in judgements
+    )
     files.write(path, lambda file: file.write(buffer.getvalue().encode()), overwrite=overwrite)

@@ -1,14 +1,16 @@
 """Phased embedding: every cost-based scheme as one loop over disjoint parts of the cover.
 
-A recipe says how the elements fall into lattices and in which order these are visited. A visit takes back what its lattice
-carried before, finds the costs given all modifications so far, and lets the code put the lattice's share of the message into
-it. Plain embedding is one lattice and one visit; CMD visits four interleaved lattices with costs that favour the neighbours'
-directions; Synch goes over two checkerboard lattices several times. The receiver needs the order of the elements, which stands
-for the key, and the lengths, never the costs.
+A recipe says how the elements fall into lattices and in which order these are visited. A visit
+takes back what its lattice carried before, finds the costs given all modifications so far, and lets
+the code put the lattice's share of the message into it. Plain embedding is one lattice and one
+visit; CMD visits four interleaved lattices with costs that favour the neighbours' directions; Synch
+goes over two checkerboard lattices several times. The receiver needs the order of the elements,
+which stands for the key, and the lengths, never the costs.
 
-Covers are planes `[..., H, W]` of whole pixel values 0..255 that make up one picture (`[C, H, W]`: lattices, neighbours and
-costs stay within a plane); modifications are -1, 0 or 1 per element. An order is a permutation of all or some of the elements
-of the flattened cover; elements that it leaves out carry nothing.
+Covers are planes `[..., H, W]` of whole pixel values 0..255 that make up one picture (`[C, H, W]`:
+lattices, neighbours and costs stay within a plane); modifications are -1, 0 or 1 per element. An
+order is a permutation of all or some of the elements of the flattened cover; elements that it
+leaves out carry nothing.
 """
 
 from __future__ import annotations
@@ -31,21 +33,27 @@ from stegojax.types import WET_COST, Array, Costs, Key
 CostFunction = Callable[[Array], Costs]
 
 CMD_FACTOR = 9.0
-"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to 10)."""
+"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to
+10).
+"""
 OPPOSITE_FACTOR = 5.0
-"""How much dearer two neighbours changed in opposite directions are than one changed alone (Denemark and Fridrich 2015)."""
+"""How much dearer two neighbours changed in opposite directions are than one changed alone
+(Denemark and Fridrich 2015).
+"""
 MOST_MASKS, LARGEST_SHARE = 4, 15
 """How many random masks a header can describe, and the largest weight of one."""
 SYNCH_SWEEPS = 2
-"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice)."""
+"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice).
+"""
 
 
 class Visit(NamedTuple):
     """One step of a recipe.
 
     lattice: which lattice is embedded into.
-    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the other lattices. A rule that
-             holds arrays (a network's parameters) is a `jax.tree_util.Partial` of a function and these arrays; so may a cost be.
+    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the
+             other lattices. A rule that holds arrays (a network's parameters) is a
+             `jax.tree_util.Partial` of a function and these arrays; so may a cost be.
     """
 
     lattice: int
@@ -56,12 +64,15 @@ class Recipe(NamedTuple):
     """A scheme of phased embedding.
 
     lattices:  number of parts that the elements fall into.
-    partition: `(rank [..., H, W], count) -> lattice of every element`, of a shape that broadcasts to `[..., H, W]`; `rank` is
-               each element's place in the keyed order, and `count` the number of elements in it.
+    partition: `(rank [..., H, W], count) -> lattice of every element`, of a shape that broadcasts
+               to `[..., H, W]`; `rank` is each element's place in the keyed order, and `count` the
+               number of elements in it.
     visits:    in which order the lattices are embedded into, each at least once.
-    grain:     of several lattices each is used up to a multiple of the cover's size divided by this, so that under most keys they
-               are of one size, and covers can be embedded into together; 0 to use all elements.
-    shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other partitions.
+    grain:     of several lattices each is used up to a multiple of the cover's size divided by
+               this, so that under most keys they are of one size, and covers can be embedded into
+               together; 0 to use all elements.
+    shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other
+               partitions.
     """
 
     lattices: int
@@ -72,7 +83,9 @@ class Recipe(NamedTuple):
 
 
 class Scheme(NamedTuple):
-    """A cost function with a recipe that belongs to it, under a name for logs: what a trained run embeds with."""
+    """A cost function with a recipe that belongs to it, under a name for logs: what a trained run
+    embeds with.
+    """
 
     name: str
     cost: CostFunction
@@ -109,10 +122,11 @@ def whole(rank: Array, count: int) -> np.ndarray:
 
 
 def quarters(rank: Array, count: int) -> np.ndarray:
-    """Four interleaved lattices, every other row and column, in serpentine order: (0, 0), (0, 1), (1, 1), (1, 0).
+    """Four interleaved lattices, every other row and column, in serpentine order: (0, 0), (0, 1),
+    (1, 1), (1, 0).
 
-    Li, Wang, Li and Huang, "A strategy of clustering modification directions in spatial image steganography", IEEE TIFS 10,
-    2015, sec. III.
+    Li, Wang, Li and Huang, "A strategy of clustering modification directions in spatial image
+    steganography", IEEE TIFS 10, 2015, sec. III.
 
     Args:
       rank: `[..., H, W]`; only its shape matters.
@@ -129,7 +143,8 @@ def quarters(rank: Array, count: int) -> np.ndarray:
 def checkerboard(rank: Array, count: int) -> np.ndarray:
     """Two lattices, each holding the other's four neighbours.
 
-    Denemark and Fridrich, "Improving steganographic security by synchronizing the selection channel", IH&MMSec 2015, sec. 3.
+    Denemark and Fridrich, "Improving steganographic security by synchronizing the selection
+    channel", IH&MMSec 2015, sec. 3.
 
     Args:
       rank: `[..., H, W]`; only its shape matters.
@@ -172,7 +187,9 @@ def weighted_masks(rank: Array, count: int, *, shares: tuple[int, ...]) -> Array
     return sum(((rank >= end) * 1 for end in ends), rank * 0)
 
 
-def masks(shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, Array, Array], Costs]]) -> Recipe:
+def masks(
+    shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, Array, Array], Costs]]
+) -> Recipe:
     """Random masks that are embedded into one after the other; one alone is plain embedding.
 
     Args:
@@ -183,18 +200,30 @@ def masks(shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, A
       The recipe. All elements are used.
 
     Raises:
-      InputError: there are more masks or other weights than a header can tell the receiver, or not one rule for each mask.
+      InputError: there are more masks or other weights than a header can tell the receiver, or not
+        one rule for each mask.
     """
     shares = tuple(int(share) for share in shares)
-    if not 1 <= len(shares) <= MOST_MASKS or not all(1 <= share <= LARGEST_SHARE for share in shares):
-        raise InputError(f"the shares of the sub-images are one to {MOST_MASKS} whole numbers from 1 to {LARGEST_SHARE}, such as "
-                         f"3, 7 for 30 % and 70 %; got {shares}")
+    if not 1 <= len(shares) <= MOST_MASKS or not all(
+        1 <= share <= LARGEST_SHARE for share in shares
+    ):
+        raise InputError(
+            f"the shares of the sub-images are one to {MOST_MASKS} whole numbers from 1 to "
+            f"{LARGEST_SHARE}, such as "
+            f"3, 7 for 30 % and 70 %; got {shares}"
+        )
     if len(adjustments) != len(shares):
         raise InputError(f"{len(shares)} masks need as many rules; {len(adjustments)} given")
     visits = tuple(Visit(lattice, adjust) for lattice, adjust in enumerate(adjustments))
     if len(shares) == 1:
         return Recipe(1, whole, visits)
-    return Recipe(len(shares), functools.partial(weighted_masks, shares=shares), visits, grain=0, shares=shares)
+    return Recipe(
+        len(shares),
+        functools.partial(weighted_masks, shares=shares),
+        visits,
+        grain=0,
+        shares=shares,
+    )
 
 
 def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
@@ -213,9 +242,11 @@ def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Cos
 
 
 def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
-    """CMD: costs of the current stego, a ninth where a change goes the way of most of the four neighbours' changes.
+    """CMD: costs of the current stego, a ninth where a change goes the way of most of the four
+    neighbours' changes.
 
-    Li, Wang, Li and Huang, IEEE TIFS 10, 2015, sec. III: the cost of +1 is divided where the neighbours' modifications add up
+    Li, Wang, Li and Huang, IEEE TIFS 10, 2015, sec. III: the cost of +1 is divided where the
+      neighbours' modifications add up
     to more than 0, that of -1 where to less.
 
     Args:
@@ -229,15 +260,18 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     costs = cost(cover + modifications)
     towards = sum(_neighbours(modifications))
     plus = jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / CMD_FACTOR, costs.plus)
-    minus = jnp.where((towards < 0) & (costs.minus < WET_COST), costs.minus / CMD_FACTOR, costs.minus)
+    minus = jnp.where(
+        (towards < 0) & (costs.minus < WET_COST), costs.minus / CMD_FACTOR, costs.minus
+    )
     return Costs(plus, minus)
 
 
 def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
-    """Synch's additive approximation, with which it begins: costs averaged with the four neighbours'.
+    """Synch's additive approximation, with which it begins: costs averaged with the four
+    neighbours'.
 
-    Denemark and Fridrich, IH&MMSec 2015, sec. 3: the kernel 0.2 [0 1 0; 1 4 1; 0 1 0]. A neighbour that is wet or beyond the
-    border counts as the element itself does.
+    Denemark and Fridrich, IH&MMSec 2015, sec. 3: the kernel 0.2 [0 1 0; 1 4 1; 0 1 0]. A neighbour
+    that is wet or beyond the border counts as the element itself does.
 
     Args:
       cost: the cost function.
@@ -253,12 +287,14 @@ def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
 
 
 def synchronize(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
-    """Synch: what a change adds to the distortion of the pairs that an element forms with its four neighbours.
+    """Synch: what a change adds to the distortion of the pairs that an element forms with its four
+    neighbours.
 
-    Denemark and Fridrich, IH&MMSec 2015, eq. (6): a pair costs the mean A of both elements' costs where one of them alone is
-    changed, 5 A where they are changed in opposite directions, nothing where alike. The costs are relative to no change; where
-    this is below 0 (a change that would go with its neighbours' costs less than none) it is taken as 0. A wet neighbour's cost
-    is taken as the element's own; there are no pairs beyond the border.
+    Denemark and Fridrich, IH&MMSec 2015, eq. (6): a pair costs the mean A of both elements' costs
+    where one of them alone is changed, 5 A where they are changed in opposite directions, nothing
+    where alike. The costs are relative to no change; where this is below 0 (a change that would go
+    with its neighbours' costs less than none) it is taken as 0. A wet neighbour's cost is taken as
+    the element's own; there are no pairs beyond the border.
 
     Args:
       cost: the cost function.
@@ -273,17 +309,30 @@ def synchronize(cost: CostFunction, cover: Array, modifications: Array) -> Costs
     distortion = {}
     for change in (-1, 0, 1):
         distortion[change] = jnp.zeros_like(rho)
-        for other, there, neighbour in zip(_neighbours(modifications), inside, neighbours, strict=True):
-            weight = jnp.where(other == change, 0.0, jnp.where(other * change < 0, OPPOSITE_FACTOR, 1.0))
+        for other, there, neighbour in zip(
+            _neighbours(modifications), inside, neighbours, strict=True
+        ):
+            weight = jnp.where(
+                other == change, 0.0, jnp.where(other * change < 0, OPPOSITE_FACTOR, 1.0)
+            )
             distortion[change] += there * weight * (rho + neighbour) / 2
-    return _unless_wet(costs, *(jnp.maximum(distortion[change] - distortion[0], 0) for change in (1, -1)))
+    return _unless_wet(
+        costs, *(jnp.maximum(distortion[change] - distortion[0], 0) for change in (1, -1))
+    )
 
 
 RECIPES: dict[str, Recipe] = {
     "plain": Recipe(1, whole, (Visit(0, no_adjustment),)),
     "cmd": Recipe(4, quarters, tuple(Visit(lattice, cluster_directions) for lattice in range(4))),
-    "synch": Recipe(2, checkerboard, (Visit(0, smooth), Visit(1, smooth), *[Visit(0, synchronize), Visit(1, synchronize)]
-                                      * SYNCH_SWEEPS)),
+    "synch": Recipe(
+        2,
+        checkerboard,
+        (
+            Visit(0, smooth),
+            Visit(1, smooth),
+            *[Visit(0, synchronize), Visit(1, synchronize)] * SYNCH_SWEEPS,
+        ),
+    ),
 }
 
 
@@ -296,27 +345,41 @@ def carriers(order_N: np.ndarray, shape: tuple[int, ...], *, recipe: Recipe) -> 
       recipe: the scheme.
 
     Returns:
-      One vector of positions per lattice; together they are the order, but for what the recipe's grain cuts off.
+      One vector of positions per lattice; together they are the order, but for what the recipe's
+      grain cuts off.
 
     Raises:
       InputError: the order names elements that the cover does not have.
     """
     order = np.asarray(order_N)
     size = math.prod(shape)
-    if order.ndim != 1 or len(shape) < 2 or order.size > size or (order.size and not 0 <= order.min() <= order.max() < size):
-        raise InputError(f"an order names elements of the cover {shape}; got {order.size} positions that do not fit")
+    if (
+        order.ndim != 1
+        or len(shape) < 2
+        or order.size > size
+        or (order.size and not 0 <= order.min() <= order.max() < size)
+    ):
+        raise InputError(
+            f"an order names elements of the cover {shape}; got {order.size} positions that do "
+            "not fit"
+        )
     if recipe.lattices == 1:
         return [order]
     rank = np.zeros(size, np.int64)
     rank[order] = np.arange(order.size)
-    lattices = np.broadcast_to(recipe.partition(rank.reshape(shape), max(order.size, 1)), shape).ravel()[order]
+    lattices = np.broadcast_to(
+        recipe.partition(rank.reshape(shape), max(order.size, 1)), shape
+    ).ravel()[order]
     parts = [order[lattices == lattice] for lattice in range(recipe.lattices)]
     unit = max(1, size // recipe.grain) if recipe.grain else 1
     return [part[: part.size // unit * unit] for part in parts]
 
 
-def shares(order_N: np.ndarray, shape: tuple[int, ...], message_length: int, *, recipe: Recipe) -> list[int]:
-    """How many message bits each lattice carries: in proportion to its elements, by the lengths alone.
+def shares(
+    order_N: np.ndarray, shape: tuple[int, ...], message_length: int, *, recipe: Recipe
+) -> list[int]:
+    """How many message bits each lattice carries: in proportion to its elements, by the lengths
+    alone.
 
     Args:
       order_N: `[N]` positions.
@@ -333,9 +396,16 @@ def shares(order_N: np.ndarray, shape: tuple[int, ...], message_length: int, *, 
     return _shares([part.size for part in carriers(order_N, shape, recipe=recipe)], message_length)
 
 
-def capacity(order_N: np.ndarray, cover: np.ndarray, *, cost: CostFunction, recipe: Recipe,
-             wet: np.ndarray | None = None) -> int:
-    """The most bits that any code could hide: no lattice's share exceeds log2 of its elements' allowed choices.
+def capacity(
+    order_N: np.ndarray,
+    cover: np.ndarray,
+    *,
+    cost: CostFunction,
+    recipe: Recipe,
+    wet: np.ndarray | None = None,
+) -> int:
+    """The most bits that any code could hide: no lattice's share exceeds log2 of its elements'
+    allowed choices.
 
     Args:
       order_N: `[N]` positions.
@@ -355,12 +425,22 @@ def capacity(order_N: np.ndarray, cover: np.ndarray, *, cost: CostFunction, reci
     choices = sum((rho < WET_COST).astype(np.int64) for rho in costs).ravel()
     parts = carriers(order_N, cover.shape, recipe=recipe)
     used = sum(part.size for part in parts)
-    bits = [np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size for part in parts if part.size]
+    bits = [
+        np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size
+        for part in parts
+        if part.size
+    ]
     return int(min(bits, default=0))
 
 
-def costs_after(cover: np.ndarray, modifications: np.ndarray, *, cost: CostFunction, recipe: Recipe,
-                wet: np.ndarray | None = None) -> Costs:
+def costs_after(
+    cover: np.ndarray,
+    modifications: np.ndarray,
+    *,
+    cost: CostFunction,
+    recipe: Recipe,
+    wet: np.ndarray | None = None,
+) -> Costs:
     """The costs that one more visit would see.
 
     Args:
@@ -378,25 +458,39 @@ def costs_after(cover: np.ndarray, modifications: np.ndarray, *, cost: CostFunct
     """
     cover = _checked_cover(cover)
     if np.shape(modifications) != cover.shape:
-        raise InputError(f"cover {cover.shape} and modifications {np.shape(modifications)} must have the same shape")
+        raise InputError(
+            f"cover {cover.shape} and modifications {np.shape(modifications)} must have the same "
+            "shape"
+        )
     return _costs(cover, np.asarray(modifications, np.float32), wet, recipe.visits[-1].adjust, cost)
 
 
-def embed(order_N: np.ndarray, cover: np.ndarray, message_M: np.ndarray, *, cost: CostFunction, recipe: Recipe,
-          code: ternary.Code, wet: np.ndarray | None = None) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
+def embed(
+    order_N: np.ndarray,
+    cover: np.ndarray,
+    message_M: np.ndarray,
+    *,
+    cost: CostFunction,
+    recipe: Recipe,
+    code: ternary.Code,
+    wet: np.ndarray | None = None,
+) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
     """Hides a message in a cover, phase by phase, with a real code.
 
     Args:
       order_N: `[N]` distinct positions in the flattened cover: the key.
       cover: `[..., H, W]` whole values 0..255.
       message_M: `[M]` bits.
-      cost: plane -> Costs, from `stegojax.costs.COSTS` or alike; it is compiled, and must not depend on anything but its input.
+      cost: plane -> Costs, from `stegojax.costs.COSTS` or alike; it is compiled, and must not
+        depend on anything but its input.
       recipe: the scheme, from `RECIPES` or alike.
       code: the code of both layers.
-      wet: bool, the cover's shape: elements that must not change; by default those alone that cost `WET_COST`.
+      wet: bool, the cover's shape: elements that must not change; by default those alone that cost
+        `WET_COST`.
 
     Returns:
-      Modifications, int8 of the cover's shape, and per lattice the bits in the upper and the lower layer, for `reveal`.
+      Modifications, int8 of the cover's shape, and per lattice the bits in the upper and the lower
+      layer, for `reveal`.
 
     Raises:
       InputError: the arguments do not fit together, or the message does not fit in the cover.
@@ -404,14 +498,30 @@ def embed(order_N: np.ndarray, cover: np.ndarray, message_M: np.ndarray, *, cost
     cover, message = _checked_cover(cover), np.asarray(message_M, np.uint8)
     if message.ndim != 1:
         raise InputError(f"a message is one vector of bits; got shape {message.shape}")
-    modifications, lengths = embed_many(np.asarray(order_N)[None], cover[None], message[None], cost=cost,
-                                        recipe=recipe, code=code, wet=None if wet is None else wet[None])
+    modifications, lengths = embed_many(
+        np.asarray(order_N)[None],
+        cover[None],
+        message[None],
+        cost=cost,
+        recipe=recipe,
+        code=code,
+        wet=None if wet is None else wet[None],
+    )
     return modifications[0], lengths[0]
 
 
-def embed_many(orders_BN: np.ndarray, covers: np.ndarray, messages_BM: np.ndarray, *, cost: CostFunction, recipe: Recipe,
-               code: ternary.Code, wet: np.ndarray | None = None) -> tuple[np.ndarray, list[tuple[tuple[int, int], ...]]]:
-    """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises run side by side.
+def embed_many(
+    orders_BN: np.ndarray,
+    covers: np.ndarray,
+    messages_BM: np.ndarray,
+    *,
+    cost: CostFunction,
+    recipe: Recipe,
+    code: ternary.Code,
+    wet: np.ndarray | None = None,
+) -> tuple[np.ndarray, list[tuple[tuple[int, int], ...]]]:
+    """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises
+    run side by side.
 
     Args:
       orders_BN: `[B, N]`, for each cover distinct positions in it, flattened.
@@ -421,18 +531,33 @@ def embed_many(orders_BN: np.ndarray, covers: np.ndarray, messages_BM: np.ndarra
       wet: bool, the covers' shape; as for `embed`.
 
     Returns:
-      Modifications, int8 of the covers' shape, and for every cover the lengths that `embed` returns. Where lattices of the
-      covers are of one size, their bits are split between the two layers as is best on average.
+      Modifications, int8 of the covers' shape, and for every cover the lengths that `embed`
+      returns. Where lattices of the covers are of one size, their bits are split between the two
+      layers as is best on average.
 
     Raises:
       InputError: as `embed`; one message that does not fit fails all.
     """
-    covers, messages, orders = _checked_cover(covers), np.asarray(messages_BM, np.uint8), np.asarray(orders_BN)
-    if covers.ndim < 3 or messages.ndim != 2 or orders.ndim != 2 or not len(covers) == len(messages) == len(orders):
-        raise InputError("every cover needs an order and a message: orders, covers and messages of shapes "
-                         f"{orders.shape}, {covers.shape} and {messages.shape} given")
+    covers, messages, orders = (
+        _checked_cover(covers),
+        np.asarray(messages_BM, np.uint8),
+        np.asarray(orders_BN),
+    )
+    if (
+        covers.ndim < 3
+        or messages.ndim != 2
+        or orders.ndim != 2
+        or not len(covers) == len(messages) == len(orders)
+    ):
+        raise InputError(
+            "every cover needs an order and a message: orders, covers and messages of shapes "
+            f"{orders.shape}, {covers.shape} and {messages.shape} given"
+        )
     parts = [carriers(order, covers.shape[1:], recipe=recipe) for order in orders]
-    ends = [np.cumsum(_shares([part.size for part in lattices], messages.shape[1])) for lattices in parts]
+    ends = [
+        np.cumsum(_shares([part.size for part in lattices], messages.shape[1]))
+        for lattices in parts
+    ]
     values = covers.reshape(len(covers), -1)
     modifications = np.zeros_like(values)
     lengths = [[(0, 0)] * recipe.lattices for _ in covers]
@@ -448,15 +573,24 @@ def embed_many(orders_BN: np.ndarray, covers: np.ndarray, messages_BM: np.ndarra
                 alike.setdefault((lattices[lattice].size, int(begin), int(end)), []).append(row)
         for (_, begin, end), rows in alike.items():
             at = np.asarray(rows)[:, None], np.stack([parts[row][lattice] for row in rows])
-            stego, split = ternary.embed(values[at], Costs(*(rho[at] for rho in flat)), messages[rows, begin:end], code=code)
+            stego, split = ternary.embed(
+                values[at], Costs(*(rho[at] for rho in flat)), messages[rows, begin:end], code=code
+            )
             modifications[at] = stego - values[at]
             for row in rows:
                 lengths[row][lattice] = split
     return modifications.astype(np.int8).reshape(covers.shape), [tuple(pairs) for pairs in lengths]
 
 
-def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int], ...], *, recipe: Recipe,
-           code: ternary.Code, order: str = "strided") -> np.ndarray:
+def reveal(
+    order_N: np.ndarray,
+    stego: np.ndarray,
+    lengths: tuple[tuple[int, int], ...],
+    *,
+    recipe: Recipe,
+    code: ternary.Code,
+    order: str = "strided",
+) -> np.ndarray:
     """Reads the message that `embed` hid; one function for all schemes and costs.
 
     Args:
@@ -475,19 +609,28 @@ def reveal(order_N: np.ndarray, stego: np.ndarray, lengths: tuple[tuple[int, int
     """
     stego = np.asarray(stego)
     if len(lengths) != recipe.lattices:
-        raise InputError(f"this scheme has {recipe.lattices} lattices; lengths of {len(lengths)} given")
+        raise InputError(
+            f"this scheme has {recipe.lattices} lattices; lengths of {len(lengths)} given"
+        )
     parts = carriers(order_N, stego.shape, recipe=recipe)
     values = stego.ravel()
-    if any(min(pair) < 0 or max(pair) > part.size for part, pair in zip(parts, lengths, strict=True)):
+    if any(
+        min(pair) < 0 or max(pair) > part.size for part, pair in zip(parts, lengths, strict=True)
+    ):
         raise InputError("the lengths are larger than the stego: another key or another picture")
-    found = [ternary.extract(values[part], tuple(pair), code=code, order=order)
-             for part, pair in zip(parts, lengths) if any(pair)]
+    found = [
+        ternary.extract(values[part], tuple(pair), code=code, order=order)
+        for part, pair in zip(parts, lengths)
+        if any(pair)
+    ]
     return np.concatenate([np.zeros(0, np.uint8), *found])
 
 
-def simulate_visits(key: Key, cover: Array, payload: float | Array, *, cost: CostFunction,
-                    recipe: Recipe) -> Simulated:
-    """`simulate`, not compiled, with what every visit saw; a recipe's rules may hold arrays that are being traced.
+def simulate_visits(
+    key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe
+) -> Simulated:
+    """`simulate`, not compiled, with what every visit saw; a recipe's rules may hold arrays that
+    are being traced.
 
     Args:
       key, cover, payload, cost, recipe: as for `simulate`.
@@ -512,21 +655,27 @@ def simulate_visits(key: Key, cover: Array, payload: float | Array, *, cost: Cos
         before.append(modifications)
         seen.append(costs)
         costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in costs))
-        share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(axis=(-2, -1))
+        share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(
+            axis=(-2, -1)
+        )
         chances = probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, share))
         modifications += probabilities.simulate(jax.random.fold_in(key, number), chances)
     return Simulated(modifications, lattices, tuple(before), tuple(seen))
 
 
 @functools.partial(jax.jit, static_argnames=("cost", "recipe"))
-def simulate(key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe) -> Array:
-    """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the best code there could be.
+def simulate(
+    key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe
+) -> Array:
+    """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the
+    best code there could be.
 
     Args:
       key: PRNG key: the draws, and the masks where a recipe's are random.
       cover: `[..., H, W]` float32 whole values 0..255; every plane is a cover of its own.
-      payload: bits per plane, a number or an array of shape `[...]`. As this is compiled nothing is raised: run
-        `probabilities.check_payload` on the costs where the payload may exceed the capacity.
+      payload: bits per plane, a number or an array of shape `[...]`. As this is compiled nothing is
+        raised: run `probabilities.check_payload` on the costs where the payload may exceed the
+          capacity.
       cost: plane -> Costs.
       recipe: the scheme.
 
@@ -540,15 +689,24 @@ def simulate(key: Key, cover: Array, payload: float | Array, *, cost: CostFuncti
 
 
 def _shares(sizes: list[int], message_length: int) -> list[int]:
-    ends = [message_length * sum(sizes[: number + 1]) // max(sum(sizes), 1) for number in range(len(sizes))]
+    ends = [
+        message_length * sum(sizes[: number + 1]) // max(sum(sizes), 1)
+        for number in range(len(sizes))
+    ]
     return [end - begin for begin, end in zip([0, *ends], ends)]
 
 
 def _checked_cover(cover: np.ndarray) -> np.ndarray:
     values = np.asarray(cover)
     if values.ndim < 2 or values.size == 0:
-        raise InputError(f"a cover is [..., H, W] with at least one element; got shape {values.shape}")
-    if values.min() < 0 or values.max() > 255 or (values.dtype.kind == "f" and (values != np.round(values)).any()):
+        raise InputError(
+            f"a cover is [..., H, W] with at least one element; got shape {values.shape}"
+        )
+    if (
+        values.min() < 0
+        or values.max() > 255
+        or (values.dtype.kind == "f" and (values != np.round(values)).any())
+    ):
         raise InputError("a cover has whole values 0..255: others given")
     return values.astype(np.float32)
 
@@ -559,15 +717,22 @@ def _adjusted(adjust, cost, cover, modifications):
 
 
 def _as_argument(function):
-    """A function as a tree: compiled once, with the arrays it holds (a `Partial`'s) as arguments and not as constants."""
+    """A function as a tree: compiled once, with the arrays it holds (a `Partial`'s) as arguments
+    and not as constants.
+    """
     return function if isinstance(function, Partial) else Partial(function)
 
 
 def _costs(cover, modifications, wet, adjust, cost) -> Costs:
-    costs = [np.asarray(rho) for rho in _adjusted(_as_argument(adjust), _as_argument(cost), cover, modifications)]
+    costs = [
+        np.asarray(rho)
+        for rho in _adjusted(_as_argument(adjust), _as_argument(cost), cover, modifications)
+    ]
     if wet is not None:
         if wet.shape != cover.shape:
-            raise InputError(f"cover {cover.shape} and wet elements {wet.shape} must have the same shape")
+            raise InputError(
+                f"cover {cover.shape} and wet elements {wet.shape} must have the same shape"
+            )
         costs = [np.where(wet, np.float32(WET_COST), rho) for rho in costs]
     return Costs(*costs)
 
@@ -576,17 +741,32 @@ def _neighbours(plane: Array) -> list[Array]:
     """The values above, below, left and right of every element, 0 beyond the border."""
     height, width = plane.shape[-2:]
     padded = jnp.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(1, 1), (1, 1)])
-    return [padded[..., 1 + i : 1 + i + height, 1 + j : 1 + j + width] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+    return [
+        padded[..., 1 + i : 1 + i + height, 1 + j : 1 + j + width]
+        for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))
+    ]
 
 
 def _pairs(cost, cover):
-    """Costs, the one cost of every element (its cheaper change's), and its neighbours' (its own where they have none)."""
+    """Costs, the one cost of every element (its cheaper change's), and its neighbours' (its own
+    where they have none).
+    """
     costs = cost(cover)
     rho = jnp.minimum(costs.plus, costs.minus)
     dry = rho < WET_COST
     there = _neighbours(dry.astype(jnp.float32))
-    return costs, rho, [jnp.where(known > 0, neighbour, rho) for known, neighbour in zip(there, _neighbours(rho), strict=True)]
+    return (
+        costs,
+        rho,
+        [
+            jnp.where(known > 0, neighbour, rho)
+            for known, neighbour in zip(there, _neighbours(rho), strict=True)
+        ],
+    )
 
 
 def _unless_wet(costs: Costs, plus: Array, minus: Array) -> Costs:
-    return Costs(jnp.where(costs.plus < WET_COST, plus, WET_COST), jnp.where(costs.minus < WET_COST, minus, WET_COST))
+    return Costs(
+        jnp.where(costs.plus < WET_COST, plus, WET_COST),
+        jnp.where(costs.minus < WET_COST, minus, WET_COST),
+    )

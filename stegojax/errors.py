@@ -2,7 +2,9 @@
 
 
 class InputError(ValueError):
-    """Something a person gave cannot be used; the message is one line saying what is wrong and what to do.
+    """Something a person gave cannot be used; the message is one line saying what is wrong and what
+    to do.
 
-    `main.py` and the `stegojax` command print the message without a traceback and exit with a non-zero code.
+    `main.py` and the `stegojax` command print the message without a traceback and exit with a
+    non-zero code.
     """

@@ -1,8 +1,8 @@
 """Evaluation of trained runs: the tables of the papers, printed and saved beside the run.
 
-The quality protocol reads `Method.measure` on held-out pictures. A method that was trained against a steganalyzer is also put to
-the transfer test of ISGAN's Table 6: a steganalyzer is trained on the stegos of the same networks trained without an adversary,
-and tested on this run's.
+The quality protocol reads `Method.measure` on held-out pictures. A method that was trained against
+a steganalyzer is also put to the transfer test of ISGAN's Table 6: a steganalyzer is trained on the
+stegos of the same networks trained without an adversary, and tested on this run's.
 """
 
 from __future__ import annotations
@@ -28,17 +28,24 @@ from stegojax.methods import SCHEMES, USES, detector
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols import bits, covers, sentences
 
-TABLE_5 = (("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"), ("revealed_psnr", "Revealed-Secret PSNR (dB)", "{:.2f}"),
-           ("stego_ssim", "Stego-Cover SSIM", "{:.4f}"), ("revealed_ssim", "Revealed-Secret SSIM", "{:.4f}"))
+TABLE_5 = (
+    ("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"),
+    ("revealed_psnr", "Revealed-Secret PSNR (dB)", "{:.2f}"),
+    ("stego_ssim", "Stego-Cover SSIM", "{:.4f}"),
+    ("revealed_ssim", "Revealed-Secret SSIM", "{:.4f}"),
+)
 
 _TIMED = 3
 
 PROTOCOLS = {"bits": bits.evaluate, "covers": covers.evaluate, "sentences": sentences.evaluate}
-"""Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded) -> (text, results)`."""
+"""Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded)
+-> (text, results)`.
+"""
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> str:
-    """Evaluates a trained run, prints the tables, and saves them as `evaluation.md` and `evaluation.json` in its folder.
+    """Evaluates a trained run, prints the tables, and saves them as `evaluation.md` and
+    `evaluation.json` in its folder.
 
     Args:
       config: the config of the run.
@@ -90,33 +97,59 @@ def quality(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, 
 
 
 def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> str:
-    """Tests a steganalyzer's run on held-out pairs; prints the table, and saves it and the ROC curve beside the run.
+    """Tests a steganalyzer's run on held-out pairs; prints the table, and saves it and the ROC
+    curve beside the run.
 
     Returns:
-      What was printed: P_E of the decisions at probability .5, the area under the ROC curve, and the stegos missed at 5 % false
+      What was printed: P_E of the decisions at probability .5, the area under the ROC curve, and
+        the stegos missed at 5 % false
       alarms.
     """
     score, state = parallel.over_devices(loaded.method.predict), parallel.replicate(loaded.state)
-    key, found = jax.random.fold_in(jax.random.key(config.seed), 5), {"cover_score": [], "stego_score": []}
-    section = run.data_section(config, held_out_examples=config.evaluation.final_batches * config.batch_size,
-                               crop=config.evaluation.crop or config.data.crop)
+    key, found = (
+        jax.random.fold_in(jax.random.key(config.seed), 5),
+        {"cover_score": [], "stego_score": []},
+    )
+    section = run.data_section(
+        config,
+        held_out_examples=config.evaluation.final_batches * config.batch_size,
+        crop=config.evaluation.crop or config.data.crop,
+    )
     hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-    with pipeline.make(section, split="held_out", batch_size=config.batch_size, seed=config.seed, **hosts) as loader:
+    with pipeline.make(
+        section, split="held_out", batch_size=config.batch_size, seed=config.seed, **hosts
+    ) as loader:
         for index, batch in enumerate(loader):
             outputs = score(state, parallel.shard(batch), jax.random.fold_in(key, index))
             for side, values in found.items():
-                values.append(multihost_utils.process_allgather(parallel.gather(outputs[side]), tiled=True))
-    covers, stegos = (np.concatenate(values)[:loader.examples] for values in found.values())
+                values.append(
+                    multihost_utils.process_allgather(parallel.gather(outputs[side]), tiled=True)
+                )
+    covers, stegos = (np.concatenate(values)[: loader.examples] for values in found.values())
     figures = security.figures(covers, stegos, covers >= 0.5, stegos >= 0.5)
-    how = f"{config.method.scheme} {config.method.payload:g} bpp" if config.data.kind != "cover_stego" else config.data.stegos
+    how = (
+        f"{config.method.scheme} {config.method.payload:g} bpp"
+        if config.data.kind != "cover_stego"
+        else config.data.stegos
+    )
     header = ["Network", "Stegos", "Pairs", *(f"{name} (%)" for name in figures)]
-    row = [config.method.network, how, str(len(covers)), *(f"{100 * value:.2f}" for value in figures.values())]
+    row = [
+        config.method.network,
+        how,
+        str(len(covers)),
+        *(f"{100 * value:.2f}" for value in figures.values()),
+    ]
     text = f"Held-out pairs, step {loaded.step}:\n\n" + markdown(header, [row])
     if parallel.is_writer():
         print(text)
         files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())
-        files.write_bytes(workdir / "evaluation.json", json.dumps({"step": loaded.step, **figures}, indent=2).encode())
-        curve = metrics.roc_curve(np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)]))
+        files.write_bytes(
+            workdir / "evaluation.json",
+            json.dumps({"step": loaded.step, **figures}, indent=2).encode(),
+        )
+        curve = metrics.roc_curve(
+            np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)])
+        )
         files.write_bytes(workdir / "roc.png", plots.roc({config.method.network: {how: [curve]}}))
     return text
 
@@ -127,16 +160,22 @@ def quality_table(config: ml_collections.ConfigDict, figures: dict[str, float]) 
     if all(name in figures for name, _, _ in TABLE_5):
         header = ["Model", "Cover image", "Secret image", *(title for _, title, _ in TABLE_5)]
         cells = [shape.format(figures[name]) for name, _, shape in TABLE_5]
-        return markdown(header, [[_model_name(config), source, config.data.secret_source or source, *cells]])
-    return markdown(["Model", "Data", *figures], [[_model_name(config), source, *(f"{v:.4g}" for v in figures.values())]])
+        return markdown(
+            header, [[_model_name(config), source, config.data.secret_source or source, *cells]]
+        )
+    return markdown(
+        ["Model", "Data", *figures],
+        [[_model_name(config), source, *(f"{v:.4g}" for v in figures.values())]],
+    )
 
 
 def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, float]:
     """The two times of the asymmetric-cost paper's Table 2, on this machine.
 
     Returns:
-      "training_hours", projected from a few steps of the run's first stage to its whole length, and "seconds_per_stego": costs,
-      adjustment and syndrome-trellis coding of constraint height 10 for 256x256 covers in a batch of 8, pixels to pixels.
+      "training_hours", projected from a few steps of the run's first stage to its whole length, and
+      "seconds_per_stego": costs, adjustment and syndrome-trellis coding of constraint height 10 for
+      256x256 covers in a batch of 8, pixels to pixels.
     """
     sizes = run.lengths(config)
     made = run.method(config, sizes)
@@ -145,8 +184,14 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
     step = parallel.train_step(stage.train_step)
     state = parallel.replicate(stage.begin(jax.jit(made.init)(key, run.example(config)), key))
     hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-    with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed,
-                       put=parallel.shard, **hosts) as loader:
+    with pipeline.make(
+        run.data_section(config),
+        split="train",
+        batch_size=config.batch_size,
+        seed=config.seed,
+        put=parallel.shard,
+        **hosts,
+    ) as loader:
         spent = []
         for _ in range(1 + _TIMED):
             begin = time.perf_counter()
@@ -156,37 +201,70 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
     section = config.method.to_dict()
     section.pop("name")
     scheme, rng = SCHEMES[config.method.name](loaded.state, **section), np.random.default_rng(0)
-    photographs = pipeline.make(dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"), split="held_out",
-                                batch_size=1, seed=0)
+    photographs = pipeline.make(
+        dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"),
+        split="held_out",
+        batch_size=1,
+        seed=0,
+    )
     with photographs as loader:
         found = [batch["cover"][0, ..., 0] for batch in loader]
     covers = np.stack([np.roll(found[i % len(found)], 7 * i, axis=0) for i in range(8)])
     orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
-    messages = rng.integers(0, 2, (len(covers), int(config.method.payload * covers[0].size))).astype(np.uint8)
+    messages = rng.integers(
+        0, 2, (len(covers), int(config.method.payload * covers[0].size))
+    ).astype(np.uint8)
     made_in = []
     for _ in range(1 + _TIMED):
         begin = time.perf_counter()
-        embed.embed_many(orders, covers, messages, cost=scheme.cost, recipe=scheme.recipe, code=ternary.stc_code())
+        embed.embed_many(
+            orders,
+            covers,
+            messages,
+            cost=scheme.cost,
+            recipe=scheme.recipe,
+            code=ternary.stc_code(),
+        )
         made_in.append(time.perf_counter() - begin)
-    return {"training_hours": sizes.steps * min(spent[1:]) / 3600, "seconds_per_stego": min(made_in[1:]) / len(covers)}
+    return {
+        "training_hours": sizes.steps * min(spent[1:]) / 3600,
+        "seconds_per_stego": min(made_in[1:]) / len(covers),
+    }
 
 
 def times_table(config: ml_collections.ConfigDict, found: dict[str, float]) -> str:
     """The layout of the asymmetric-cost paper's Table 2."""
-    return ("Times (Table 2), training projected from a few steps:\n\n"
-            + markdown(["Method", "Training (h)", "Generating a stego (s)"],
-                       [[_model_name(config), f"{found['training_hours']:.3g}", f"{found['seconds_per_stego']:.3f}"]]))
+    return "Times (Table 2), training projected from a few steps:\n\n" + markdown(
+        ["Method", "Training (h)", "Generating a stego (s)"],
+        [
+            [
+                _model_name(config),
+                f"{found['training_hours']:.3g}",
+                f"{found['seconds_per_stego']:.3f}",
+            ]
+        ],
+    )
 
 
 def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
-    """The security protocol on a run that embeds by costs, on its initial scheme, and on that with CMD, in WORKDIR/security."""
+    """The security protocol on a run that embeds by costs, on its initial scheme, and on that with
+    CMD, in WORKDIR/security.
+    """
     base, payload = config.method.scheme, config.method.payload
     row = "Proposed" if config.method.name == "asymmetric" else config.method.name.upper()
     own = f"{base}/{row}=run:{workdir}@{payload:g}"
     schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
-    whole = ml_collections.ConfigDict({
-        "experiment": "security", "seed": config.seed, "payloads": (payload,), "schemes": schemes, "networks": {},
-        "loader": config.loader.to_dict(), **config.evaluation.security.to_dict()})
+    whole = ml_collections.ConfigDict(
+        {
+            "experiment": "security",
+            "seed": config.seed,
+            "payloads": (payload,),
+            "schemes": schemes,
+            "networks": {},
+            "loader": config.loader.to_dict(),
+            **config.evaluation.security.to_dict(),
+        }
+    )
     return security.evaluate(whole, workdir / "security")
 
 
@@ -198,24 +276,35 @@ def _model_name(config: ml_collections.ConfigDict) -> str:
 def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
     """Trains a steganalyzer on the basic model's stegos and tests it on a run's.
 
-    The basic model is trained in `WORKDIR/basic` with the run's own config and no adversary, the steganalyzer in
-    `WORKDIR/steganalyzer`; what is there already is not trained again. Both learn from the training split and are tested on the
-    held-out one.
+    The basic model is trained in `WORKDIR/basic` with the run's own config and no adversary, the
+    steganalyzer in `WORKDIR/steganalyzer`; what is there already is not trained again. Both learn
+    from the training split and are tested on the held-out one.
 
     Returns:
-      Accuracy on held-out pairs by what is attacked: "basic", then the step of every checkpoint of the run.
+      Accuracy on held-out pairs by what is attacked: "basic", then the step of every checkpoint of
+        the run.
     """
     if not config.method.get("adversarial", False):
-        raise InputError("the transfer test compares a run that has an adversary with one that has none; "
-                         "set evaluation.transfer_steps=0 for this run")
+        raise InputError(
+            "the transfer test compares a run that has an adversary with one that has none; "
+            "set evaluation.transfer_steps=0 for this run"
+        )
     basic_config = run.changed(config, {"method.adversarial": False})
     _say("Table 6: the basic model")
     _finish(train.train(basic_config, workdir / "basic"))
     basic = run.load(workdir / "basic")
 
-    detector_config = run.changed(config, {
-        "method": ml_collections.ConfigDict({"name": "detector", "attacked": f"basic, step {basic.step}"}),
-        "steps": config.evaluation.transfer_steps, "checkpoint.milestones": 0, "evaluation.crop": 0})
+    detector_config = run.changed(
+        config,
+        {
+            "method": ml_collections.ConfigDict(
+                {"name": "detector", "attacked": f"basic, step {basic.step}"}
+            ),
+            "steps": config.evaluation.transfer_steps,
+            "checkpoint.milestones": 0,
+            "evaluation.crop": 0,
+        },
+    )
     sizes = run.lengths(detector_config)
     made = _detector(config, basic, sizes)
     _say("Table 6: the steganalyzer, on the basic model's stegos")
@@ -225,12 +314,15 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
     like = run.state_like(made, sizes, run.example(config), 0)
     state = checkpoints.restore(checkpoints.steps()[-1], like)
     # At the size it was trained at: the pyramid's maxima over a larger picture are larger.
-    evaluation = run.changed(detector_config, {"evaluation.batches": config.evaluation.final_batches})
+    evaluation = run.changed(
+        detector_config, {"evaluation.batches": config.evaluation.final_batches}
+    )
     measure = train.held_out(made)
     accuracies = {"basic": measure(evaluation, parallel.replicate(state))[0]["accuracy"]}
     for step in Checkpoints(workdir / "checkpoints").steps():
         loaded = run.load(workdir, step=step)
-        # Encoder and decoder alone have a place in the attacked state; the run's own steganalyzer is left out.
+        # Encoder and decoder alone have a place in the attacked state; the run's own steganalyzer
+        # is left out.
         kept = {name: loaded.state.params[name] for name in basic.state.params}
         stats = {name: loaded.state.batch_stats[name] for name in basic.state.batch_stats}
         attacked = detector.attack(state, loaded.state._replace(params=kept, batch_stats=stats))
@@ -239,16 +331,30 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
 
 
 def transfer_table(config: ml_collections.ConfigDict, accuracies: dict[str, float]) -> str:
-    """The layout of ISGAN's Table 6: accuracy of the steganalyzer by model and length of training."""
-    header = ["Dataset", "Basic model", *(f"{_model_name(config)} (step {step})" for step in accuracies if step != "basic")]
+    """The layout of ISGAN's Table 6: accuracy of the steganalyzer by model and length of
+    training.
+    """
+    header = [
+        "Dataset",
+        "Basic model",
+        *(f"{_model_name(config)} (step {step})" for step in accuracies if step != "basic"),
+    ]
     row = [config.data.source, *(f"{value:.4f}" for value in accuracies.values())]
-    return ("Accuracy of a steganalyzer trained on the basic model's stegos (a transfer test: it does not show security against "
-            "a steganalyzer trained on this run's own):\n\n" + markdown(header, [row]))
+    return (
+        "Accuracy of a steganalyzer trained on the basic model's stegos (a transfer test: it does "
+        "not show security against "
+        "a steganalyzer trained on this run's own):\n\n" + markdown(header, [row])
+    )
 
 
 def _detector(config, basic: run.Loaded, sizes: run.Lengths):
-    return detector.make(isgan_models.Steganalyzer(axis_name=parallel.AXIS), basic.method, basic.state,
-                         steps_per_epoch=sizes.steps_per_epoch, optimizer=config.evaluation.transfer_optimizer.to_dict())
+    return detector.make(
+        isgan_models.Steganalyzer(axis_name=parallel.AXIS),
+        basic.method,
+        basic.state,
+        steps_per_epoch=sizes.steps_per_epoch,
+        optimizer=config.evaluation.transfer_optimizer.to_dict(),
+    )
 
 
 def _finish(outcome: train.Outcome) -> None:

@@ -1,4 +1,6 @@
-"""Files that are whole or absent: written beside their place and renamed once they are on the disk."""
+"""Files that are whole or absent: written beside their place and renamed once they are on the
+disk.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 
 
 def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
-    """Calls `save(file)` on a temporary file beside `path` and gives it its name once it is on the disk.
+    """Calls `save(file)` on a temporary file beside `path` and gives it its name once it is on the
+    disk.
 
     Args:
       path: where the file shall be.
@@ -34,16 +37,21 @@ def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwr
       overwrite: whether an existing file may be replaced.
 
     Raises:
-      InputError: the file exists, or the disk refuses; what was there before is untouched and nothing is left behind.
+      InputError: the file exists, or the disk refuses; what was there before is untouched and
+        nothing is left behind.
     """
     path = pathlib.Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name or ask for it to be overwritten")
+        raise InputError(
+            f"{path}: exists already; choose another name or ask for it to be overwritten"
+        )
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:100]}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name[:100]}.", delete=False
+        ) as file:
             temporary = file.name
             save(file)
             file.flush()
@@ -56,9 +64,13 @@ def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwr
         temporary = None
         _sync_folder(path.parent)
     except FileExistsError as error:
-        raise InputError(f"{path}: exists already; choose another name or ask for it to be overwritten") from error
+        raise InputError(
+            f"{path}: exists already; choose another name or ask for it to be overwritten"
+        ) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); check the folder and the disk") from error
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); check the folder and the disk"
+        ) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -66,7 +78,9 @@ def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwr
 
 
 def _rename_to_new(temporary: str, path: pathlib.Path) -> None:
-    """Renames without replacing a file that appeared meanwhile, where the file system knows hard links."""
+    """Renames without replacing a file that appeared meanwhile, where the file system knows hard
+    links.
+    """
     try:
         os.link(temporary, path)
     except FileExistsError:

@@ -1,21 +1,28 @@
-"""Hiding any file in a picture file with a password or a key file, and getting it back: costs, coding and keys put together.
+"""Hiding any file in a picture file with a password or a key file, and getting it back: costs,
+coding and keys put together.
 
-Every sample of every channel is an element; flattened, they run channel by channel, row by row (`[C, H, W]`). A stego carries
+Every sample of every channel is an element; flattened, they run channel by channel, row by row
+(`[C, H, W]`). A stego carries
 
-    salt     in the first min(4096, max(N // 12, min(N // 6, 384))) of the N elements, in the public order
-    header   in the first min(4096, max(N // 8, min(N // 3, 672))) of the others, in the keyed order
-    body     in the rest, in the keyed order, phase by phase
+    salt     in the first min(4096, max(N // 12, min(N // 6, 384))) of the N elements, in the public
+    order header   in the first min(4096, max(N // 8, min(N // 3, 672))) of the others, in the keyed
+    order body     in the rest, in the keyed order, phase by phase
 
-Salt and header are binary syndromes of the lowest bits (constraint height 10, one segment). The body is embedded first, since
-the header says how each phase's bits are split between the two layers. What the three strings of bits are: `secret.py`.
+Salt and header are binary syndromes of the lowest bits (constraint height 10, one segment). The
+body is embedded first, since the header says how each phase's bits are split between the two
+layers. What the three strings of bits are: `secret.py`.
 
-Layout byte of the header: 16 times the partition (0 one lattice, 1 quarters, 2 checkerboard, 3 masks) plus the code (0 polar,
-7..12 syndrome-trellis code of that constraint height), plus 128 where the lower layer takes the elements in strides and the
-lattices have a grain (what is written today); without the 128 both layers take them as they come, all of them. Masks are two to
-four consecutive parts of the keyed order: their weights, 1..15, stand in the header's field `segments`, four bits each, the
-first mask's lowest, 0 for masks that there are not; of n elements the first k masks hold floor(n times the first k weights' sum
-/ the sum of all), there is no grain, and the code has one segment. Pixels are uint8 `[H, W, C]` here, as in files. The colour of
-fully transparent pixels is never changed.
+Layout byte of the header: 16 times the partition (0 one lattice, 1 quarters, 2 checkerboard, 3
+  masks) plus the code (0 polar,
+7..12 syndrome-trellis code of that constraint height), plus 128 where the lower layer takes the
+elements in strides and the lattices have a grain (what is written today); without the 128 both
+layers take them as they come, all of them. Masks are two to
+four consecutive parts of the keyed order: their weights, 1..15, stand in the header's field
+  `segments`, four bits each, the
+first mask's lowest, 0 for masks that there are not; of n elements the first k masks hold floor(n
+times the first k weights' sum / the sum of all), there is no grain, and the code has one segment.
+Pixels are uint8 `[H, W, C]` here, as in files. The colour of fully transparent pixels is never
+changed.
 """
 
 from __future__ import annotations
@@ -67,7 +74,8 @@ class Choices(NamedTuple):
     scheme:            a name in `SCHEMES`.
     code:              "stc" or "polar".
     constraint_height: of the syndrome-trellis code, 7..12; polar codes do not use it.
-    learned:           costs and recipe of a trained run (`run.load_scheme`), in place of cost and scheme.
+    learned:           costs and recipe of a trained run (`run.load_scheme`), in place of cost and
+                       scheme.
     """
 
     cost: str = "hill"
@@ -81,8 +89,8 @@ class Capacity(NamedTuple):
     """What a cover can carry.
 
     elements: samples of all channels.
-    most:     bytes of message (after compression) that fit, None where not even an empty message does. Where much of a cover is
-              wet, a message of that length may still be refused.
+    most:     bytes of message (after compression) that fit, None where not even an empty message
+              does. Where much of a cover is wet, a message of that length may still be refused.
     usual:    bytes at 0.4 bits per element, the literature's usual upper payload; at most `most`.
     """
 
@@ -130,11 +138,16 @@ def check_choices(choices: Choices) -> None:
     Raises:
       InputError: one is unknown; the message lists those that are known.
     """
-    for value, known, what in ((choices.cost, COSTS, "cost"), (choices.scheme, SCHEMES, "scheme"),
-                               (choices.code, ("stc", "polar"), "code"),
-                               (choices.constraint_height, range(7, 13), "constraint height")):
+    for value, known, what in (
+        (choices.cost, COSTS, "cost"),
+        (choices.scheme, SCHEMES, "scheme"),
+        (choices.code, ("stc", "polar"), "code"),
+        (choices.constraint_height, range(7, 13), "constraint height"),
+    ):
         if value not in known:
-            raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(map(str, known))}")
+            raise InputError(
+                f"unknown {what} {value!r}; choose one of {', '.join(map(str, known))}"
+            )
 
 
 def capacity(picture: images.Picture, *, choices: Choices = Choices()) -> Capacity:
@@ -161,16 +174,27 @@ def capacity(picture: images.Picture, *, choices: Choices = Choices()) -> Capaci
     cost, recipe, _, _ = _scheme(choices)
     costs = embed.costs_after(planes, np.zeros(planes.shape), cost=cost, recipe=recipe, wet=wet)
     rest = order[salt:]
-    headers = [rest[first : first + header] for first in range(0, rest.size - header, header)][:_ORDERS]
-    if most < 0 or not _fits(places.salt, planes, costs, _SALT_BITS) or not any(
-            _fits(part, planes, costs, _HEADER_BITS) for part in headers):
+    headers = [rest[first : first + header] for first in range(0, rest.size - header, header)][
+        :_ORDERS
+    ]
+    if (
+        most < 0
+        or not _fits(places.salt, planes, costs, _SALT_BITS)
+        or not any(_fits(part, planes, costs, _HEADER_BITS) for part in headers)
+    ):
         return Capacity(planes.size, None, None)
     usual = max(0, int(_LITERATURE_RATE * planes.size) // 8 - secret.OVERHEAD_BYTES)
     return Capacity(planes.size, most, min(usual, most))
 
 
-def hide(shared: secret.Secret, cover: images.Picture, message: bytes, *, choices: Choices = Choices(),
-         salt: bytes | None = None) -> np.ndarray:
+def hide(
+    shared: secret.Secret,
+    cover: images.Picture,
+    message: bytes,
+    *,
+    choices: Choices = Choices(),
+    salt: bytes | None = None,
+) -> np.ndarray:
     """Hides a message in the pixels of a picture.
 
     Args:
@@ -178,8 +202,8 @@ def hide(shared: secret.Secret, cover: images.Picture, message: bytes, *, choice
       cover: the picture.
       message: any bytes, none included.
       choices: how to embed.
-      salt: 16 bytes; by default fresh ones from the operating system. The same secret and salt must never be used for two
-        messages.
+      salt: 16 bytes; by default fresh ones from the operating system. The same secret and salt must
+        never be used for two messages.
 
     Returns:
       uint8 `[H, W, C]`, differing from the cover's pixels by at most 1.
@@ -190,24 +214,47 @@ def hide(shared: secret.Secret, cover: images.Picture, message: bytes, *, choice
     check_choices(choices)
     planes, wet = _planes(cover)
     if planes.size < LOWEST_ELEMENTS:
-        raise InputError(f"the cover has {planes.size} samples and cannot carry a message; take one of {LOWEST_ELEMENTS} "
-                         "or more")
+        raise InputError(
+            f"the cover has {planes.size} samples and cannot carry a message; take one of "
+            f"{LOWEST_ELEMENTS} "
+            "or more"
+        )
     packed = secret.pack(message)
-    # Where much of a cover is wet, a code may stumble over the order of the elements: another salt is another order.
+    # Where much of a cover is wet, a code may stumble over the order of the elements: another salt
+    # is another order.
     for last in (True,) if salt is not None else (False,) * (_SALTS - 1) + (True,):
         try:
             salts = [salt or secrets.token_bytes(secret.SALT_BYTES)]
-            return _pixels(_attempt(shared, planes[None], None if wet is None else wet[None], [packed], choices, salts)[0])
+            return _pixels(
+                _attempt(
+                    shared,
+                    planes[None],
+                    None if wet is None else wet[None],
+                    [packed],
+                    choices,
+                    salts,
+                )[0]
+            )
         except _Stumbled as error:
             if last:
-                raise InputError(f"the message takes {len(packed) - 1} bytes (after compression), which do not fit: too much "
-                                 "of the cover is saturated, flat or transparent; shorten it or take another cover") from error
+                raise InputError(
+                    f"the message takes {len(packed) - 1} bytes (after compression), which do not "
+                    "fit: too much "
+                    "of the cover is saturated, flat or transparent; shorten it or take another "
+                    "cover"
+                ) from error
     raise AssertionError("the last attempt returns or raises")
 
 
-def hide_batch(shared: secret.Secret, covers: Sequence[images.Picture], messages: Sequence[bytes], *,
-               choices: Choices = Choices()) -> list[np.ndarray | InputError]:
-    """Hides a message in each of several pictures; those of one size with messages of one length are embedded into together.
+def hide_batch(
+    shared: secret.Secret,
+    covers: Sequence[images.Picture],
+    messages: Sequence[bytes],
+    *,
+    choices: Choices = Choices(),
+) -> list[np.ndarray | InputError]:
+    """Hides a message in each of several pictures; those of one size with messages of one length
+    are embedded into together.
 
     Args:
       shared: password or key.
@@ -231,11 +278,18 @@ def hide_batch(shared: secret.Secret, covers: Sequence[images.Picture], messages
     for rows in alike.values():
         if len(rows) > 1:
             given = [_planes(covers[row]) for row in rows]
-            wet = np.stack([np.zeros(planes.shape, bool) if wet is None else wet for planes, wet in given])
+            wet = np.stack(
+                [np.zeros(planes.shape, bool) if wet is None else wet for planes, wet in given]
+            )
             try:
-                stegos = _attempt(shared, np.stack([planes for planes, _ in given]), wet if wet.any() else None,
-                                  [packed[row] for row in rows], choices,
-                                  [secrets.token_bytes(secret.SALT_BYTES) for _ in rows])
+                stegos = _attempt(
+                    shared,
+                    np.stack([planes for planes, _ in given]),
+                    wet if wet.any() else None,
+                    [packed[row] for row in rows],
+                    choices,
+                    [secrets.token_bytes(secret.SALT_BYTES) for _ in rows],
+                )
             except (_Stumbled, InputError):
                 continue  # one of them does not take its message: each by itself, below
             for row, stego in zip(rows, stegos, strict=True):
@@ -260,8 +314,8 @@ def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
       The message, exactly.
 
     Raises:
-      InputError: there is no message for this secret; nothing tells a wrong secret from a picture without or with a damaged
-        message.
+      InputError: there is no message for this secret; nothing tells a wrong secret from a picture
+        without or with a damaged message.
     """
     planes = np.moveaxis(np.asarray(pixels), -1, 0)
     if planes.size < LOWEST_ELEMENTS:
@@ -271,27 +325,60 @@ def reveal(shared: secret.Secret, pixels: np.ndarray) -> bytes:
     keys = secret.derive(shared, secret.to_bytes(_get(first, values, _SALT_BITS)))
     places = _places(keys, planes.size)
     header = secret.read_header(keys, secret.to_bytes(_get(places.header, values, _HEADER_BITS)))
-    strided, number, code_number = header.layout & _STRIDED, header.layout % _STRIDED // 16, header.layout % 16
-    weights, segments = (_weights(header.segments), 1) if number == _MASKS else ((), header.segments)
-    if (number >= len(SCHEMES) and len(weights) < 2) or code_number not in (0, *range(7, 13)) or segments < 1:
+    strided, number, code_number = (
+        header.layout & _STRIDED,
+        header.layout % _STRIDED // 16,
+        header.layout % 16,
+    )
+    weights, segments = (
+        (_weights(header.segments), 1) if number == _MASKS else ((), header.segments)
+    )
+    if (
+        (number >= len(SCHEMES) and len(weights) < 2)
+        or code_number not in (0, *range(7, 13))
+        or segments < 1
+    ):
         raise InputError(secret.NO_MESSAGE)
-    recipe = (embed.masks(weights, [embed.no_adjustment] * len(weights)) if weights else embed.RECIPES[SCHEMES[number]])
+    recipe = (
+        embed.masks(weights, [embed.no_adjustment] * len(weights))
+        if weights
+        else embed.RECIPES[SCHEMES[number]]
+    )
     recipe = recipe if strided else recipe._replace(grain=0)
-    code = ternary.polar_code() if code_number == 0 else ternary.stc_code(constraint_height=code_number, segments=segments)
+    code = (
+        ternary.polar_code()
+        if code_number == 0
+        else ternary.stc_code(constraint_height=code_number, segments=segments)
+    )
     if 8 * header.length > planes.size * math.log2(3):
         raise InputError(secret.NO_MESSAGE)
     shares = embed.shares(places.body, planes.shape, 8 * header.length, recipe=recipe)
     lengths = tuple((upper, share - upper) for upper, share in zip(header.upper, shares))
     try:
-        body = secret.to_bytes(embed.reveal(places.body, planes, lengths, recipe=recipe, code=code,
-                                            order="strided" if strided else "same"))
+        body = secret.to_bytes(
+            embed.reveal(
+                places.body,
+                planes,
+                lengths,
+                recipe=recipe,
+                code=code,
+                order="strided" if strided else "same",
+            )
+        )
     except ValueError as error:
         raise InputError(secret.NO_MESSAGE) from error
     return secret.unseal(keys, body, header)
 
 
-def hide_file(shared: secret.Secret, cover: str | os.PathLike, message: bytes, stego: str | os.PathLike, *,
-              choices: Choices = Choices(), overwrite: bool = False) -> Comparison:
+def hide_file(
+    shared: secret.Secret,
+    cover: str | os.PathLike,
+    message: bytes,
+    stego: str | os.PathLike,
+    *,
+    choices: Choices = Choices(),
+    overwrite: bool = False,
+) -> Comparison:
     """Hides a message in a picture file, and reads it back from the written file.
 
     Args:
@@ -321,11 +408,20 @@ def _check_stego(cover: str | os.PathLike, stego: str | os.PathLike, *, overwrit
     check_output(stego, overwrite=overwrite)
     images.lossless_format(stego)
     if os.path.exists(stego) and os.path.samefile(cover, stego):
-        raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
+        raise InputError(
+            f"{stego}: is the cover itself, which is never modified; choose another name"
+        )
 
 
-def write_checked(shared: secret.Secret, picture: images.Picture, pixels: np.ndarray, message: bytes, stego: str | os.PathLike, *,
-                  overwrite: bool = False) -> Comparison:
+def write_checked(
+    shared: secret.Secret,
+    picture: images.Picture,
+    pixels: np.ndarray,
+    message: bytes,
+    stego: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+) -> Comparison:
     """Writes a stego and reads the message back from the written file.
 
     Args:
@@ -351,7 +447,9 @@ def write_checked(shared: secret.Secret, picture: images.Picture, pixels: np.nda
         right = False
     if not right:
         pathlib.Path(stego).unlink(missing_ok=True)
-        raise InputError(f"{stego}: did not give the message back and was removed; check the disk and try again")
+        raise InputError(
+            f"{stego}: did not give the message back and was removed; check the disk and try again"
+        )
     return compare(picture, images.Picture(written))
 
 
@@ -414,11 +512,19 @@ def notes(picture: images.Picture) -> list[str]:
     """
     said = []
     if picture.mode in ("P", "PA"):
-        said.append("the palette is resolved to its colours, and the stego is a grey or full-colour picture")
+        said.append(
+            "the palette is resolved to its colours, and the stego is a grey or full-colour picture"
+        )
     if picture.mode == "1":
-        said.append("a black-and-white picture is written with grey levels, where changes are easy to see; take a photograph")
+        said.append(
+            "a black-and-white picture is written with grey levels, where changes are easy to "
+            "see; take a photograph"
+        )
     if picture.format == "JPEG":
-        said.append("this was a JPEG file: traces of its compression make changes easier to detect; better take an original")
+        said.append(
+            "this was a JPEG file: traces of its compression make changes easier to detect; "
+            "better take an original"
+        )
     return said
 
 
@@ -435,13 +541,21 @@ def compare(cover: images.Picture, stego: images.Picture) -> Comparison:
       InputError: the pictures differ in size or channels.
     """
     difference = _difference(cover, stego)
-    psnr = metrics.psnr(*(jnp.asarray(pixels[None], jnp.float32) for pixels in (cover.pixels, stego.pixels)))
-    return Comparison(difference.size, int((difference > 0).sum()), int((difference < 0).sum()), int(np.abs(difference).max()),
-                      float(psnr[0]))
+    psnr = metrics.psnr(
+        *(jnp.asarray(pixels[None], jnp.float32) for pixels in (cover.pixels, stego.pixels))
+    )
+    return Comparison(
+        difference.size,
+        int((difference > 0).sum()),
+        int((difference < 0).sum()),
+        int(np.abs(difference).max()),
+        float(psnr[0]),
+    )
 
 
 def picture_of_changes(cover: images.Picture, stego: images.Picture) -> np.ndarray:
-    """The cover, grey and dimmed, with its changes over it: red where samples went up, blue where down, white where both.
+    """The cover, grey and dimmed, with its changes over it: red where samples went up, blue where
+    down, white where both.
 
     Args:
       cover, stego: pictures of one size.
@@ -456,16 +570,28 @@ def picture_of_changes(cover: images.Picture, stego: images.Picture) -> np.ndarr
     raised, lowered = (difference > 0).any(axis=-1), (difference < 0).any(axis=-1)
     grey = np.asarray(images.grey(jnp.asarray(cover.pixels, jnp.float32)))[..., 0]
     shown = np.repeat((64 + grey / 4).astype(np.uint8)[..., None], 3, axis=-1)
-    shown[raised], shown[lowered], shown[raised & lowered] = (255, 48, 32), (48, 96, 255), (255, 255, 255)
+    shown[raised], shown[lowered], shown[raised & lowered] = (
+        (255, 48, 32),
+        (48, 96, 255),
+        (255, 255, 255),
+    )
     return shown
 
 
-def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: Sequence[tuple[str, bytes]],
-              folder: pathlib.Path, *, choices: Choices = Choices(), overwrite: bool = False) -> Iterable[dict]:
-    """Hides messages in many picture files, one in each; cover i carries message i, and messages start over at the end.
+def hide_many(
+    shared: secret.Secret,
+    covers: Sequence[pathlib.Path],
+    messages: Sequence[tuple[str, bytes]],
+    folder: pathlib.Path,
+    *,
+    choices: Choices = Choices(),
+    overwrite: bool = False,
+) -> Iterable[dict]:
+    """Hides messages in many picture files, one in each; cover i carries message i, and messages
+    start over at the end.
 
-    At the end `manifest.json` in the folder lists what was done. A cover that fails is listed with its error, and the next one
-    follows.
+    At the end `manifest.json` in the folder lists what was done. A cover that fails is listed with
+    its error, and the next one follows.
 
     Args:
       shared: password or key.
@@ -482,7 +608,10 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
       InputError: there are fewer covers than messages, or the manifest cannot be written.
     """
     if not covers or not messages or len(covers) < len(messages):
-        raise InputError(f"{len(messages)} messages need at least as many covers, one each; there are {len(covers)}")
+        raise InputError(
+            f"{len(messages)} messages need at least as many covers, one each; there are "
+            f"{len(covers)}"
+        )
     manifest = folder / MANIFEST_NAME
     check_output(manifest, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
@@ -502,16 +631,27 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
             except (InputError, OSError) as error:
                 waiting.append((entry | {"error": str(error)}, cover, None, message, stego))
         ready = [item for item in waiting if item[2] is not None]
-        pixels = iter(hide_batch(shared, [item[2] for item in ready], [item[3] for item in ready], choices=choices))
+        pixels = iter(
+            hide_batch(
+                shared, [item[2] for item in ready], [item[3] for item in ready], choices=choices
+            )
+        )
         for entry, cover, picture, message, stego in waiting:
             if picture is not None:
                 found = next(pixels)
                 try:
                     if isinstance(found, InputError):
                         raise InputError(f"{cover}: {found}")
-                    done = write_checked(shared, picture, found, message, stego, overwrite=overwrite)
-                    entry |= {"stego": stego.name, "elements": done.elements, "changes": done.changes,
-                              "change_rate": done.changes / done.elements, "psnr": done.psnr}
+                    done = write_checked(
+                        shared, picture, found, message, stego, overwrite=overwrite
+                    )
+                    entry |= {
+                        "stego": stego.name,
+                        "elements": done.elements,
+                        "changes": done.changes,
+                        "change_rate": done.changes / done.elements,
+                        "psnr": done.psnr,
+                    }
                 except (InputError, OSError) as error:
                     entry["error"] = str(error)
             entries.append(entry)
@@ -519,12 +659,18 @@ def hide_many(shared: secret.Secret, covers: Sequence[pathlib.Path], messages: S
     said = choices._asdict()
     learned = said.pop("learned")
     if learned is not None:
-        said = {"run": learned.name, "code": said["code"], "constraint_height": said["constraint_height"]}
+        said = {
+            "run": learned.name,
+            "code": said["code"],
+            "constraint_height": said["constraint_height"],
+        }
     text = json.dumps({"choices": said, "pictures": entries}, indent=2) + "\n"
     write_message(manifest, text.encode(), overwrite=overwrite)
 
 
-def _chunks(covers: Sequence[pathlib.Path]) -> Iterable[list[tuple[int, pathlib.Path, images.Picture | InputError]]]:
+def _chunks(
+    covers: Sequence[pathlib.Path],
+) -> Iterable[list[tuple[int, pathlib.Path, images.Picture | InputError]]]:
     """The covers with their numbers, read as many at a time as are embedded into together."""
     chunk, samples = [], 0
     for number, cover in enumerate(covers):
@@ -554,24 +700,33 @@ def _code(choices: Choices) -> ternary.Code:
 
 
 def _scheme(choices: Choices) -> tuple[embed.CostFunction, embed.Recipe, int, int]:
-    """Costs, recipe, and what the header says of the recipe: the partition's number and the field `segments`."""
+    """Costs, recipe, and what the header says of the recipe: the partition's number and the field
+    `segments`.
+    """
     if choices.learned is None:
         return COSTS[choices.cost], embed.RECIPES[choices.scheme], SCHEMES.index(choices.scheme), 1
     _, cost, recipe = choices.learned
     if not recipe.shares:
         return cost, recipe, SCHEMES.index("plain"), 1
-    return cost, recipe, _MASKS, sum(share * _NIBBLE ** place for place, share in enumerate(recipe.shares))
+    return (
+        cost,
+        recipe,
+        _MASKS,
+        sum(share * _NIBBLE**place for place, share in enumerate(recipe.shares)),
+    )
 
 
 def _weights(field: int) -> tuple[int, ...]:
     """The weights of masks that the header's field holds; empty where it cannot be such."""
-    nibbles = [field // _NIBBLE ** place % _NIBBLE for place in range(embed.MOST_MASKS)]
+    nibbles = [field // _NIBBLE**place % _NIBBLE for place in range(embed.MOST_MASKS)]
     count = nibbles.index(0) if 0 in nibbles else len(nibbles)
     return tuple(nibbles[:count]) if count > 1 and not any(nibbles[count:]) else ()
 
 
 def _or_stumble(code: ternary.Code) -> ternary.Code:
-    """The code, giving up at once where it finds no solution, without a search for what would fit."""
+    """The code, giving up at once where it finds no solution, without a search for what would
+    fit.
+    """
 
     def put(*arguments):
         try:
@@ -583,7 +738,9 @@ def _or_stumble(code: ternary.Code) -> ternary.Code:
 
 
 def _planes(picture: images.Picture) -> tuple[np.ndarray, np.ndarray | None]:
-    """The samples as float32 planes `[C, H, W]`, and which must not change because nobody sees them."""
+    """The samples as float32 planes `[C, H, W]`, and which must not change because nobody sees
+    them.
+    """
     planes = np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0)).astype(np.float32)
     if picture.alpha is None or picture.alpha.all():
         return planes, None
@@ -606,7 +763,9 @@ def _places(keys: secret.Keys, count: int) -> _Places:
     return _Places(public, order[:header], order[header:])
 
 
-def _room(places: _Places, planes: np.ndarray, wet: np.ndarray | None, choices: Choices, share: float) -> int:
+def _room(
+    places: _Places, planes: np.ndarray, wet: np.ndarray | None, choices: Choices, share: float
+) -> int:
     """Bytes of message that take a share of what any code could hide, negative where none do."""
     cost, recipe, _, _ = _scheme(choices)
     bits = embed.capacity(places.body, planes, cost=cost, recipe=recipe, wet=wet)
@@ -617,31 +776,58 @@ class _Stumbled(Exception):
     """No solution was found with this order of the elements."""
 
 
-def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, packed: Sequence[bytes], choices: Choices,
-             salts: Sequence[bytes]) -> np.ndarray:
-    """The stego planes `[B, C, H, W]` of covers of one shape and messages of one packed length, each with its salt."""
+def _attempt(
+    shared: secret.Secret,
+    covers: np.ndarray,
+    wet: np.ndarray | None,
+    packed: Sequence[bytes],
+    choices: Choices,
+    salts: Sequence[bytes],
+) -> np.ndarray:
+    """The stego planes `[B, C, H, W]` of covers of one shape and messages of one packed length,
+    each with its salt.
+    """
     (cost, recipe, number, segments), length = _scheme(choices), len(packed[0]) - 1
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         keys = list(pool.map(lambda salt: secret.derive(shared, salt), salts))
     places = [_places(own, covers[0].size) for own in keys]
-    room = min(_room(where, planes, None if wet is None else wet[row], choices, _TRIED_SHARE)
-               for row, (where, planes) in enumerate(zip(places, covers, strict=True)))
+    room = min(
+        _room(where, planes, None if wet is None else wet[row], choices, _TRIED_SHARE)
+        for row, (where, planes) in enumerate(zip(places, covers, strict=True))
+    )
     if room < 0:
-        raise InputError("the cover cannot carry a message with these costs: too flat, saturated or transparent; take another")
+        raise InputError(
+            "the cover cannot carry a message with these costs: too flat, saturated or "
+            "transparent; take another"
+        )
     if length > room:
-        raise InputError(f"the message takes {length} bytes (after compression), and the cover carries at most {room} "
-                         "with these costs; shorten it or take a larger cover")
+        raise InputError(
+            f"the message takes {length} bytes (after compression), and the cover carries at most "
+            f"{room} "
+            "with these costs; shorten it or take a larger cover"
+        )
     layout = _STRIDED | number << 4 | (choices.constraint_height if choices.code == "stc" else 0)
-    bodies = [secret.seal(own, message, layout=layout, segments=segments) for own, message in zip(keys, packed, strict=True)]
+    bodies = [
+        secret.seal(own, message, layout=layout, segments=segments)
+        for own, message in zip(keys, packed, strict=True)
+    ]
     try:
         modifications, lengths = embed.embed_many(
-            np.stack([where.body for where in places]), covers, np.stack([secret.to_bits(body) for body in bodies]), cost=cost,
-            recipe=recipe, code=_or_stumble(_code(choices)), wet=wet)
+            np.stack([where.body for where in places]),
+            covers,
+            np.stack([secret.to_bits(body) for body in bodies]),
+            cost=cost,
+            recipe=recipe,
+            code=_or_stumble(_code(choices)),
+            wet=wet,
+        )
         costs = embed.costs_after(covers, modifications, cost=cost, recipe=recipe, wet=wet)
         stegos = (covers + modifications).reshape(len(covers), -1)
         for row, (own, where) in enumerate(zip(keys, places, strict=True)):
             upper = [pair[0] for pair in lengths[row]] + [0] * (secret.PHASES - len(lengths[row]))
-            header = secret.write_header(own, secret.Header(layout, segments, len(bodies[row]), tuple(upper)))
+            header = secret.write_header(
+                own, secret.Header(layout, segments, len(bodies[row]), tuple(upper))
+            )
             there = Costs(costs.plus[row], costs.minus[row])
             for part, data in ((where.salt, salts[row]), (where.header, header)):
                 stegos[row, part] += _put(part, covers[row], there, secret.to_bits(data), own.signs)
@@ -650,8 +836,12 @@ def _attempt(shared: secret.Secret, covers: np.ndarray, wet: np.ndarray | None, 
     return stegos.reshape(covers.shape)
 
 
-def _put(part: np.ndarray, planes: np.ndarray, costs: Costs, bits: np.ndarray, signs: bytes) -> np.ndarray:
-    """Modifications of some elements that put bits in the syndrome of their lowest bits; ties in cost go by `signs`."""
+def _put(
+    part: np.ndarray, planes: np.ndarray, costs: Costs, bits: np.ndarray, signs: bytes
+) -> np.ndarray:
+    """Modifications of some elements that put bits in the syndrome of their lowest bits; ties in
+    cost go by `signs`.
+    """
     plus, minus = (rho.ravel()[part] for rho in costs)
     lowest = planes.ravel()[part].astype(np.uint8) & 1
     changed = stc.embed(lowest, np.minimum(plus, minus), bits) != lowest
@@ -674,6 +864,11 @@ def _get(part: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:
 
 def _difference(cover: images.Picture, stego: images.Picture) -> np.ndarray:
     if cover.pixels.shape != stego.pixels.shape:
-        sizes = ["{1}x{0} with {2} channels".format(*picture.pixels.shape) for picture in (cover, stego)]
-        raise InputError(f"the pictures differ in size or channels ({sizes[0]}, {sizes[1]}); compare a stego with its cover")
+        sizes = [
+            "{1}x{0} with {2} channels".format(*picture.pixels.shape) for picture in (cover, stego)
+        ]
+        raise InputError(
+            f"the pictures differ in size or channels ({sizes[0]}, {sizes[1]}); compare a stego "
+            "with its cover"
+        )
     return stego.pixels.astype(np.int16) - cover.pixels

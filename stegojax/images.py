@@ -1,9 +1,11 @@
-"""Picture files and the elementary operations on pixels: lossless reading and writing, colour, resizing, JPEG.
+"""Picture files and the elementary operations on pixels: lossless reading and writing, colour,
+resizing, JPEG.
 
-A stego file must hold exactly the pixels that were computed, so writing is lossless or refused, and a file is either complete
-or absent. Pixels in files are uint8 `[H, W, C]` with C = 1 (grey) or 3 (red, green, blue); an alpha channel is kept apart and
-never modified. Arithmetic is on float32 arrays in pixel units 0..255, `[..., H, W, C]`; colour is full-range BT.601 (the
-convention of JPEG files), and resizing follows MATLAB's `imresize`, which is how the literature makes its data sets.
+A stego file must hold exactly the pixels that were computed, so writing is lossless or refused, and
+a file is either complete or absent. Pixels in files are uint8 `[H, W, C]` with C = 1 (grey) or 3
+(red, green, blue); an alpha channel is kept apart and never modified. Arithmetic is on float32
+arrays in pixel units 0..255, `[..., H, W, C]`; colour is full-range BT.601 (the convention of JPEG
+files), and resizing follows MATLAB's `imresize`, which is how the literature makes its data sets.
 """
 
 from __future__ import annotations
@@ -30,7 +32,15 @@ Array = jax.Array
 LUMA = (0.299, 0.587, 0.114)
 """BT.601 weights of red, green and blue in the luma Y."""
 
-LOSSLESS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".pgm": "PPM", ".ppm": "PPM", ".pnm": "PPM"}
+LOSSLESS = {
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".pgm": "PPM",
+    ".ppm": "PPM",
+    ".pnm": "PPM",
+}
 """File name endings that pixels may be written to, and Pillow's names of the formats."""
 
 READABLE = (*LOSSLESS, ".jpg", ".jpeg")
@@ -43,7 +53,8 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 class Metadata(NamedTuple):
-    """What a file says about its pixels, kept so that a stego file can say the same as its cover file.
+    """What a file says about its pixels, kept so that a stego file can say the same as its cover
+    file.
 
     icc_profile:  the embedded colour profile, or None.
     gamma:        the exponent of PNG's gAMA chunk, or None.
@@ -51,7 +62,8 @@ class Metadata(NamedTuple):
     chromaticity: the eight numbers of PNG's cHRM chunk, or None.
     dpi:          horizontal and vertical resolution, or None.
     text:         keyword -> text of PNG's text chunks.
-    exif:         the EXIF block without its orientation (the pixels were turned accordingly), or None.
+    exif:         the EXIF block without its orientation (the pixels were turned accordingly), or
+                  None.
     """
 
     icc_profile: bytes | None = None
@@ -88,11 +100,12 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
       name: what error messages call the picture; by default the path.
 
     Returns:
-      The `Picture`: palettes are resolved to their colours, black-and-white becomes 0 and 255, alpha is kept apart.
+      The `Picture`: palettes are resolved to their colours, black-and-white becomes 0 and 255,
+        alpha is kept apart.
 
     Raises:
-      InputError: the file is missing, broken, of more than 8 bits a channel, animated, or in a colour space other than grey,
-        RGB or a palette of these.
+      InputError: the file is missing, broken, of more than 8 bits a channel, animated, or in a
+        colour space other than grey, RGB or a palette of these.
     """
     name = name or ("picture" if isinstance(source, bytes) else os.fspath(source))
     with _opened(source, name) as image:
@@ -100,7 +113,14 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
         file_format, mode = image.format or "", image.mode
         try:
             image.load()
-        except (OSError, ValueError, SyntaxError, struct.error, EOFError, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            struct.error,
+            EOFError,
+            Image.DecompressionBombError,
+        ) as error:
             raise InputError(f"{name}: broken picture file ({error}); replace the file") from error
         pixels, alpha = _channels(ImageOps.exif_transpose(image))
         metadata = _metadata(image)
@@ -114,7 +134,8 @@ def size_of(path: str | os.PathLike) -> tuple[int, int]:
       path: the file.
 
     Returns:
-      `(height, width)`, after turning by the EXIF orientation (of a PNG, where that stands before the pixels).
+      `(height, width)`, after turning by the EXIF orientation (of a PNG, where that stands before
+      the pixels).
 
     Raises:
       InputError: as `read`, as far as the header shows it.
@@ -124,41 +145,64 @@ def size_of(path: str | os.PathLike) -> tuple[int, int]:
         _check_kind(image, name)
         width, height = image.size
         turned = False
-        if image.format != "PNG" or "exif" in image.info:  # a PNG without it here would be decoded in search of it
+        if (
+            image.format != "PNG" or "exif" in image.info
+        ):  # a PNG without it here would be decoded in search of it
             try:
                 turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
             except (OSError, ValueError, SyntaxError, struct.error) as error:
-                raise InputError(f"{name}: broken picture file ({error}); replace the file") from error
+                raise InputError(
+                    f"{name}: broken picture file ({error}); replace the file"
+                ) from error
     return (width, height) if turned else (height, width)
 
 
-def write(path: str | os.PathLike, pixels: np.ndarray, *, like: Picture | None = None, overwrite: bool = False) -> None:
-    """Writes pixels to a lossless file (PNG, PGM/PPM, TIFF or BMP, by the name's ending), whole or not at all.
+def write(
+    path: str | os.PathLike,
+    pixels: np.ndarray,
+    *,
+    like: Picture | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes pixels to a lossless file (PNG, PGM/PPM, TIFF or BMP, by the name's ending), whole or
+    not at all.
 
-    The file appears under its name only when it is complete and on the disk; whatever fails, nothing is left behind.
+    The file appears under its name only when it is complete and on the disk; whatever fails,
+    nothing is left behind.
 
     Args:
       path: where to.
       pixels: uint8 `[H, W, C]`, C = 1 or 3.
-      like: the picture whose alpha, colour profile, gamma, resolution, text and EXIF the file shall carry, as far as its
-        format can; a colour profile only where the number of channels is the same.
+      like: the picture whose alpha, colour profile, gamma, resolution, text and EXIF the file shall
+        carry, as far as its format can; a colour profile only where the number of channels is the
+        same.
       overwrite: whether an existing file may be replaced.
 
     Raises:
-      InputError: the format is lossy or unknown, the file exists, the format cannot hold what is to be written, or the disk
-        refuses.
+      InputError: the format is lossy or unknown, the file exists, the format cannot hold what is to
+        be written, or the disk refuses.
       ValueError: the array is not a picture, or `like.alpha` has another size.
     """
     pixels = np.asarray(pixels)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
-        raise ValueError(f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}")
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim != 3
+        or pixels.shape[2] not in (1, 3)
+        or 0 in pixels.shape
+    ):
+        raise ValueError(
+            f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}"
+        )
     alpha = None if like is None else like.alpha
     if alpha is not None and alpha.shape != pixels.shape[:2]:
         raise ValueError(f"alpha is {list(alpha.shape)} but pixels are {list(pixels.shape)}")
     path = pathlib.Path(path)
     file_format = lossless_format(path)
     if file_format in ("PPM", "BMP") and alpha is not None:
-        raise InputError(f"{path}: {path.suffix} files cannot hold the transparency of the picture; write a .png file")
+        raise InputError(
+            f"{path}: {path.suffix} files cannot hold the transparency of the picture; write a "
+            ".png file"
+        )
     if path.suffix.lower() == ".pgm" and pixels.shape[2] == 3:
         raise InputError(f"{path}: .pgm files hold grey pictures only; write a .ppm or .png file")
     if path.suffix.lower() == ".ppm" and pixels.shape[2] == 1:
@@ -166,7 +210,9 @@ def write(path: str | os.PathLike, pixels: np.ndarray, *, like: Picture | None =
     planes = pixels if alpha is None else np.concatenate([pixels, alpha[..., None]], axis=2)
     image = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
     options = _save_options(file_format, like, channels=pixels.shape[2])
-    files.write(path, lambda file: image.save(file, format=file_format, **options), overwrite=overwrite)
+    files.write(
+        path, lambda file: image.save(file, format=file_format, **options), overwrite=overwrite
+    )
 
 
 def lossless_format(path: str | os.PathLike) -> str:
@@ -184,13 +230,31 @@ def lossless_format(path: str | os.PathLike) -> str:
     ending = pathlib.Path(path).suffix.lower()
     if ending in LOSSLESS:
         return LOSSLESS[ending]
-    if ending in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".jp2", ".jxl", ".heic", ".heif", ".avif"):
-        raise InputError(f"{path}: {ending} files are lossy and would destroy the hidden message; write a .png file")
-    raise InputError(f"{path}: cannot write {ending or 'a file without an ending'}; use one of {', '.join(LOSSLESS)}")
+    if ending in (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".jp2",
+        ".jxl",
+        ".heic",
+        ".heif",
+        ".avif",
+    ):
+        raise InputError(
+            f"{path}: {ending} files are lossy and would destroy the hidden message; write a .png "
+            "file"
+        )
+    raise InputError(
+        f"{path}: cannot write {ending or 'a file without an ending'}; use one of "
+        f"{', '.join(LOSSLESS)}"
+    )
 
 
 def jpeg_recompress(pixels: np.ndarray, quality: int) -> np.ndarray:
-    """What is left of a picture after saving it as JPEG and opening it again (baseline, chroma 4:2:0 for colour).
+    """What is left of a picture after saving it as JPEG and opening it again (baseline, chroma
+    4:2:0 for colour).
 
     Args:
       pixels: uint8 `[H, W, C]`, C = 1 or 3.
@@ -204,10 +268,15 @@ def jpeg_recompress(pixels: np.ndarray, quality: int) -> np.ndarray:
     """
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-        raise ValueError(f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}")
+        raise ValueError(
+            f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}"
+        )
     if not 1 <= quality <= 100:
         raise ValueError(f"JPEG quality must be 1..100, got {quality}")
-    buffer, image = io.BytesIO(), Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    buffer, image = (
+        io.BytesIO(),
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels),
+    )
     image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
     with Image.open(buffer) as image:
         return _channels(image)[0]
@@ -264,7 +333,8 @@ def grey(image: Array) -> Array:
 
 
 def round_to_pixels(image: Array) -> Array:
-    """Rounds to whole numbers (ties to even) and clips to 0..255: the values that an 8-bit file can hold.
+    """Rounds to whole numbers (ties to even) and clips to 0..255: the values that an 8-bit file can
+    hold.
 
     Args:
       image: float32, any shape, pixel units.
@@ -279,9 +349,10 @@ def round_to_pixels(image: Array) -> Array:
 def resize_weights(old: int, new: int) -> np.ndarray:
     """The matrix that resizes one dimension as MATLAB's `imresize(..., 'bicubic')` does.
 
-    Row i holds the weights of the old samples in the new sample i: Keys' cubic kernel with a = -1/2 around the position
-    (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing), normalised to sum 1, with samples beyond the
-    border mirrored (the border sample is repeated).
+    Row i holds the weights of the old samples in the new sample i: Keys' cubic kernel with a = -1/2
+      around the position
+    (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing), normalised to sum
+    1, with samples beyond the border mirrored (the border sample is repeated).
 
     Args:
       old, new: number of samples before and after.
@@ -310,9 +381,11 @@ def resize_weights(old: int, new: int) -> np.ndarray:
 
 
 def imresize(image: Array, size: tuple[int, int]) -> Array:
-    """Bicubic resizing with antialiasing and mirrored borders, as MATLAB's `imresize` on floating-point pictures.
+    """Bicubic resizing with antialiasing and mirrored borders, as MATLAB's `imresize` on
+    floating-point pictures.
 
-    Neither rounded nor clipped: the kernel overshoots at edges. (MATLAB's result on uint8 is `data.preprocess.resize`.)
+    Neither rounded nor clipped: the kernel overshoots at edges. (MATLAB's result on uint8 is
+      `data.preprocess.resize`.)
 
     Args:
       image: float32 `[..., H, W, C]` with C = 1 or 3, or a plane `[H, W]`.
@@ -330,7 +403,9 @@ def imresize(image: Array, size: tuple[int, int]) -> Array:
     stack = image[..., None] if plane else image
     rows = jnp.asarray(resize_weights(stack.shape[-3], int(size[0])), jnp.float32)
     columns = jnp.asarray(resize_weights(stack.shape[-2], int(size[1])), jnp.float32)
-    resized = jnp.einsum("ih,...hwc,jw->...ijc", rows, stack, columns, precision=jax.lax.Precision.HIGHEST)
+    resized = jnp.einsum(
+        "ih,...hwc,jw->...ijc", rows, stack, columns, precision=jax.lax.Precision.HIGHEST
+    )
     return resized[..., 0] if plane else resized
 
 
@@ -356,24 +431,37 @@ def _opened(source: str | os.PathLike | bytes, name: str):
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file; check the path") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name}: not a picture file that can be read; use PNG, TIFF, BMP, PGM/PPM or JPEG") from error
+        raise InputError(
+            f"{name}: not a picture file that can be read; use PNG, TIFF, BMP, PGM/PPM or JPEG"
+        ) from error
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
-        raise InputError(f"{name}: cannot be read as a picture ({getattr(error, 'strerror', None) or error})") from error
+        raise InputError(
+            f"{name}: cannot be read as a picture ({getattr(error, 'strerror', None) or error})"
+        ) from error
     with image:
         yield image
 
 
 def _check_kind(image: Image.Image, name: str) -> None:
     if getattr(image, "n_frames", 1) > 1:
-        raise InputError(f"{name}: holds {image.n_frames} pictures (animated or several pages); give a file with one picture")
+        raise InputError(
+            f"{name}: holds {image.n_frames} pictures (animated or several pages); give a file "
+            "with one picture"
+        )
     if _deep(image):
-        raise InputError(f"{name}: has more than 8 bits a channel; convert it to 8 bits a channel first")
+        raise InputError(
+            f"{name}: has more than 8 bits a channel; convert it to 8 bits a channel first"
+        )
     if image.mode not in _MODES:
-        raise InputError(f"{name}: colour space {image.mode} is not supported; convert it to grey or RGB first")
+        raise InputError(
+            f"{name}: colour space {image.mode} is not supported; convert it to grey or RGB first"
+        )
 
 
 def _deep(image: Image.Image) -> bool:
-    """Whether a channel of the file has more than 8 bits: Pillow opens 16-bit colour PNG, PPM and TIFF as 8-bit modes."""
+    """Whether a channel of the file has more than 8 bits: Pillow opens 16-bit colour PNG, PPM and
+    TIFF as 8-bit modes.
+    """
     if image.mode.startswith("I") or image.mode == "F":
         return True
     if image.format == "TIFF":
@@ -393,14 +481,22 @@ def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         image = image.convert("RGBA" if transparent else "RGB")
     values = np.array(image)
     values = values[..., None] if values.ndim == 2 else values
-    return (np.ascontiguousarray(values[..., :-1]), values[..., -1].copy()) if transparent else (values, None)
+    return (
+        (np.ascontiguousarray(values[..., :-1]), values[..., -1].copy())
+        if transparent
+        else (values, None)
+    )
 
 
 def _metadata(image: Image.Image) -> Metadata:
     info = image.info
     exif = image.getexif()
     turned = exif.pop(_ORIENTATION, 1) != 1
-    text = {key: str(value) for key, value in getattr(image, "text", {}).items()} if image.format == "PNG" else {}
+    text = (
+        {key: str(value) for key, value in getattr(image, "text", {}).items()}
+        if image.format == "PNG"
+        else {}
+    )
     if turned:
         text.pop(_XMP, None)  # it repeats the orientation, which no longer holds
     return Metadata(
@@ -435,7 +531,10 @@ def _save_options(file_format: str, like: Picture | None, *, channels: int) -> d
         if metadata.srgb is not None and "icc_profile" not in options:
             chunks.add(b"sRGB", struct.pack(">B", metadata.srgb))
         if metadata.chromaticity is not None:
-            chunks.add(b"cHRM", struct.pack(">8I", *(round(value * 100000) for value in metadata.chromaticity)))
+            chunks.add(
+                b"cHRM",
+                struct.pack(">8I", *(round(value * 100000) for value in metadata.chromaticity)),
+            )
         for keyword, value in metadata.text:
             (chunks.add_itxt if keyword == _XMP else chunks.add_text)(keyword, value)
         options["pnginfo"] = chunks

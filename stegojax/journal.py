@@ -1,7 +1,9 @@
-"""The record of a run: `metrics.jsonl`, one JSON object a line, and TensorBoard events beside it; and how tables are written.
+"""The record of a run: `metrics.jsonl`, one JSON object a line, and TensorBoard events beside it;
+and how tables are written.
 
-A record is `{"step": int, "stage": str, "kind": "train" | "held_out", name: value, ...}`. A run that goes on from a checkpoint
-drops the records of later steps first, so that the file is the one an uninterrupted run would have written.
+A record is `{"step": int, "stage": str, "kind": "train" | "held_out", name: value, ...}`. A run
+that goes on from a checkpoint drops the records of later steps first, so that the file is the one
+an uninterrupted run would have written.
 """
 
 from __future__ import annotations
@@ -22,16 +24,25 @@ class Journal:
     """Appends records; use it in the writing process alone."""
 
     def __init__(self, workdir: pathlib.Path, *, step: int):
-        """Opens the journal of a run that stands at `step`, dropping what was recorded of later steps."""
+        """Opens the journal of a run that stands at `step`, dropping what was recorded of later
+        steps.
+        """
         self.path = pathlib.Path(workdir) / NAME
         kept = [record for record in read(workdir) if record["step"] <= step]
         files.write_bytes(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
         self._file = open(self.path, "a", encoding="utf-8")
-        self._events = SummaryWriter(str(pathlib.Path(workdir) / "tensorboard"), purge_step=step + 1)
+        self._events = SummaryWriter(
+            str(pathlib.Path(workdir) / "tensorboard"), purge_step=step + 1
+        )
 
     def write(self, step: int, *, stage: str, kind: str, values: dict[str, float]) -> None:
         """Adds one record to the file, on disk when this returns, and to the events."""
-        record = {"step": step, "stage": stage, "kind": kind, **{name: rounded(value) for name, value in values.items()}}
+        record = {
+            "step": step,
+            "stage": stage,
+            "kind": kind,
+            **{name: rounded(value) for name, value in values.items()},
+        }
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         for name, value in values.items():
@@ -55,7 +66,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The records of a run, oldest first; a last line that a killed process left unfinished is passed over."""
+    """The records of a run, oldest first; a last line that a killed process left unfinished is
+    passed over.
+    """
     path = pathlib.Path(workdir) / NAME
     if not path.exists():
         return []

@@ -1,8 +1,8 @@
 """Leaf losses: arrays in, one value per example out, for researchers to compose.
 
-Pictures are `[B, H, W, C]` in pixel units, 0..`max_value`; every loss on pictures is measured on the scale [0, 1], so its size
-does not depend on `max_value`. Results are `[B]`; a method takes their mean. Weight decay belongs to the optimiser. Losses on
-embedding take planes `[B, H, W]`.
+Pictures are `[B, H, W, C]` in pixel units, 0..`max_value`; every loss on pictures is measured on
+the scale [0, 1], so its size does not depend on `max_value`. Results are `[B]`; a method takes
+their mean. Weight decay belongs to the optimiser. Losses on embedding take planes `[B, H, W]`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def ssim_loss(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
 def ms_ssim_loss(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
     """1 - MS-SSIM, over the scales that fit the picture.
 
-    Source: ISGAN, eq. (10), the term in 1 - alpha; `similarity.ms_ssim`, `similarity.ms_ssim_scales`.
+    Source: ISGAN, eq. (10), the term in 1 - alpha; `similarity.ms_ssim`,
+      `similarity.ms_ssim_scales`.
 
     Args:
       x, y: `[B, H, W, C]`, 0..max_value, at least 11x11.
@@ -72,7 +73,9 @@ def ms_ssim_loss(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
     return 1.0 - ms_ssim(x, y, max_value=max_value)
 
 
-def mixed(x: Array, y: Array, *, alpha: float = 0.5, beta: float = 0.3, max_value: float = 255.0) -> Array:
+def mixed(
+    x: Array, y: Array, *, alpha: float = 0.5, beta: float = 0.3, max_value: float = 255.0
+) -> Array:
     """ISGAN's mixed loss: `alpha (1 - SSIM) + (1 - alpha) (1 - MS-SSIM) + beta MSE`.
 
     Source: ISGAN, eq. (10) and (11), with the paper's weights; the MSE is on the scale [0, 1].
@@ -90,20 +93,34 @@ def mixed(x: Array, y: Array, *, alpha: float = 0.5, beta: float = 0.3, max_valu
       ValueError: the shapes differ or are not `[B, H, W, C]`, or the arrays are not float.
       InputError: the pictures are smaller than the 11x11 window.
     """
-    return (alpha * ssim_loss(x, y, max_value=max_value) + (1.0 - alpha) * ms_ssim_loss(x, y, max_value=max_value)
-            + beta * mse(x, y, max_value=max_value))
+    return (
+        alpha * ssim_loss(x, y, max_value=max_value)
+        + (1.0 - alpha) * ms_ssim_loss(x, y, max_value=max_value)
+        + beta * mse(x, y, max_value=max_value)
+    )
 
 
-def hide_and_reveal_error(cover: Array, stego: Array, secret: Array, revealed: Array, *, alpha: float = 1.0, beta: float = 1.0,
-                          max_value: float = 255.0) -> Array:
-    """`alpha |cover - stego|^2 + beta |secret - revealed|^2`, both squared errors as means on the scale [0, 1].
+def hide_and_reveal_error(
+    cover: Array,
+    stego: Array,
+    secret: Array,
+    revealed: Array,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    max_value: float = 255.0,
+) -> Array:
+    """`alpha |cover - stego|^2 + beta |secret - revealed|^2`, both squared errors as means on the
+    scale [0, 1].
 
-    Source: Baluja 2017, eq. (1), quoted as ISGAN's eq. (5), with alpha = 1; Rehman et al. 2017 (Atique), without its weight
+    Source: Baluja 2017, eq. (1), quoted as ISGAN's eq. (5), with alpha = 1; Rehman et al. 2017
+      (Atique), without its weight
     decay.
 
     Args:
       cover, stego: `[B, H, W, C]`, 0..max_value.
-      secret, revealed: `[B, H, W, C]` of one number of channels, which may differ from the cover's, 0..max_value.
+      secret, revealed: `[B, H, W, C]` of one number of channels, which may differ from the cover's,
+        0..max_value.
       alpha: weight of the cover's error.
       beta: weight of the secret's error.
       max_value: the largest value a pixel can have.
@@ -112,15 +129,20 @@ def hide_and_reveal_error(cover: Array, stego: Array, secret: Array, revealed: A
       `[B]`.
 
     Raises:
-      ValueError: the shapes of a pair differ or are not `[B, H, W, C]`, or the arrays are not float.
+      ValueError: the shapes of a pair differ or are not `[B, H, W, C]`, or the arrays are not
+        float.
     """
-    return alpha * mse(cover, stego, max_value=max_value) + beta * mse(secret, revealed, max_value=max_value)
+    return alpha * mse(cover, stego, max_value=max_value) + beta * mse(
+        secret, revealed, max_value=max_value
+    )
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
-    """The cross entropy of a classifier's softmax: a steganalyzer's loss, and with the labels of covers, the embedder's.
+    """The cross entropy of a classifier's softmax: a steganalyzer's loss, and with the labels of
+    covers, the embedder's.
 
-    Source: ISGAN, eq. (4), with two logits; generating against the cover's label is the form that does not saturate
+    Source: ISGAN, eq. (4), with two logits; generating against the cover's label is the form that
+      does not saturate
     (Goodfellow et al. 2014).
 
     Args:
@@ -134,17 +156,22 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
       ValueError: the shapes do not fit or the labels are not integers.
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
-        raise ValueError("softmax_cross_entropy: logits [B, K] and labels [B] are needed, "
-                         f"{logits.shape} and {labels.shape} were given")
+        raise ValueError(
+            "softmax_cross_entropy: logits [B, K] and labels [B] are needed, "
+            f"{logits.shape} and {labels.shape} were given"
+        )
     if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"softmax_cross_entropy: integer labels are needed, {labels.dtype} was given")
+        raise ValueError(
+            f"softmax_cross_entropy: integer labels are needed, {labels.dtype} was given"
+        )
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1)[:, 0]
 
 
 def token_cross_entropy(logits: Array, labels: Array, mask: Array) -> Array:
     """The mean cross entropy of the words of a sentence, what the mask leaves out aside.
 
-    Source: the usual loss of sequence-to-sequence networks (Sutskever et al. 2014, Section 2); Seq2Seq-GAN names none.
+    Source: the usual loss of sequence-to-sequence networks (Sutskever et al. 2014, Section 2);
+      Seq2Seq-GAN names none.
 
     Args:
       logits: `[B, T, V]`.
@@ -158,10 +185,14 @@ def token_cross_entropy(logits: Array, labels: Array, mask: Array) -> Array:
       ValueError: the shapes do not fit or the labels are not integers.
     """
     if logits.ndim != 3 or labels.shape != logits.shape[:2] or mask.shape != labels.shape:
-        raise ValueError("token_cross_entropy: logits [B, T, V], labels and mask [B, T] are needed, "
-                         f"{logits.shape}, {labels.shape} and {mask.shape} were given")
+        raise ValueError(
+            "token_cross_entropy: logits [B, T, V], labels and mask [B, T] are needed, "
+            f"{logits.shape}, {labels.shape} and {mask.shape} were given"
+        )
     if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"token_cross_entropy: integer labels are needed, {labels.dtype} was given")
+        raise ValueError(
+            f"token_cross_entropy: integer labels are needed, {labels.dtype} was given"
+        )
     counted = mask.astype(logits.dtype)
     values = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)[..., 0]
     return jnp.sum(values * counted, axis=1) / jnp.maximum(jnp.sum(counted, axis=1), 1.0)
@@ -171,15 +202,19 @@ LOG_FLOOR = 1e-5
 """Added to a probability before its logarithm is taken."""
 
 
-def rewarded_changes(probabilities: ChangeProbabilities, modifications: Array, reward: Array) -> Array:
-    """Makes the drawn changes likelier that were rewarded, and those less likely that were punished (a policy gradient).
+def rewarded_changes(
+    probabilities: ChangeProbabilities, modifications: Array, reward: Array
+) -> Array:
+    """Makes the drawn changes likelier that were rewarded, and those less likely that were punished
+    (a policy gradient).
 
-    -(1/HW) sum reward (log p+ where +1 was drawn, log p- where -1 was): the asymmetric-cost GAN's adversarial loss, eq. (4), and
-    SPAR-RL's. The reward is taken as a constant.
+    -(1/HW) sum reward (log p+ where +1 was drawn, log p- where -1 was): the asymmetric-cost GAN's
+    adversarial loss, eq. (4), and SPAR-RL's. The reward is taken as a constant.
 
     Args:
       probabilities: of the changes, `[B, H, W]`.
-      modifications: what was drawn, -1, 0 or 1, same shape; elements that could not be drawn are 0 and count for nothing.
+      modifications: what was drawn, -1, 0 or 1, same shape; elements that could not be drawn are 0
+        and count for nothing.
       reward: same shape.
 
     Returns:
@@ -190,14 +225,18 @@ def rewarded_changes(probabilities: ChangeProbabilities, modifications: Array, r
     """
     plus, minus = probabilities
     _check_planes("rewarded_changes", plus, minus, modifications, reward)
-    # The one logarithm that counts, so that an impossible change elsewhere has no part in the gradient.
+    # The one logarithm that counts, so that an impossible change elsewhere has no part in the
+    # gradient.
     chosen = jnp.where(modifications > 0, plus, jnp.where(modifications < 0, minus, 1.0))
     drawn = jnp.abs(modifications)
-    return -jnp.mean(jax.lax.stop_gradient(reward * drawn) * jnp.log(chosen + LOG_FLOOR), axis=(1, 2))
+    return -jnp.mean(
+        jax.lax.stop_gradient(reward * drawn) * jnp.log(chosen + LOG_FLOOR), axis=(1, 2)
+    )
 
 
 def payload_error(probabilities: ChangeProbabilities, bits: float | Array, mask: Array) -> Array:
-    """The squared difference, in bits, between what the elements of a mask carry and what they should.
+    """The squared difference, in bits, between what the elements of a mask carry and what they
+    should.
 
     The asymmetric-cost GAN's entropy loss, eq. (6) and (7), with logarithms to base 2.
 
@@ -215,13 +254,19 @@ def payload_error(probabilities: ChangeProbabilities, bits: float | Array, mask:
     plus, minus = probabilities
     _check_planes("payload_error", plus, minus, mask)
     if jnp.shape(bits) not in ((), plus.shape[:1]):
-        raise ValueError(f"payload_error: bits are one number or one for each of {plus.shape[0]} covers, {jnp.shape(bits)} given")
+        raise ValueError(
+            f"payload_error: bits are one number or one for each of {plus.shape[0]} covers, "
+            f"{jnp.shape(bits)} given"
+        )
     carried = jnp.sum(jnp.where(mask > 0, ternary_entropy(probabilities), 0.0), axis=(1, 2))
     return (carried - bits) ** 2
 
 
-def probability_error(probabilities: ChangeProbabilities, wanted: ChangeProbabilities, mask: Array) -> Array:
-    """The absolute differences of the probabilities of +1, of -1 and of no change, over a mask, divided by all elements.
+def probability_error(
+    probabilities: ChangeProbabilities, wanted: ChangeProbabilities, mask: Array
+) -> Array:
+    """The absolute differences of the probabilities of +1, of -1 and of no change, over a mask,
+    divided by all elements.
 
     The asymmetric-cost GAN's reconstruction loss, eq. (8).
 
@@ -238,20 +283,26 @@ def probability_error(probabilities: ChangeProbabilities, wanted: ChangeProbabil
     """
     _check_planes("probability_error", *probabilities, *wanted, mask)
     plus, minus = (found - aim for found, aim in zip(probabilities, wanted, strict=True))
-    return jnp.mean(jnp.where(mask > 0, jnp.abs(plus) + jnp.abs(minus) + jnp.abs(plus + minus), 0.0), axis=(1, 2))
+    return jnp.mean(
+        jnp.where(mask > 0, jnp.abs(plus) + jnp.abs(minus) + jnp.abs(plus + minus), 0.0),
+        axis=(1, 2),
+    )
 
 
 def _check_planes(caller: str, *planes: Array) -> None:
     shapes = [jnp.shape(plane) for plane in planes]
     if len(set(shapes)) > 1 or len(shapes[0]) != 3:
-        raise ValueError(f"{caller}: planes of one shape [B, H, W] are needed, {', '.join(map(str, shapes))} were given")
+        raise ValueError(
+            f"{caller}: planes of one shape [B, H, W] are needed, {', '.join(map(str, shapes))} "
+            "were given"
+        )
 
 
 def mean_absolute_error(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
     """The mean absolute difference of two pictures on the scale [0, 1].
 
-    Hayes and Danezis 2017, the cover's term of Alice's loss (there on [-1, 1], which doubles it); ABDH's terms of cover and
-    secret.
+    Hayes and Danezis 2017, the cover's term of Alice's loss (there on [-1, 1], which doubles it);
+    ABDH's terms of cover and secret.
 
     Args:
       x, y: `[B, H, W, C]`, 0..max_value.
@@ -268,11 +319,12 @@ def mean_absolute_error(x: Array, y: Array, *, max_value: float = 255.0) -> Arra
 
 
 def bit_cross_entropy(logits: Array, bits: Array) -> Array:
-    """The binary cross entropy of bits and what is thought of them, by logits: finite however sure and wrong.
+    """The binary cross entropy of bits and what is thought of them, by logits: finite however sure
+    and wrong.
 
-    SFTN, eq. (11) and (13), with M' the sigmoid of the logits; SteganoGAN's and CHAT-GAN's message loss. With the scores
-    `[B, 1]` of one-output discriminators and labels of ones or zeros in the bits' place, the adversarial losses of Hayes and
-    Danezis 2017 and of HiDDeN.
+    SFTN, eq. (11) and (13), with M' the sigmoid of the logits; SteganoGAN's and CHAT-GAN's message
+    loss. With the scores `[B, 1]` of one-output discriminators and labels of ones or zeros in the
+    bits' place, the adversarial losses of Hayes and Danezis 2017 and of HiDDeN.
 
     Args:
       logits: `[B, ...]`, positive for 1.
@@ -291,7 +343,8 @@ def bit_cross_entropy(logits: Array, bits: Array) -> Array:
 def squared_bit_error(estimates: Array, bits: Array) -> Array:
     """The mean squared difference of bits and their estimates.
 
-    HiDDeN, eq. (2) with bits 0 and 1; Hayes and Danezis 2017, Bob's loss, with -1/2 and 1/2 for bits.
+    HiDDeN, eq. (2) with bits 0 and 1; Hayes and Danezis 2017, Bob's loss, with -1/2 and 1/2 for
+    bits.
 
     Args:
       estimates: `[B, ...]`.
@@ -308,9 +361,11 @@ def squared_bit_error(estimates: Array, bits: Array) -> Array:
 
 
 def critic_gap(cover_scores: Array, stego_scores: Array) -> Array:
-    """How much higher a critic's scores are for covers than for stegos: a Wasserstein critic's loss.
+    """How much higher a critic's scores are for covers than for stegos: a Wasserstein critic's
+    loss.
 
-    SteganoGAN (Zhang et al. 2019), Section 3.3: the critic minimises it, which makes stegos' scores high, and the coders
+    SteganoGAN (Zhang et al. 2019), Section 3.3: the critic minimises it, which makes stegos' scores
+      high, and the coders
     minimise the stegos' scores. Its absolute value is SFTN's eq. (9).
 
     Args:
@@ -323,16 +378,25 @@ def critic_gap(cover_scores: Array, stego_scores: Array) -> Array:
     Raises:
       ValueError: the scores are not `[B, 1]` of one B.
     """
-    if cover_scores.shape != stego_scores.shape or cover_scores.ndim != 2 or cover_scores.shape[1] != 1:
-        raise ValueError(f"critic_gap: scores [B, 1] are needed, {cover_scores.shape} and {stego_scores.shape} were given")
+    if (
+        cover_scores.shape != stego_scores.shape
+        or cover_scores.ndim != 2
+        or cover_scores.shape[1] != 1
+    ):
+        raise ValueError(
+            f"critic_gap: scores [B, 1] are needed, {cover_scores.shape} and {stego_scores.shape} "
+            "were given"
+        )
     return (cover_scores - stego_scores)[:, 0]
 
 
 def gradient_penalty(gradients: Array) -> Array:
-    """(|g| - 1)^2 of a critic's gradient by its picture: keeps the critic's slope near 1 (Gulrajani et al. 2017, eq. (3)).
+    """(|g| - 1)^2 of a critic's gradient by its picture: keeps the critic's slope near 1 (Gulrajani
+    et al. 2017, eq. (3)).
 
     Args:
-      gradients: `[B, ...]`: of each picture's score by this picture, on the scale on which the slope is to be 1.
+      gradients: `[B, ...]`: of each picture's score by this picture, on the scale on which the
+        slope is to be 1.
 
     Returns:
       `[B]`; with a finite derivative, 0, where the gradient is 0.
@@ -341,7 +405,9 @@ def gradient_penalty(gradients: Array) -> Array:
       ValueError: the gradients have no axis besides the batch.
     """
     if gradients.ndim < 2:
-        raise ValueError(f"gradient_penalty: gradients [B, ...] are needed, {gradients.shape} was given")
+        raise ValueError(
+            f"gradient_penalty: gradients [B, ...] are needed, {gradients.shape} was given"
+        )
     squared = jnp.sum(jnp.square(gradients), axis=tuple(range(1, gradients.ndim)))
     # The root's derivative is infinite at 0: both branches must be finite for the gradient to be.
     norm = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
@@ -349,7 +415,9 @@ def gradient_penalty(gradients: Array) -> Array:
 
 
 INCONSISTENCY_FLOOR = 1e-4
-"""Added to the mean squared difference before it divides: where nothing is hidden yet the loss is large, but finite."""
+"""Added to the mean squared difference before it divides: where nothing is hidden yet the loss is
+large, but finite.
+"""
 
 
 def inconsistency(from_cover: Array, from_stego: Array, *, scale: float = 0.6) -> Array:
@@ -378,6 +446,9 @@ def _mean_per_example(values: Array) -> Array:
 
 def _check_bits(caller: str, x: Array, y: Array) -> None:
     if x.ndim < 2 or x.shape != y.shape:
-        raise ValueError(f"{caller}: two arrays of one shape [B, ...] are needed, {x.shape} and {y.shape} were given")
+        raise ValueError(
+            f"{caller}: two arrays of one shape [B, ...] are needed, {x.shape} and {y.shape} were "
+            "given"
+        )
     if not (jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(y.dtype, jnp.floating)):
         raise ValueError(f"{caller}: float arrays are needed, {x.dtype} and {y.dtype} were given")

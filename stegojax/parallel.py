@@ -1,11 +1,15 @@
 """Devices and hosts: the only file that says `pmap`.
 
-A step runs once per device on its share of the batch, under one named axis, `AXIS`. The state has no device axis: it goes in
-and comes out replicated (`in_axes=None`, `out_axes=None`), so it is the same tree on one device and on many, and donated
-buffers are reused on every device. A batch on its way to the devices is `[D, B / D, ...]` with D the local device count.
+A step runs once per device on its share of the batch, under one named axis, `AXIS`. The state has
+  no device axis: it goes in
+and comes out replicated (`in_axes=None`, `out_axes=None`), so it is the same tree on one device and
+on many, and donated buffers are reused on every device. A batch on its way to the devices is `[D, B
+/ D, ...]` with D the local device count.
 
-What must not depend on the number of devices does not: gradients, metrics and BatchNorm statistics are averaged over `AXIS`,
-and randomness per example is drawn from `example_keys`, which counts examples through the whole batch.
+What must not depend on the number of devices does not: gradients, metrics and BatchNorm statistics
+  are averaged over `AXIS`,
+and randomness per example is drawn from `example_keys`, which counts examples through the whole
+batch.
 """
 
 from __future__ import annotations
@@ -27,11 +31,16 @@ from stegojax.types import Array, Key
 AXIS = "devices"
 
 
-def start(*, coordinator: str = "", process_count: int = 0, process_id: int = -1, pod: bool = False) -> None:
-    """Joins this process to the others of a run on several hosts; with no argument the run has this process alone.
+def start(
+    *, coordinator: str = "", process_count: int = 0, process_id: int = -1, pod: bool = False
+) -> None:
+    """Joins this process to the others of a run on several hosts; with no argument the run has this
+    process alone.
 
-    Call it before anything asks JAX for its devices. Products of float32 arrays are from then on computed in float32: a GPU's or
-    TPU's faster default drops digits, and what a stego adds to a cover is small. JAX_DEFAULT_MATMUL_PRECISION overrides it.
+    Call it before anything asks JAX for its devices. Products of float32 arrays are from then on
+      computed in float32: a GPU's or
+    TPU's faster default drops digits, and what a stego adds to a cover is small.
+    JAX_DEFAULT_MATMUL_PRECISION overrides it.
 
     Args:
       coordinator: `host:port` of process 0, the same on every process.
@@ -48,14 +57,19 @@ def start(*, coordinator: str = "", process_count: int = 0, process_id: int = -1
     if not any(given) and not pod:
         return
     if any(given) and not all(given):
-        raise InputError("a run on several hosts needs --coordinator=HOST:PORT, --process_count and --process_id together")
+        raise InputError(
+            "a run on several hosts needs --coordinator=HOST:PORT, --process_count and "
+            "--process_id together"
+        )
     try:
         if all(given):
             jax.distributed.initialize(coordinator, process_count, process_id)
         else:
             jax.distributed.initialize()
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the processes of this run could not be joined: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"the processes of this run could not be joined: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def is_writer() -> bool:
@@ -72,7 +86,9 @@ def check_batch_size(batch_size: int) -> int:
     devices = jax.device_count()
     if batch_size < 1 or batch_size % devices:
         raise InputError(
-            f"batch_size={batch_size} cannot be divided among {devices} devices; take a multiple of {devices}")
+            f"batch_size={batch_size} cannot be divided among {devices} devices; take a multiple "
+            f"of {devices}"
+        )
     return batch_size // jax.process_count()
 
 
@@ -81,15 +97,21 @@ def _local_mesh() -> Mesh:
 
 
 def shard(batch: Any) -> Any:
-    """Puts this host's share of a batch on its devices: leaves `[B, ...]` become `[D, B / D, ...]`, split over D devices."""
+    """Puts this host's share of a batch on its devices: leaves `[B, ...]` become `[D, B / D, ...]`,
+    split over D devices.
+    """
     count = jax.local_device_count()
     sharding = NamedSharding(_local_mesh(), PartitionSpec(AXIS))
 
     def put(leaf):
         leaf = np.asarray(leaf)
         if leaf.shape[0] % count:
-            raise ValueError(f"a batch of {leaf.shape[0]} cannot be divided among {count} local devices")
-        return jax.device_put(leaf.reshape((count, leaf.shape[0] // count) + leaf.shape[1:]), sharding)
+            raise ValueError(
+                f"a batch of {leaf.shape[0]} cannot be divided among {count} local devices"
+            )
+        return jax.device_put(
+            leaf.reshape((count, leaf.shape[0] // count) + leaf.shape[1:]), sharding
+        )
 
     return jax.tree.map(put, batch)
 
@@ -100,22 +122,31 @@ def replicate(tree: Any) -> Any:
 
 
 def gather(tree: Any) -> Any:
-    """Brings the results of `over_devices` for one batch back to this host: `[D, B / D, ...]` become numpy `[B, ...]`."""
+    """Brings the results of `over_devices` for one batch back to this host: `[D, B / D, ...]`
+    become numpy `[B, ...]`.
+    """
     return jax.tree.map(lambda leaf: np.asarray(leaf).reshape((-1,) + leaf.shape[2:]), tree)
 
 
 def train_step(step: Callable) -> Callable:
-    """Compiles `(state, batch, key) -> (state, metrics)` to run on all devices; the given state's buffers are reused."""
-    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), donate_argnums=(0,))
+    """Compiles `(state, batch, key) -> (state, metrics)` to run on all devices; the given state's
+    buffers are reused.
+    """
+    return jax.pmap(
+        step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), donate_argnums=(0,)
+    )
 
 
 def over_devices(function: Callable) -> Callable:
-    """Compiles `(state, batch, key) -> tree of [B, ...]` to run on all devices, each on its share of the batch."""
+    """Compiles `(state, batch, key) -> tree of [B, ...]` to run on all devices, each on its share
+    of the batch.
+    """
     return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0, None), out_axes=0)
 
 
 def example_keys(key: Key, count: int) -> Key:
-    """Keys `[count]`, one per example of this device's share, that depend on an example's place in the whole batch alone.
+    """Keys `[count]`, one per example of this device's share, that depend on an example's place in
+    the whole batch alone.
 
     Outside of a step on devices the share is the whole batch.
     """
@@ -127,7 +158,9 @@ def example_keys(key: Key, count: int) -> Key:
 
 
 def mean(tree: Any) -> Any:
-    """Averages a tree of gradients, statistics or metrics over all devices. To be called inside a step."""
+    """Averages a tree of gradients, statistics or metrics over all devices. To be called inside a
+    step.
+    """
     return jax.lax.pmean(tree, AXIS)
 
 
@@ -143,9 +176,11 @@ def _all_finite(leaves: list[Array]) -> Array:
 
 
 class StopSignal:
-    """Remembers that this run was asked to stop (SIGTERM, or Ctrl-C), so that the loop can save first.
+    """Remembers that this run was asked to stop (SIGTERM, or Ctrl-C), so that the loop can save
+    first.
 
-    On several hosts all of them stop at the same step, whichever was asked: JAX's preemption service agrees on it.
+    On several hosts all of them stop at the same step, whichever was asked: JAX's preemption
+      service agrees on it.
     A second Ctrl-C stops at once.
     """
 
@@ -153,7 +188,7 @@ class StopSignal:
         self.received = 0
         self._before = {}
 
-    def __enter__(self) -> "StopSignal":
+    def __enter__(self) -> StopSignal:
         caught = [signal.SIGINT] if jax.process_count() > 1 else [signal.SIGINT, signal.SIGTERM]
         for number in caught:
             self._before[number] = signal.signal(number, self._remember)
@@ -169,7 +204,9 @@ class StopSignal:
         self.received = number
 
     def asked(self, step: int) -> bool:
-        """True once the run should stop; every process calls it with the same steps in the same order."""
+        """True once the run should stop; every process calls it with the same steps in the same
+        order.
+        """
         if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
             self.received = self.received or signal.SIGTERM
             return True

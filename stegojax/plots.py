@@ -13,8 +13,19 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 RESIDUAL_GAIN = 10
-PANEL = ("photograph", "cover", "stego", "residual", "changes", "secret", "revealed", "picture", "generated", "other_key",
-         "other_sentence")
+PANEL = (
+    "photograph",
+    "cover",
+    "stego",
+    "residual",
+    "changes",
+    "secret",
+    "revealed",
+    "picture",
+    "generated",
+    "other_key",
+    "other_sentence",
+)
 """The columns of a panel, left to right; those that a method does not have are left out."""
 
 
@@ -28,7 +39,9 @@ def columns(batch: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, n
     """
     found = {**batch, **outputs}
     if "cover" in found and "stego" in found:
-        difference = np.abs(np.asarray(found["stego"], np.float32) - np.asarray(found["cover"], np.float32))
+        difference = np.abs(
+            np.asarray(found["stego"], np.float32) - np.asarray(found["cover"], np.float32)
+        )
         found["residual"] = np.minimum(RESIDUAL_GAIN * difference, 255.0)
     return {name: np.asarray(found[name]) for name in PANEL if name in found}
 
@@ -52,13 +65,19 @@ def panel(batch: Mapping[str, Any], outputs: Mapping[str, Any], *, rows: int = 4
     width = max(pictures.shape[2] for pictures in shown.values())
     zoom = max(1, 160 // height)
     gap, band = 6, 26
-    sheet = np.full((band + rows * (height * zoom + gap), len(shown) * (width * zoom + gap) + gap, 3), 255, np.uint8)
+    sheet = np.full(
+        (band + rows * (height * zoom + gap), len(shown) * (width * zoom + gap) + gap, 3),
+        255,
+        np.uint8,
+    )
     for column, pictures in enumerate(shown.values()):
         for row in range(rows):
             picture = np.clip(np.round(pictures[row].astype(np.float32)), 0, 255).astype(np.uint8)
-            picture = np.broadcast_to(picture, picture.shape[:2] + (3,)).repeat(zoom, 0).repeat(zoom, 1)
+            picture = (
+                np.broadcast_to(picture, picture.shape[:2] + (3,)).repeat(zoom, 0).repeat(zoom, 1)
+            )
             top, left = band + row * (height * zoom + gap), gap + column * (width * zoom + gap)
-            sheet[top:top + picture.shape[0], left:left + picture.shape[1]] = picture
+            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     image = Image.fromarray(sheet)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=14)
@@ -85,6 +104,7 @@ def curves(records: Sequence[Mapping[str, Any]]) -> bytes:
       The content of a PNG file.
     """
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
@@ -92,19 +112,25 @@ def curves(records: Sequence[Mapping[str, Any]]) -> bytes:
     for record in records:
         for name, value in record.items():
             if name not in ("step", "stage", "kind"):
-                series.setdefault(name, {}).setdefault(record["kind"], []).append((record["step"], value))
+                series.setdefault(name, {}).setdefault(record["kind"], []).append(
+                    (record["step"], value)
+                )
     names = sorted(series, key=lambda name: ("held_out" not in series[name], name != "loss", name))
     across = min(4, max(1, len(names)))
     down = max(1, -(-len(names) // across))
-    figure, axes = plt.subplots(down, across, figsize=(4 * across, 2.8 * down), squeeze=False, layout="constrained")
-    for axis in axes.flat[len(names):]:
+    figure, axes = plt.subplots(
+        down, across, figsize=(4 * across, 2.8 * down), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     for axis, name in zip(axes.flat, names):
         for kind, style in (("train", "-"), ("held_out", "o-")):
             points = series[name].get(kind)
             if points:
                 steps, values = zip(*points)
-                axis.plot(steps, values, style, markersize=3, linewidth=1, label=kind.replace("_", "-"))
+                axis.plot(
+                    steps, values, style, markersize=3, linewidth=1, label=kind.replace("_", "-")
+                )
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
@@ -117,10 +143,12 @@ def curves(records: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]]) -> bytes:
-    """Receiver operating characteristics, a plot per detector and payload, a line per scheme: the mean over its splits.
+    """Receiver operating characteristics, a plot per detector and payload, a line per scheme: the
+    mean over its splits.
 
     Args:
-      curves: title -> scheme -> (false alarms, detections) of each split, as `metrics.roc_curve` gives them.
+      curves: title -> scheme -> (false alarms, detections) of each split, as `metrics.roc_curve`
+        gives them.
 
     Returns:
       The content of a PNG file.
@@ -129,7 +157,9 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]
     grid = np.linspace(0, 1, 201)
     for axis, (title, schemes) in zip(axes, curves.items()):
         for name, splits in schemes.items():
-            lines = [np.interp(grid, *_upper_steps(alarms, detections)) for alarms, detections in splits]
+            lines = [
+                np.interp(grid, *_upper_steps(alarms, detections)) for alarms, detections in splits
+            ]
             axis.plot(grid, np.mean(lines, axis=0), linewidth=1.2, label=_short(name))
         axis.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
         axis.set(title=title, xlabel="false alarms", ylabel="detections", xlim=(0, 1), ylim=(0, 1))
@@ -137,11 +167,15 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]
     return _finished(figure)
 
 
-def error_against_payload(series: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]]) -> bytes:
-    """Detection error against payload, a plot per detector, a line per scheme with its standard deviation.
+def error_against_payload(
+    series: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]],
+) -> bytes:
+    """Detection error against payload, a plot per detector, a line per scheme with its standard
+    deviation.
 
     Args:
-      series: detector -> scheme -> (payload in bits per pixel, mean in percent, standard deviation) in order of the payload.
+      series: detector -> scheme -> (payload in bits per pixel, mean in percent, standard deviation)
+        in order of the payload.
 
     Returns:
       The content of a PNG file.
@@ -150,7 +184,16 @@ def error_against_payload(series: Mapping[str, Mapping[str, Sequence[tuple[float
     for axis, (detector, schemes) in zip(axes, series.items()):
         for name, points in schemes.items():
             payloads, means, deviations = zip(*points)
-            axis.errorbar(payloads, means, yerr=deviations, marker="o", markersize=3, capsize=3, linewidth=1.2, label=_short(name))
+            axis.errorbar(
+                payloads,
+                means,
+                yerr=deviations,
+                marker="o",
+                markersize=3,
+                capsize=3,
+                linewidth=1.2,
+                label=_short(name),
+            )
         axis.axhline(50, linestyle=":", color="grey", linewidth=1)
         axis.set(title=detector, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55))
         axis.legend(fontsize=7)
@@ -182,12 +225,15 @@ def _short(name: str) -> str:
 
 def _grid(count: int):
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     across = min(3, count)
     down = -(-count // across)
-    figure, axes = plt.subplots(down, across, figsize=(4.5 * across, 4 * down), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        down, across, figsize=(4.5 * across, 4 * down), squeeze=False, layout="constrained"
+    )
     for axis in axes.flat[count:]:
         axis.set_axis_off()
     for axis in axes.flat[:count]:
@@ -205,6 +251,8 @@ def _finished(figure) -> bytes:
 
 
 def _upper_steps(alarms: np.ndarray, detections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve with the highest detections at each value of the false alarms, so that it can be interpolated."""
+    """The curve with the highest detections at each value of the false alarms, so that it can be
+    interpolated.
+    """
     values, first = np.unique(alarms, return_index=True)
     return values, np.maximum.reduceat(detections, first)

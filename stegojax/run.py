@@ -1,12 +1,14 @@
 """A run: a config and its work directory, and what is made of them (method, lengths, state).
 
-    WORKDIR/config.json      the config, resolved; a later start must bring the same
-    WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per start
-    WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
-    WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names one
-    WORKDIR/best_of_STAGE/   the best state of a stage, where the next one begins from it (`Stage.choice`)
-    WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must bring the same
-    WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
+WORKDIR/config.json      the config, resolved; a later start must bring the same
+WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per start
+WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
+WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names one
+WORKDIR/best_of_STAGE/   the best state of a stage, where the next one begins from it
+                         (`Stage.choice`)
+WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must bring
+  the same
+WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
 """
 
 from __future__ import annotations
@@ -35,11 +37,33 @@ from stegojax.types import Method, Stage, State
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
 BEST_NAME = "best"
-FREE_FIELDS = ("loader", "evaluation.final_batches", "evaluation.transfer_steps", "evaluation.transfer_optimizer",
-               "evaluation.security", "evaluation.covers", "evaluation.sentences", "evaluation.searched", "evaluation.beams",
-               "evaluation.weights", "evaluation.photographs", "evaluation.cross_source")
-"""Sections and fields that change nothing in training and may differ between two starts of one run."""
-PACKAGES = ("stegojax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "Pillow")
+FREE_FIELDS = (
+    "loader",
+    "evaluation.final_batches",
+    "evaluation.transfer_steps",
+    "evaluation.transfer_optimizer",
+    "evaluation.security",
+    "evaluation.covers",
+    "evaluation.sentences",
+    "evaluation.searched",
+    "evaluation.beams",
+    "evaluation.weights",
+    "evaluation.photographs",
+    "evaluation.cross_source",
+)
+"""Sections and fields that change nothing in training and may differ between two starts of one run.
+"""
+PACKAGES = (
+    "stegojax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "numpy",
+    "Pillow",
+)
 
 
 class Lengths(NamedTuple):
@@ -57,8 +81,12 @@ UNKNOWN = Lengths(1, 1)
 """Lengths where nothing is trained and the data need not be at hand."""
 
 
-def changed(config: ml_collections.ConfigDict, fields: Mapping[str, Any]) -> ml_collections.ConfigDict:
-    """A copy of a config with some fields, named as `section.field`, set anew; the given config stays as it is."""
+def changed(
+    config: ml_collections.ConfigDict, fields: Mapping[str, Any]
+) -> ml_collections.ConfigDict:
+    """A copy of a config with some fields, named as `section.field`, set anew; the given config
+    stays as it is.
+    """
     copy = config.copy_and_resolve_references()
     with copy.unlocked():
         for name, value in fields.items():
@@ -76,19 +104,26 @@ def data_section(config: ml_collections.ConfigDict, **changes) -> dict[str, Any]
 
 
 def example(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
-    """A batch of one black example, or empty sentence, with the shapes that the config's data have; no data is read."""
+    """A batch of one black example, or empty sentence, with the shapes that the config's data have;
+    no data is read.
+    """
     data = config.data
     text = str(data.crop)
     height, _, width = text.partition("x")
     size = (1, int(height), int(width or height))
     if data.kind == "sentences":
-        return {"ids": np.zeros((1, data.length), np.int32), "photograph": np.zeros(size + (3,), np.float32)}
+        return {
+            "ids": np.zeros((1, data.length), np.int32),
+            "photograph": np.zeros(size + (3,), np.float32),
+        }
     pairs = data.kind == "pairs"
     batch = {"cover": np.zeros(size + (3 if data.get("colour", pairs) else 1,), np.float32)}
     if data.kind == "cover_stego":
         batch["stego"] = batch["cover"]
     if pairs:
-        batch["secret"] = np.zeros(size + (3 if data.get("secret_colour", False) else 1,), np.float32)
+        batch["secret"] = np.zeros(
+            size + (3 if data.get("secret_colour", False) else 1,), np.float32
+        )
     return batch
 
 
@@ -101,11 +136,15 @@ def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
     try:
         return json.loads(json.dumps(config.to_dict()))
     except TypeError as error:
-        raise InputError(f"the config holds a value that cannot be saved ({error}); use numbers, strings and lists") from error
+        raise InputError(
+            f"the config holds a value that cannot be saved ({error}); use numbers, strings and "
+            "lists"
+        ) from error
 
 
 def lengths(config: ml_collections.ConfigDict) -> Lengths:
-    """Resolves `steps` and `epochs`: a positive `steps` counts, otherwise `epochs` times the training set.
+    """Resolves `steps` and `epochs`: a positive `steps` counts, otherwise `epochs` times the
+    training set.
 
     Raises:
       InputError: neither is positive, or the data cannot be used.
@@ -114,7 +153,10 @@ def lengths(config: ml_collections.ConfigDict) -> Lengths:
     steps_per_epoch = max(1, examples // config.batch_size)
     steps = config.steps if config.steps > 0 else round(config.epochs * steps_per_epoch)
     if steps < 1:
-        raise InputError(f"steps={config.steps} and epochs={config.epochs} leave nothing to train; set one of them above 0")
+        raise InputError(
+            f"steps={config.steps} and epochs={config.epochs} leave nothing to train; set one of "
+            "them above 0"
+        )
     return Lengths(steps_per_epoch, int(steps))
 
 
@@ -139,15 +181,19 @@ def stages(made: Method, sizes: Lengths) -> tuple[Stage, ...]:
     """
     total = sum(stage.steps for stage in made.stages)
     if made.stages and total != sizes.steps and sizes != UNKNOWN:
-        raise InputError(f"the stages last {total} steps together and the run {sizes.steps}; set steps={total}")
+        raise InputError(
+            f"the stages last {total} steps together and the run {sizes.steps}; set steps={total}"
+        )
     return made.stages or (Stage("train", sizes.steps, made.train_step),)
 
 
 def state_like(made: Method, sizes: Lengths, batch: Mapping[str, Any], stage: int) -> State:
-    """Shapes and dtypes of the state in one stage, without computing it; of the batch only shapes and dtypes matter."""
+    """Shapes and dtypes of the state in one stage, without computing it; of the batch only shapes
+    and dtypes matter.
+    """
     key = jax.random.key(0)
     like = jax.eval_shape(made.init, key, batch)
-    for step in stages(made, sizes)[:stage + 1]:
+    for step in stages(made, sizes)[: stage + 1]:
         like = jax.eval_shape(step.begin, like, key)
     return like
 
@@ -162,7 +208,9 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     try:
         return ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise InputError(f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}") from None
+        raise InputError(
+            f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}"
+        ) from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
 
@@ -175,13 +223,20 @@ def use(workdir: str | pathlib.Path) -> str:
     """
     name = read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
     if name not in USES:
-        raise InputError(f"the run in {workdir} ({name or 'the security protocol'}) hides nothing; there are runs of "
-                         f"{', '.join(USES)} for that")
+        raise InputError(
+            f"the run in {workdir} ({name or 'the security protocol'}) hides nothing; there are "
+            "runs of "
+            f"{', '.join(USES)} for that"
+        )
     return USES[name]
 
 
-def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "",
-               free: Sequence[str] = FREE_FIELDS) -> list[str]:
+def difference(
+    saved: Mapping[str, Any],
+    given: Mapping[str, Any],
+    prefix: str = "",
+    free: Sequence[str] = FREE_FIELDS,
+) -> list[str]:
     """Lines naming every field in which two configs differ, the free ones aside."""
     lines = []
     for name in sorted(set(saved) | set(given)):
@@ -195,37 +250,50 @@ def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str =
     return lines
 
 
-def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path, sizes: Lengths | None = None,
-                 free: Sequence[str] = FREE_FIELDS) -> None:
+def open_workdir(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    sizes: Lengths | None = None,
+    free: Sequence[str] = FREE_FIELDS,
+) -> None:
     """Makes a work directory for a config, or checks that the existing one is of the same config.
 
     Args:
       config: what is asked for.
       workdir: the folder.
-      sizes: the lengths that the config resolves to, written down beside the versions; None to check only and write nothing.
+      sizes: the lengths that the config resolves to, written down beside the versions; None to
+        check only and write nothing.
       free: fields and sections in which the existing one may differ.
 
     Raises:
-      InputError: the folder belongs to another config (the message lists the differences), or cannot be written.
+      InputError: the folder belongs to another config (the message lists the differences), or
+        cannot be written.
     """
     workdir = pathlib.Path(workdir)
     given = plain(config)
     if (workdir / CONFIG_NAME).exists():
         lines = difference(plain(read_config(workdir)), given, free=free)
         if lines:
-            raise InputError(f"{workdir} holds a run of another config; name another --workdir or undo the difference:\n"
-                             + "\n".join(lines))
+            raise InputError(
+                f"{workdir} holds a run of another config; name another --workdir or undo the "
+                "difference:\n" + "\n".join(lines)
+            )
     kept = pipeline.files(config.data.to_dict()) if "data" in config else {}
     for name, content in kept.items():
         if (workdir / name).exists() and (workdir / name).read_bytes() != content:
-            raise InputError(f"{workdir / name} is not what the data give now; bring back the data that the run began with, or "
-                             "name another --workdir")
+            raise InputError(
+                f"{workdir / name} is not what the data give now; bring back the data that the "
+                "run began with, or "
+                "name another --workdir"
+            )
     if sizes is None:
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{workdir} cannot be made: {error.strerror}; name another --workdir") from error
+        raise InputError(
+            f"{workdir} cannot be made: {error.strerror}; name another --workdir"
+        ) from error
     for name, content in kept.items():
         files.write_bytes(workdir / name, content)
     files.write_bytes(workdir / CONFIG_NAME, json.dumps(given, indent=2).encode())
@@ -236,9 +304,14 @@ def _add_versions(path: pathlib.Path, sizes: Lengths) -> None:
     entries = []
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         entries = json.loads(path.read_text(encoding="utf-8"))
-    versions = {"python": platform.python_version(), "machine": platform.machine(), "device": jax.devices()[0].device_kind,
-                "devices": jax.device_count(), **sizes._asdict(),
-                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    versions = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+        **sizes._asdict(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
@@ -256,7 +329,9 @@ def only_one(workdir: pathlib.Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(f"another process is training in {workdir}; wait for it or name another --workdir") from None
+            raise InputError(
+                f"another process is training in {workdir}; wait for it or name another --workdir"
+            ) from None
         yield
 
 
@@ -283,7 +358,8 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
       step: of the checkpoint; None for the best, where the run keeps one, or else for the newest.
 
     Raises:
-      InputError: the folder is not a run, has no checkpoint (of that step), or the checkpoint cannot be read.
+      InputError: the folder is not a run, has no checkpoint (of that step), or the checkpoint
+        cannot be read.
     """
     workdir = pathlib.Path(workdir)
     config = read_config(workdir)
@@ -297,7 +373,9 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
     if not steps:
         raise InputError(f"{workdir} has no checkpoint yet; train it first")
     if step is not None and step not in steps:
-        raise InputError(f"{workdir} has no checkpoint of step {step}; there are {', '.join(map(str, steps))}")
+        raise InputError(
+            f"{workdir} has no checkpoint of step {step}; there are {', '.join(map(str, steps))}"
+        )
     step = steps[-1] if step is None else step
     stage = checkpoints.position(step).stage
     state = checkpoints.restore(step, state_like(made, sizes, example(config), stage))
@@ -321,6 +399,9 @@ def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
     section = loaded.config.method.to_dict()
     make = SCHEMES.get(section.pop("name"))
     if make is None:
-        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; there are some in runs "
-                         f"of {', '.join(SCHEMES)}")
+        raise InputError(
+            f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; "
+            "there are some in runs "
+            f"of {', '.join(SCHEMES)}"
+        )
     return make(loaded.state, **{**section, "name": str(workdir)})

@@ -1,27 +1,32 @@
-"""From a password or a key file to what is embedded: keys, the order of the elements, the header and the sealed message.
+"""From a password or a key file to what is embedded: keys, the order of the elements, the header
+and the sealed message.
 
 A stego holds three strings of bits, and without the key each of them looks like random bits:
 
-    salt     128 bits, random for every picture, in elements that anybody can compute (`public_order`)
-    header   224 bits, in the first elements of the keyed order
+    salt     128 bits, random for every picture, in elements that anybody can compute
+    (`public_order`) header   224 bits, in the first elements of the keyed order
     body     the sealed message, in the rest of the keyed order
 
 Format, version 1. Numbers are little-endian; the bits of a byte run from the highest to the lowest.
 
-    root     password: scrypt(password, salt, N = 2^15, r = 8, p = 1), 32 bytes, where the password is UTF-8 in Unicode's
-             form NFC; key file: HMAC-SHA256(key = salt, data = the 32 bytes of the file) (HKDF-Extract)
-    keys     HKDF-Expand(SHA-256, root, info = "stegojax 1 " + name), 32 bytes each, for the names "header", "check", "order",
-             "seal" and "signs"
+    root     password: scrypt(password, salt, N = 2^15, r = 8, p = 1), 32 bytes, where the password
+             is UTF-8 in Unicode's form NFC; key file: HMAC-SHA256(key = salt, data = the 32 bytes
+             of the file) (HKDF-Extract)
+    keys     HKDF-Expand(SHA-256, root, info = "stegojax 1 " + name), 32 bytes each, for the names
+             "header", "check", "order", "seal" and "signs"
     stream   of a key: ChaCha20 (RFC 8439) with the nonce 0, from block 0
-    order    of `count` elements: word i is the i-th 64-bit word of the stream of "order", its lowest b bits replaced by i,
-             b = the bit length of count - 1; the order is that of the sorted words. The public order is that of the stream
-             of the key `PUBLIC_KEY`
-    header   version u8, layout u8, segments u16, body length in bytes u32, upper layer's bits of each of four phases u32,
-             then the first 4 bytes of HMAC-SHA256("check", the 24 bytes so far); all added to the stream of "header"
-    body     ChaCha20-Poly1305("seal", nonce 0, associated data = the first 8 bytes of the header before encryption) of: one
-             byte, 0 or 1, and the message, as it is (0) or compressed by zlib (1)
+    order    of `count` elements: word i is the i-th 64-bit word of the stream of "order", its
+             lowest b bits replaced by i, b = the bit length of count - 1; the order is that of the
+             sorted words. The public order is that of the stream of the key `PUBLIC_KEY`
+    header   version u8, layout u8, segments u16, body length in bytes u32, upper layer's bits of
+             each of four phases u32, then the first 4 bytes of HMAC-SHA256("check", the 24 bytes so
+             far); all added to the stream of "header"
+    body     ChaCha20-Poly1305("seal", nonce 0, associated data = the first 8 bytes of the header
+             before encryption) of: one byte, 0 or 1, and the message, as it is (0) or compressed by
+               zlib (1)
 
-The salt makes every key serve one message alone, which is why the nonces may be 0. What `layout` means is not decided here.
+The salt makes every key serve one message alone, which is why the nonces may be 0. What `layout`
+means is not decided here.
 This file needs neither JAX nor a picture: bytes and uint8 bits in, bytes and bits out.
 """
 
@@ -50,9 +55,13 @@ HEADER_BYTES = 28
 PHASES = 4
 """How many phases a header describes."""
 OVERHEAD_BYTES = 17
-"""By how much a body is longer than its message: the byte that tells of compression, and the tag."""
+"""By how much a body is longer than its message: the byte that tells of compression, and the tag.
+"""
 PUBLIC_KEY = hashlib.sha256(b"stegojax 1 public order").digest()
-NO_MESSAGE = "no message can be read with this key: it is another key, or the picture hides none, or it was changed"
+NO_MESSAGE = (
+    "no message can be read with this key: it is another key, or the picture hides none, "
+    "or it was changed"
+)
 
 _FIELDS = struct.Struct("<BBHI4I")
 _BOUND_BYTES = 8
@@ -72,7 +81,9 @@ class Secret(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The keys of one picture, 32 bytes each: for the header, its check, the order, the seal and the directions of changes."""
+    """The keys of one picture, 32 bytes each: for the header, its check, the order, the seal and
+    the directions of changes.
+    """
 
     header: bytes
     check: bytes
@@ -87,7 +98,8 @@ class Header(NamedTuple):
     layout:   0..255, which elements carry which phase, and the code.
     segments: 1..65535, independent trellises of the code; or what else the layout needs said.
     length:   bytes of the body.
-    upper:    bits in the upper layer of each of the `PHASES` phases; 0 for phases that there are not.
+    upper:    bits in the upper layer of each of the `PHASES` phases; 0 for phases that there are
+              not.
     """
 
     layout: int
@@ -100,7 +112,8 @@ def password(text: str | bytes) -> Secret:
     """A password as a secret.
 
     Args:
-      text: the password; bytes that are UTF-8 count as the text that they encode, others as they are.
+      text: the password; bytes that are UTF-8 count as the text that they encode, others as they
+        are.
 
     Returns:
       The secret; texts that Unicode considers equal (form NFC) give the same.
@@ -131,13 +144,16 @@ def key_file(content: bytes) -> Secret:
       InputError: there are not 32 bytes.
     """
     if len(content) != 32:
-        raise InputError(f"a key file holds exactly 32 random bytes, this one {len(content)}; make one with "
-                         "`head -c 32 /dev/urandom`, or use a password")
+        raise InputError(
+            f"a key file holds exactly 32 random bytes, this one {len(content)}; make one with "
+            "`head -c 32 /dev/urandom`, or use a password"
+        )
     return Secret("key file", bytes(content))
 
 
 def derive(shared: Secret, salt: bytes) -> Keys:
-    """The keys of one picture (scrypt: RFC 7914; HKDF: RFC 5869). A password takes about 100 ms, on purpose.
+    """The keys of one picture (scrypt: RFC 7914; HKDF: RFC 5869). A password takes about 100 ms, on
+    purpose.
 
     Args:
       shared: the secret.
@@ -157,8 +173,14 @@ def derive(shared: Secret, salt: bytes) -> Keys:
         root = hmac.digest(salt, shared.value, "sha256")
     else:
         raise ValueError(f'a secret is a "password" or a "key file", got {shared.kind!r}')
-    return Keys(*(HKDFExpand(algorithm=hashes.SHA256(), length=32, info=b"stegojax 1 " + name.encode()).derive(root)
-                  for name in Keys._fields))
+    return Keys(
+        *(
+            HKDFExpand(
+                algorithm=hashes.SHA256(), length=32, info=b"stegojax 1 " + name.encode()
+            ).derive(root)
+            for name in Keys._fields
+        )
+    )
 
 
 def keystream(key: bytes, length: int) -> bytes:
@@ -175,7 +197,8 @@ def keystream(key: bytes, length: int) -> bytes:
 
 
 def order(key: bytes, count: int) -> np.ndarray:
-    """The permutation of elements that a key stands for, by sorting random words (format: see the module).
+    """The permutation of elements that a key stands for, by sorting random words (format: see the
+    module).
 
     Args:
       key: 32 bytes.
@@ -246,7 +269,8 @@ def to_bytes(bits_M: np.ndarray) -> bytes:
 
 
 def pack(message: bytes) -> bytes:
-    """What is sealed: the message, compressed where that makes it shorter, after a byte that says so.
+    """What is sealed: the message, compressed where that makes it shorter, after a byte that says
+    so.
 
     Args:
       message: any bytes, none included.
@@ -259,7 +283,8 @@ def pack(message: bytes) -> bytes:
 
 
 def seal(keys: Keys, packed: bytes, *, layout: int, segments: int) -> bytes:
-    """Encrypts a packed message (ChaCha20-Poly1305, RFC 8439) and binds it to what the header says of it.
+    """Encrypts a packed message (ChaCha20-Poly1305, RFC 8439) and binds it to what the header says
+    of it.
 
     Args:
       keys: of this picture; they must not have sealed anything else.
@@ -288,7 +313,9 @@ def unseal(keys: Keys, body: bytes, header: Header) -> bytes:
       InputError: the body is not what was sealed with these keys and this header.
     """
     try:
-        packed = ChaCha20Poly1305(keys.seal).decrypt(bytes(12), body, _fields(header)[:_BOUND_BYTES])
+        packed = ChaCha20Poly1305(keys.seal).decrypt(
+            bytes(12), body, _fields(header)[:_BOUND_BYTES]
+        )
         return {0: bytes, 1: zlib.decompress}[packed[0]](packed[1:])
     except (InvalidTag, IndexError, KeyError, ValueError, zlib.error) as error:
         raise InputError(NO_MESSAGE) from error
@@ -333,7 +360,10 @@ def read_header(keys: Keys, embedded: bytes) -> Header:
         raise InputError(NO_MESSAGE)
     version, layout, segments, length, *upper = _FIELDS.unpack(fields)
     if version != VERSION:
-        raise InputError(f"the message is hidden in format {version}, this program reads format {VERSION}; update stegojax")
+        raise InputError(
+            f"the message is hidden in format {version}, this program reads format {VERSION}; "
+            "update stegojax"
+        )
     return Header(layout, segments, length, tuple(upper))
 
 

@@ -1,14 +1,18 @@
-"""Structural similarity of two pictures: SSIM (Wang et al. 2004) and MS-SSIM (Wang et al. 2003), differentiable.
+"""Structural similarity of two pictures: SSIM (Wang et al. 2004) and MS-SSIM (Wang et al. 2003),
+differentiable.
 
-Pictures are `[B, H, W, C]`, 0..`max_value`; a result is one value per example, at most 1, and 1 for equal pictures. Windows are
-Gaussian, 11x11, sigma 1.5, and only those wholly inside the picture count; channels are judged apart and averaged.
+Pictures are `[B, H, W, C]`, 0..`max_value`; a result is one value per example, at most 1, and 1 for
+equal pictures. Windows are Gaussian, 11x11, sigma 1.5, and only those wholly inside the picture
+count; channels are judged apart and averaged.
 
 With s = x + y and d = x - y, the two comparisons of a window are written
 
-    luminance           (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1)          = 1 - mu_d^2 / (mu_x^2 + mu_y^2 + C1)
-    contrast-structure  (2 sigma_xy + C2) / (sigma_x^2 + sigma_y^2 + C2)     = 1 - sigma_d^2 / (sigma_x^2 + sigma_y^2 + C2)
+    luminance           (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1)          = 1 - mu_d^2 / (mu_x^2
+    + mu_y^2 + C1) contrast-structure  (2 sigma_xy + C2) / (sigma_x^2 + sigma_y^2 + C2)     = 1 -
+                                       sigma_d^2 / (sigma_x^2 + sigma_y^2 + C2)
 
-which needs four filtered planes instead of five and, in float32, keeps what would otherwise be lost in differences of nearly
+which needs four filtered planes instead of five and, in float32, keeps what would otherwise be lost
+in differences of nearly
 equal squares: equal pictures have similarity exactly 1.
 """
 
@@ -34,21 +38,31 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales of MS-SSIM, finest first."""
 
 _FLOOR = 1e-6
-"""Where MS-SSIM takes a scale's contrast-structure for 0: below it the power's gradient grows without bound."""
+"""Where MS-SSIM takes a scale's contrast-structure for 0: below it the power's gradient grows
+without bound.
+"""
 
 
 def check_pair(caller: str, x: Array, y: Array) -> None:
-    """Raises ValueError unless `x` and `y` are float pictures `[B, H, W, C]` of one shape; `caller` begins the message."""
+    """Raises ValueError unless `x` and `y` are float pictures `[B, H, W, C]` of one shape; `caller`
+    begins the message.
+    """
     if x.ndim != 4 or x.shape != y.shape:
-        raise ValueError(f"{caller}: two pictures of one shape [B, H, W, C] are needed, {x.shape} and {y.shape} were given")
+        raise ValueError(
+            f"{caller}: two pictures of one shape [B, H, W, C] are needed, {x.shape} and "
+            f"{y.shape} were given"
+        )
     if not (jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(y.dtype, jnp.floating)):
-        raise ValueError(f"{caller}: float pictures are needed, {x.dtype} and {y.dtype} were given; convert 8-bit pixels first")
+        raise ValueError(
+            f"{caller}: float pictures are needed, {x.dtype} and {y.dtype} were given; convert "
+            "8-bit pixels first"
+        )
 
 
 def _window_matrix(n: int) -> np.ndarray:
     """`[n - 10, n]`: row i averages positions i..i+10 with Gaussian weights."""
     offsets = np.arange(WINDOW) - WINDOW // 2
-    weights = np.exp(-offsets**2 / (2 * SIGMA**2))
+    weights = np.exp(-(offsets**2) / (2 * SIGMA**2))
     matrix = np.zeros((n - WINDOW + 1, n), np.float32)
     for k, weight in enumerate(weights / weights.sum()):
         np.fill_diagonal(matrix[:, k:], weight)
@@ -58,7 +72,8 @@ def _window_matrix(n: int) -> np.ndarray:
 def _window_means(planes: Array) -> Array:
     """Gaussian window means of `[N, H, W]`, `[N, H - 10, W - 10]`.
 
-    A banded matrix from either side: on a CPU and on matrix units many times faster than a convolution with one channel. Full
+    A banded matrix from either side: on a CPU and on matrix units many times faster than a
+      convolution with one channel. Full
     precision is asked for because a matrix unit's default rounds the factors to fewer bits.
     """
     height, width = planes.shape[-2:]
@@ -72,24 +87,27 @@ def _comparisons(x: Array, y: Array, *, max_value: float) -> tuple[Array, Array]
     """Mean SSIM and mean contrast-structure of planes `[N, H, W]`, each `[N]`."""
     # The variances do not change when mid-grey is taken off first, and lose less to rounding.
     s, d = x + y - max_value, x - y
-    mu_s, mu_d, s_squared, d_squared = jnp.split(_window_means(jnp.concatenate([s, d, s * s, d * d])), 4)
+    mu_s, mu_d, s_squared, d_squared = jnp.split(
+        _window_means(jnp.concatenate([s, d, s * s, d * d])), 4
+    )
     variance_s, variance_d = s_squared - mu_s**2, d_squared - mu_d**2
     mu_s = mu_s + max_value
-    luminance = 1.0 - mu_d**2 / ((mu_s**2 + mu_d**2) / 2 + (K1 * max_value)**2)
-    contrast = 1.0 - variance_d / ((variance_s + variance_d) / 2 + (K2 * max_value)**2)
+    luminance = 1.0 - mu_d**2 / ((mu_s**2 + mu_d**2) / 2 + (K1 * max_value) ** 2)
+    contrast = 1.0 - variance_d / ((variance_s + variance_d) / 2 + (K2 * max_value) ** 2)
     return (luminance * contrast).mean(axis=(1, 2)), contrast.mean(axis=(1, 2))
 
 
 def _half(planes: Array) -> Array:
     """Means of 2x2 blocks of `[N, H, W]`; an odd last row or column is left out."""
     n, height, width = planes.shape
-    even = planes[:, :height // 2 * 2, :width // 2 * 2]
+    even = planes[:, : height // 2 * 2, : width // 2 * 2]
     return even.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
 
 
 def _power(base: Array, exponent: float) -> Array:
     """`base ** exponent`, and 0 with gradient 0 where `base` is not positive."""
-    # Double-where: the power's gradient at 0 is infinite, and infinity times the zero of the outer where would be NaN.
+    # Double-where: the power's gradient at 0 is infinite, and infinity times the zero of the outer
+    # where would be NaN.
     positive = base > _FLOOR
     return jnp.where(positive, jnp.where(positive, base, 1.0) ** exponent, 0.0)
 
@@ -105,7 +123,8 @@ def _per_example(values: Array, like: Array) -> Array:
 
 
 def ms_ssim_scales(height: int, width: int) -> int:
-    """How many of MS-SSIM's five scales fit a picture: at each, the 11x11 window must lie inside the halved picture.
+    """How many of MS-SSIM's five scales fit a picture: at each, the 11x11 window must lie inside
+    the halved picture.
 
     Source: Wang et al. 2003, "Multiscale structural similarity", whose five scales need 176 pixels.
 
@@ -119,15 +138,19 @@ def ms_ssim_scales(height: int, width: int) -> int:
       InputError: the picture is smaller than the window.
     """
     if min(height, width) < WINDOW:
-        raise InputError(f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels, {width}x{height} was given; "
-                         "use larger crops")
+        raise InputError(
+            f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels, {width}x{height} was "
+            "given; "
+            "use larger crops"
+        )
     return sum(min(height, width) >> scale >= WINDOW for scale in range(len(SCALE_WEIGHTS)))
 
 
 def ssim(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
     """The structural similarity index of each pair of pictures.
 
-    Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", eq. (13) and (14).
+    Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural
+      similarity", eq. (13) and (14).
 
     Args:
       x, y: `[B, H, W, C]`, 0..max_value.
@@ -149,11 +172,13 @@ def ssim(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
 def ms_ssim(x: Array, y: Array, *, max_value: float = 255.0) -> Array:
     """The multi-scale structural similarity index of each pair of pictures.
 
-    Source: Wang et al. 2003, "Multiscale structural similarity for image quality assessment", eq. (7) with its weights.
+    Source: Wang et al. 2003, "Multiscale structural similarity for image quality assessment", eq.
+      (7) with its weights.
 
-    Scales are halved by the means of 2x2 blocks; luminance counts at the coarsest only. A picture too small for all five scales
-    is judged at those that fit (`ms_ssim_scales`), with their weights divided by their sum. A scale whose contrast-structure is
-    negative on average makes the index 0, and then the gradient is 0 too.
+    Scales are halved by the means of 2x2 blocks; luminance counts at the coarsest only. A picture
+    too small for all five scales is judged at those that fit (`ms_ssim_scales`), with their weights
+    divided by their sum. A scale whose contrast-structure is negative on average makes the index 0,
+    and then the gradient is 0 too.
 
     Args:
       x, y: `[B, H, W, C]`, 0..max_value.

@@ -1,7 +1,9 @@
-"""Pictures of any size through networks that see a bounded neighbourhood, in tiles, with the very result of the whole picture.
+"""Pictures of any size through networks that see a bounded neighbourhood, in tiles, with the very
+result of the whole picture.
 
-Neighbouring tiles overlap by twice the receptive radius and only what a tile's networks saw whole is kept, so nothing depends
-on how a picture was cut. Tiles are of one size, so that one compiled function serves a picture of any size.
+Neighbouring tiles overlap by twice the receptive radius and only what a tile's networks saw whole
+is kept, so nothing depends on how a picture was cut. Tiles are of one size, so that one compiled
+function serves a picture of any size.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ def spans(length: int, *, tile: int, radius: int) -> list[tuple[int, int, int]]:
       radius: of the neighbourhood that one output depends on.
 
     Returns:
-      `(start, first, last)` for each tile: it covers `start .. start + min(tile, length)`, and what is kept of it is
-      `first .. last`, in coordinates of the axis. The kept parts follow each other without a gap.
+      `(start, first, last)` for each tile: it covers `start .. start + min(tile, length)`, and what
+      is kept of it is `first .. last`, in coordinates of the axis. The kept parts follow each other
+      without a gap.
 
     Raises:
       ValueError: a tile is too short to keep anything.
@@ -43,14 +46,21 @@ def spans(length: int, *, tile: int, radius: int) -> list[tuple[int, int, int]]:
         first = last
 
 
-def apply(function: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]], pictures: Mapping[str, np.ndarray], *,
-          radius: int | None, tile: int = TILE) -> dict[str, np.ndarray]:
+def apply(
+    function: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]],
+    pictures: Mapping[str, np.ndarray],
+    *,
+    radius: int | None,
+    tile: int = TILE,
+) -> dict[str, np.ndarray]:
     """Applies a function of pictures tile by tile.
 
     Args:
-      function: maps a dict of arrays `[B, h, w, C]` to a dict of arrays of the same height and width.
+      function: maps a dict of arrays `[B, h, w, C]` to a dict of arrays of the same height and
+        width.
       pictures: arrays `[B, H, W, C]` of one height and width.
-      radius: the function's receptive radius in pixels; None: it needs the whole picture and gets it.
+      radius: the function's receptive radius in pixels; None: it needs the whole picture and gets
+        it.
       tile: height and width of a tile.
 
     Returns:
@@ -62,11 +72,17 @@ def apply(function: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray
     whole: dict[str, np.ndarray] = {}
     for top, row, row_end in spans(height, tile=tile, radius=radius):
         for left, column, column_end in spans(width, tile=tile, radius=radius):
-            part = {name: value[:, top:top + tile, left:left + tile] for name, value in pictures.items()}
+            part = {
+                name: value[:, top : top + tile, left : left + tile]
+                for name, value in pictures.items()
+            }
             for name, value in function(part).items():
                 value = np.asarray(value)
                 if name not in whole:
-                    whole[name] = np.empty((value.shape[0], height, width, value.shape[3]), value.dtype)
+                    whole[name] = np.empty(
+                        (value.shape[0], height, width, value.shape[3]), value.dtype
+                    )
                 whole[name][:, row:row_end, column:column_end] = value[
-                    :, row - top:row_end - top, column - left:column_end - left]
+                    :, row - top : row_end - top, column - left : column_end - left
+                ]
     return whole

@@ -1,8 +1,9 @@
 """The one training loop; it knows no paper.
 
-A step is dispatched, then the metrics of the step before it are read, so that the devices never wait for the host. A metric
-that is NaN or infinite ends the run before a checkpoint of that state could be written. SIGTERM and Ctrl-C save and end it
-in order; after `kill -9` the run goes on from its last checkpoint to the very same numbers.
+A step is dispatched, then the metrics of the step before it are read, so that the devices never
+wait for the host. A metric that is NaN or infinite ends the run before a checkpoint of that state
+could be written. SIGTERM and Ctrl-C save and end it in order; after `kill -9` the run goes on from
+its last checkpoint to the very same numbers.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Diverged(InputError):
     """A metric is no longer a finite number."""
 
 
-def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, made: Method | None = None) -> Outcome:
+def train(
+    config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, made: Method | None = None
+) -> Outcome:
     """Trains what a config describes, from the beginning or from where its work directory stands.
 
     Args:
@@ -57,7 +60,8 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, mad
       made: the method, in place of the one that the config names.
 
     Raises:
-      InputError: the config or the data cannot be used, or the work directory belongs to another config.
+      InputError: the config or the data cannot be used, or the work directory belongs to another
+        config.
       Diverged: a metric is NaN or infinite.
     """
     workdir = pathlib.Path(workdir)
@@ -92,7 +96,9 @@ class _Best:
 class _Loop:
     """One call of `train`: the state, what it is fed, and where it is written down."""
 
-    def __init__(self, config, workdir: pathlib.Path, made: Method, sizes: run.Lengths, local_batch: int):
+    def __init__(
+        self, config, workdir: pathlib.Path, made: Method, sizes: run.Lengths, local_batch: int
+    ):
         self.config, self.workdir, self.method, self.sizes = config, workdir, made, sizes
         self.local_batch = local_batch
         self.stages = run.stages(made, sizes)
@@ -101,7 +107,9 @@ class _Loop:
         self.key = jax.random.key(config.seed)
         milestones = config.checkpoint.milestones
         self.milestone = -(-self.total // milestones) if milestones else 0
-        self.checkpoints = Checkpoints(workdir / "checkpoints", keep=config.checkpoint.keep, milestone=self.milestone)
+        self.checkpoints = Checkpoints(
+            workdir / "checkpoints", keep=config.checkpoint.keep, milestone=self.milestone
+        )
         self.evaluate = held_out(made)
         self.refresh = refresher(made)
         self.bests = self._bests()
@@ -117,10 +125,24 @@ class _Loop:
         for best in self.bests:
             best.figure = self._best_before(best, step)
         hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-        loader = pipeline.make(run.data_section(self.config), split="train", batch_size=self.config.batch_size,
-                               seed=self.config.seed, start=position.batches, put=parallel.shard, **hosts)
-        self.bar = tqdm.tqdm(total=self.total, initial=step, unit="step", disable=not parallel.is_writer(),
-                             dynamic_ncols=True, mininterval=0.5 if sys.stderr.isatty() else 10.0, file=sys.stderr)
+        loader = pipeline.make(
+            run.data_section(self.config),
+            split="train",
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            start=position.batches,
+            put=parallel.shard,
+            **hosts,
+        )
+        self.bar = tqdm.tqdm(
+            total=self.total,
+            initial=step,
+            unit="step",
+            disable=not parallel.is_writer(),
+            dynamic_ncols=True,
+            mininterval=0.5 if sys.stderr.isatty() else 10.0,
+            file=sys.stderr,
+        )
         try:
             with parallel.StopSignal() as stop:
                 if step == 0:
@@ -156,7 +178,9 @@ class _Loop:
         return jax.random.fold_in(jax.random.fold_in(self.key, 1), stage)
 
     def _compiled(self, stage: int):
-        """The train step of a stage; the key of a step is made of the base key and the step, inside."""
+        """The train step of a stage; the key of a step is made of the base key and the step,
+        inside.
+        """
         step_function = self.stages[stage].train_step
         base = jax.random.fold_in(self.key, 2)
 
@@ -178,8 +202,11 @@ class _Loop:
                 self._flush()
                 if self.stages[stage].choice:
                     state = self._chosen(stage, step)
-                state = parallel.replicate(jax.tree.map(
-                    np.asarray, self.stages[stage].begin(state, self._stage_key(stage))))
+                state = parallel.replicate(
+                    jax.tree.map(
+                        np.asarray, self.stages[stage].begin(state, self._stage_key(stage))
+                    )
+                )
                 if self.stages[stage].train_step is not self.stages[stage - 1].train_step:
                     train_step = self._compiled(stage)
                 _say(f"stage {self.stages[stage].name} begins at step {step}")
@@ -200,7 +227,11 @@ class _Loop:
             last = step == self.total
             chosen_from = step == self.ends[stage] and not last and self.stages[stage + 1].choice
             evaluating = step % config.evaluation.every == 0 or last or chosen_from
-            saving = step % config.checkpoint.every == 0 or last or (self.milestone and step % self.milestone == 0)
+            saving = (
+                step % config.checkpoint.every == 0
+                or last
+                or (self.milestone and step % self.milestone == 0)
+            )
             if evaluating or saving:
                 self._flush()
                 pause = time.monotonic()
@@ -233,12 +264,21 @@ class _Loop:
                 self._refuse(step, f"{name} is {value}")
         if self.journal and (step % self.config.log_every == 0 or step == self.total):
             self.journal.write(step, stage=stage, kind="train", values=values)
-        self.bar.set_postfix_str(f"loss {values['loss']:.4g}, {self.speed:.1f} images/s", refresh=False)
+        self.bar.set_postfix_str(
+            f"loss {values['loss']:.4g}, {self.speed:.1f} images/s", refresh=False
+        )
 
     def _refuse(self, step: int, what: str) -> None:
         kept = self.checkpoints.steps()
-        last = f"the last good checkpoint is step {kept[-1]} in {self.checkpoints.folder}" if kept else "no checkpoint was due yet"
-        raise Diverged(f"training diverged at step {step}: {what}; {last}; lower the learning rate or look at the data")
+        last = (
+            f"the last good checkpoint is step {kept[-1]} in {self.checkpoints.folder}"
+            if kept
+            else "no checkpoint was due yet"
+        )
+        raise Diverged(
+            f"training diverged at step {step}: {what}; {last}; lower the learning rate or look "
+            "at the data"
+        )
 
     def _save(self, state: State, step: int, batches: int, stage: int) -> None:
         if not parallel.all_finite((state.params, state.batch_stats)):
@@ -246,7 +286,9 @@ class _Loop:
         self.checkpoints.save(step, state, Position(batches, stage))
 
     def _evaluate(self, state: State, step: int, stage: int) -> None:
-        """Held-out figures, the panel and the curves; the best state so far is kept apart where the config asks for it."""
+        """Held-out figures, the panel and the curves; the best state so far is kept apart where the
+        config asks for it.
+        """
         state = self.refresh(self.config, state)
         values, batch, outputs = self.evaluate(self.config, state)
         for name, value in values.items():
@@ -267,23 +309,45 @@ class _Loop:
         _say(f"step {step}: held-out {shown}")
 
     def _bests(self) -> list[_Best]:
-        """The last stage's best state, where the config asks for it, and those that other stages begin from."""
+        """The last stage's best state, where the config asks for it, and those that other stages
+        begin from.
+        """
         name, last = self.config.checkpoint.get("best", ""), len(self.stages) - 1
-        # Stages before the last learn another task, and what is best at that is not what the run is for.
-        found = [_Best(Checkpoints(self.workdir / run.BEST_NAME, keep=1), name, last, "checkpoint.best")] if name else []
+        # Stages before the last learn another task, and what is best at that is not what the run is
+        # for.
+        found = (
+            [
+                _Best(
+                    Checkpoints(self.workdir / run.BEST_NAME, keep=1), name, last, "checkpoint.best"
+                )
+            ]
+            if name
+            else []
+        )
         for index, stage in enumerate(self.stages):
             if stage.choice:
                 folder = self.workdir / f"best_of_{self.stages[index - 1].name}"
-                found.append(_Best(Checkpoints(folder, keep=1), stage.choice, index - 1, f"the choice for stage {stage.name}"))
+                found.append(
+                    _Best(
+                        Checkpoints(folder, keep=1),
+                        stage.choice,
+                        index - 1,
+                        f"the choice for stage {stage.name}",
+                    )
+                )
         return found
 
     def _keep_best(self, state: State, step: int, stage: int) -> None:
         for best in self.bests:
             if best.name not in self.figures:
-                raise InputError(f"{best.title}={best.name!r} is not a held-out figure; there are {', '.join(self.figures)}")
+                raise InputError(
+                    f"{best.title}={best.name!r} is not a held-out figure; there are "
+                    f"{', '.join(self.figures)}"
+                )
             figure = journal.rounded(self.figures[best.name])
             if step and stage == best.stage and figure > best.figure:
-                # A killed run kept it already if it went further than its last checkpoint, and comes to the same state again.
+                # A killed run kept it already if it went further than its last checkpoint, and
+                # comes to the same state again.
                 if step not in best.checkpoints.steps():
                     best.checkpoints.save(step, state, Position(0, stage))
                 best.figure = figure
@@ -291,12 +355,21 @@ class _Loop:
     def _best_before(self, best: _Best, step: int) -> float:
         """The best of a figure in its stage and up to a step; the writer's journal has it."""
         name, stage = best.name, self.stages[best.stage].name
-        figures = [record[name] for record in (journal.read(self.workdir) if parallel.is_writer() else [])
-                   if record["kind"] == "held_out" and 0 < record["step"] <= step and record["stage"] == stage]
+        figures = [
+            record[name]
+            for record in (journal.read(self.workdir) if parallel.is_writer() else [])
+            if record["kind"] == "held_out"
+            and 0 < record["step"] <= step
+            and record["stage"] == stage
+        ]
         figure = max(figures, default=-math.inf)
         if jax.process_count() > 1:
             # As bits: a figure rounded to float32 could lose to itself.
-            figure = float(multihost_utils.broadcast_one_to_all(np.float64([figure]).view(np.uint32)).view(np.float64)[0])
+            figure = float(
+                multihost_utils.broadcast_one_to_all(np.float64([figure]).view(np.uint32)).view(
+                    np.float64
+                )[0]
+            )
         return figure
 
     def _chosen(self, stage: int, step: int) -> State:
@@ -304,8 +377,11 @@ class _Loop:
         [best] = [best for best in self.bests if best.stage == stage - 1]
         steps = best.checkpoints.steps()
         if not steps:
-            raise InputError(f"stage {self.stages[stage].name} begins from the best state of the stage before, which is not in "
-                             f"{best.checkpoints.folder}; put the folder back or train anew in another --workdir")
+            raise InputError(
+                f"stage {self.stages[stage].name} begins from the best state of the stage before, "
+                "which is not in "
+                f"{best.checkpoints.folder}; put the folder back or train anew in another --workdir"
+            )
         like = run.state_like(self.method, self.sizes, run.example(self.config), stage - 1)
         state = best.checkpoints.restore(steps[-1], like)
         _say(f"{best.name} was best at step {steps[-1]}: {best.figure:.4g}")
@@ -313,7 +389,8 @@ class _Loop:
 
 
 def refresher(made: Method):
-    """Brings BatchNorm statistics up to date before an evaluation, where a method and its config ask for it.
+    """Brings BatchNorm statistics up to date before an evaluation, where a method and its config
+    ask for it.
 
     Returns:
       `(config, state) -> state`, the given state untouched.
@@ -330,11 +407,19 @@ def refresher(made: Method):
         count = config.evaluation.get("refresh_batches", 0)
         if not count:
             return state
-        state = jax.tree.map(lambda leaf: leaf.copy(), state)  # the compiled step reuses its buffers
+        state = jax.tree.map(
+            lambda leaf: leaf.copy(), state
+        )  # the compiled step reuses its buffers
         key = jax.random.fold_in(jax.random.key(config.seed), 4)
         hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-        with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed,
-                           put=parallel.shard, **hosts) as loader:
+        with pipeline.make(
+            run.data_section(config),
+            split="train",
+            batch_size=config.batch_size,
+            seed=config.seed,
+            put=parallel.shard,
+            **hosts,
+        ) as loader:
             for index in range(count):
                 state, _ = compiled(state, next(loader), jax.random.fold_in(key, index))
         return state
@@ -346,9 +431,11 @@ def held_out(made: Method):
     """Compiles the evaluation of a method on the held-out split.
 
     Returns:
-      `(config, state) -> (figures, batch, outputs)`: the mean of each of `Method.measure` over the held-out examples, and the
-      first batch with what `Method.predict` made of it, as numpy, for the panel.
+      `(config, state) -> (figures, batch, outputs)`: the mean of each of `Method.measure` over the
+      held-out examples, and the first batch with what `Method.predict` made of it, as numpy, for
+      the panel.
     """
+
     def both(state, batch, key):
         outputs = made.predict(state, batch, key)
         return outputs, made.measure(batch, outputs)
@@ -357,23 +444,40 @@ def held_out(made: Method):
 
     def evaluate(config, state):
         totals, first = {}, None
-        # The same key and pictures at every evaluation, so that two evaluations differ by the state alone.
+        # The same key and pictures at every evaluation, so that two evaluations differ by the state
+        # alone.
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
         local = config.batch_size // jax.process_count()
-        section = run.data_section(config, held_out_examples=config.evaluation.batches * config.batch_size,
-                                   crop=config.evaluation.crop or config.data.crop)
-        with pipeline.make(section, split="held_out", batch_size=config.batch_size, seed=config.seed,
-                           process_index=jax.process_index(), process_count=jax.process_count()) as loader:
+        section = run.data_section(
+            config,
+            held_out_examples=config.evaluation.batches * config.batch_size,
+            crop=config.evaluation.crop or config.data.crop,
+        )
+        with pipeline.make(
+            section,
+            split="held_out",
+            batch_size=config.batch_size,
+            seed=config.seed,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        ) as loader:
             for index, batch in enumerate(loader):
                 place = index * config.batch_size + jax.process_index() * local + np.arange(local)
                 real = place < loader.examples
-                outputs, values = compiled(state, parallel.shard(batch), jax.random.fold_in(key, index))
+                outputs, values = compiled(
+                    state, parallel.shard(batch), jax.random.fold_in(key, index)
+                )
                 for name, value in parallel.gather(values).items():
-                    totals[name] = totals.get(name, 0.0) + np.asarray([value[real].sum(), real.sum()], np.float64)
+                    totals[name] = totals.get(name, 0.0) + np.asarray(
+                        [value[real].sum(), real.sum()], np.float64
+                    )
                 if first is None:
                     first = (batch, parallel.gather(outputs))
         if jax.process_count() > 1:
-            totals = {name: np.sum(value, axis=0) for name, value in multihost_utils.process_allgather(totals).items()}
+            totals = {
+                name: np.sum(value, axis=0)
+                for name, value in multihost_utils.process_allgather(totals).items()
+            }
         return {name: float(total / count) for name, (total, count) in totals.items()}, *first
 
     return evaluate

@@ -1,4 +1,6 @@
-"""The shape of the public functions: keys first, options keyword-only, docstrings with what goes in and comes out."""
+"""The shape of the public functions: keys first, options keyword-only, docstrings with what goes in
+and comes out.
+"""
 
 import importlib
 import inspect
@@ -11,9 +13,39 @@ import stegojax
 
 PACKAGE = pathlib.Path(stegojax.__file__).parent
 MODULES = sorted(info.name for info in pkgutil.walk_packages([str(PACKAGE)], "stegojax."))
-ROOMS = ["types", "errors", "files", "images", "data", "costs", "probabilities", "coding", "embed", "secret", "steganalysis",
-         "similarity", "models", "losses", "metrics", "optimizers", "parallel", "methods", "plots", "journal", "checkpoint", "run",
-         "tiles", "train", "security", "hiding", "learned", "protocols", "evaluate", "detection", "cli"]
+ROOMS = [
+    "types",
+    "errors",
+    "files",
+    "images",
+    "data",
+    "costs",
+    "probabilities",
+    "coding",
+    "embed",
+    "secret",
+    "steganalysis",
+    "similarity",
+    "models",
+    "losses",
+    "metrics",
+    "optimizers",
+    "parallel",
+    "methods",
+    "plots",
+    "journal",
+    "checkpoint",
+    "run",
+    "tiles",
+    "train",
+    "security",
+    "hiding",
+    "learned",
+    "protocols",
+    "evaluate",
+    "detection",
+    "cli",
+]
 """Every room, in the order data flows: a room imports earlier ones alone."""
 
 
@@ -35,9 +67,13 @@ def test_a_public_function_is_documented_and_takes_options_by_name(name):
     parameters = list(inspect.signature(function).parameters.values())
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [p.name for p in positional]
-    assert "key" not in names[1:] or names[0] in ("self", "state", "batch"), f"{name}: the key comes first, got {names}"
+    assert "key" not in names[1:] or names[0] in ("self", "state", "batch"), (
+        f"{name}: the key comes first, got {names}"
+    )
     for parameter in positional:
-        assert not isinstance(parameter.default, bool), f"{name}: {parameter.name} must be keyword-only"
+        assert not isinstance(parameter.default, bool), (
+            f"{name}: {parameter.name} must be keyword-only"
+        )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -53,12 +89,18 @@ def room(name):
 def test_imports_run_one_way(name):
     assert room(name) in ROOMS, f"{name} has no place in the order of rooms"
     source = inspect.getsource(importlib.import_module(name))
-    for later in ROOMS[ROOMS.index(room(name)) + 1:]:
-        for form in (f"from stegojax.{later} import", f"from stegojax.{later}.", f"import stegojax.{later}"):
+    for later in ROOMS[ROOMS.index(room(name)) + 1 :]:
+        for form in (
+            f"from stegojax.{later} import",
+            f"from stegojax.{later}.",
+            f"import stegojax.{later}",
+        ):
             assert form not in source, f"{name} imports from the later room {later}"
         for line in source.splitlines():
             if line.strip().startswith("from stegojax import"):
-                imported = [word.strip().split(" as ")[0] for word in line.split("import", 1)[1].split(",")]
+                imported = [
+                    word.strip().split(" as ")[0] for word in line.split("import", 1)[1].split(",")
+                ]
                 assert later not in imported, f"{name} imports the later room {later}"
 
 

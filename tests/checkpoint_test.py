@@ -1,4 +1,6 @@
-"""Checkpoints: whole or absent, the last few and milestones kept, and clear words for what cannot be read or written."""
+"""Checkpoints: whole or absent, the last few and milestones kept, and clear words for what cannot
+be read or written.
+"""
 
 import errno
 import pathlib
@@ -17,12 +19,16 @@ from stegojax.types import State
 
 def state(value, shape=(2, 3)):
     params = {"net": {"kernel": jnp.full(shape, float(value))}}
-    return State(jnp.int32(value), params, {"net": {}}, {"net": optax.adam(1e-3).init(params["net"])})
+    return State(
+        jnp.int32(value), params, {"net": {}}, {"net": optax.adam(1e-3).init(params["net"])}
+    )
 
 
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    odd = np.frombuffer(np.random.default_rng(0).bytes(24), np.uint32).view(np.float32).reshape(2, 3)
+    odd = (
+        np.frombuffer(np.random.default_rng(0).bytes(24), np.uint32).view(np.float32).reshape(2, 3)
+    )
     odd = np.nan_to_num(odd)
     saved = state(1)._replace(params={"net": {"kernel": jnp.asarray(odd)}})
     checkpoints.save(7, saved, Position(11, 2))
@@ -52,7 +58,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ocp.CheckpointManager, "save", full)
-    with pytest.raises(InputError, match=r"step 2 could not be written .*No space left.*the last good one is .*/1"):
+    with pytest.raises(
+        InputError, match=r"step 2 could not be written .*No space left.*the last good one is .*/1"
+    ):
         checkpoints.save(2, state(2), Position(2, 0))
     assert int(Checkpoints(tmp_path).restore(1, state(0)).step) == 1
 

@@ -1,4 +1,6 @@
-"""The command's verbs on files: what it writes, prints and returns; one line on standard error for what cannot be done."""
+"""The command's verbs on files: what it writes, prints and returns; one line on standard error for
+what cannot be done.
+"""
 
 import getpass
 import io
@@ -8,8 +10,8 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from support.photographs import photograph
 
-from hiding_test import photograph
 from stegojax import cli, images
 
 FAST = ("--constraint-height", "7")
@@ -46,7 +48,10 @@ def test_a_file_is_hidden_and_revealed(files, stegojax, secret):
 
 
 def test_a_password_is_asked_for_twice_and_never_shown(files, stegojax, monkeypatch):
-    asked, answers = [], iter(["secret words", "secret words", "secret words", "one", "another", ""])
+    asked, answers = (
+        [],
+        iter(["secret words", "secret words", "secret words", "one", "another", ""]),
+    )
     monkeypatch.setattr(getpass, "getpass", lambda prompt: asked.append(prompt) or next(answers))
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
     out, err = stegojax("hide", "cover.png", "-", "-o", "stego.png", *FAST)
@@ -59,7 +64,9 @@ def test_a_password_is_asked_for_twice_and_never_shown(files, stegojax, monkeypa
 
 
 def test_a_typed_password_and_its_file_are_one(files, stegojax, monkeypatch):
-    stegojax("hide", "cover.png", "message", "-o", "stego.png", "--password-file", "password", *FAST)
+    stegojax(
+        "hide", "cover.png", "message", "-o", "stego.png", "--password-file", "password", *FAST
+    )
     monkeypatch.setattr(getpass, "getpass", lambda prompt: "secret words")
     assert stegojax("reveal", "stego.png", "-o", "-")[0] == b"the message\0\xff"
 
@@ -70,22 +77,35 @@ def test_without_a_terminal_a_file_is_asked_for(files, stegojax, monkeypatch):
 
     monkeypatch.setattr(getpass, "getpass", ask)
     _, err = stegojax("reveal", "cover.png", "-o", "found", code=1)
-    assert err == "stegojax: there is no terminal to ask for a password on; use --password-file or --key-file\n"
+    assert (
+        err == "stegojax: there is no terminal to ask for a password on; use --password-file or "
+        "--key-file\n"
+    )
 
 
-@pytest.mark.parametrize("options", [("--scheme", "plain", "--code", "polar"), ("--scheme", "synch", "--cost", "wow", *FAST)])
+@pytest.mark.parametrize(
+    "options",
+    [("--scheme", "plain", "--code", "polar"), ("--scheme", "synch", "--cost", "wow", *FAST)],
+)
 def test_the_receiver_needs_no_options(files, stegojax, options):
     stegojax("hide", "cover.png", "message", "-o", "stego.png", "--key-file", "key", *options)
-    assert stegojax("reveal", "stego.png", "-o", "-", "--key-file", "key")[0] == b"the message\0\xff"
+    assert (
+        stegojax("reveal", "stego.png", "-o", "-", "--key-file", "key")[0] == b"the message\0\xff"
+    )
 
 
 def test_capacity(files, stegojax):
     out, _ = stegojax("capacity", "cover.png")
     first, second, third = out.decode().splitlines()
-    assert first == "cover.png: 40x40 grey, 1600 samples" and third.startswith("62 bytes at 0.4 bits")
+    assert first == "cover.png: 40x40 grey, 1600 samples" and third.startswith(
+        "62 bytes at 0.4 bits"
+    )
     assert int(second.split()[3]) == 62
     images.write("tiny.png", photograph((8, 8, 3)).pixels)
-    assert stegojax("capacity", "tiny.png")[0].decode().splitlines()[1] == "cannot carry a message, not even an empty one"
+    assert (
+        stegojax("capacity", "tiny.png")[0].decode().splitlines()[1]
+        == "cannot carry a message, not even an empty one"
+    )
 
 
 def test_compare(files, stegojax):
@@ -94,7 +114,9 @@ def test_compare(files, stegojax):
     pixels[7, 7] -= 2
     images.write("stego.png", pixels)
     out, _ = stegojax("compare", "cover.png", "stego.png", "-o", "changes.png")
-    assert b"2 changes in 1600 samples (0.0013)" in out and b"1 raised, 1 lowered, by at most 2" in out
+    assert (
+        b"2 changes in 1600 samples (0.0013)" in out and b"1 raised, 1 lowered, by at most 2" in out
+    )
     shown = images.read("changes.png").pixels
     assert shown[3, 4].tolist() == [255, 48, 32] and shown[7, 7].tolist() == [48, 96, 255]
     assert ((shown[..., 0] != shown[..., 1]).sum()) == 2
@@ -107,11 +129,28 @@ def test_hide_many(files, stegojax):
     for number in range(3):
         images.write(files / "covers" / f"{number}.png", photograph((36, 36, 1), number).pixels)
     (files / "covers" / "readme.txt").write_text("not a picture, not a cover")
-    arguments = ("hide-many", "covers", "message", "password", "-o", "out", "--key-file", "key", *FAST)
+    arguments = (
+        "hide-many",
+        "covers",
+        "message",
+        "password",
+        "-o",
+        "out",
+        "--key-file",
+        "key",
+        *FAST,
+    )
     out, err = stegojax(*arguments)
     assert b"3 of 3 pictures written" in out and not err
-    assert sorted(path.name for path in (files / "out").iterdir()) == ["0.png", "1.png", "2.png", "manifest.json"]
-    for number, message in enumerate((b"the message\0\xff", b"secret words\r\n", b"the message\0\xff")):
+    assert sorted(path.name for path in (files / "out").iterdir()) == [
+        "0.png",
+        "1.png",
+        "2.png",
+        "manifest.json",
+    ]
+    for number, message in enumerate(
+        (b"the message\0\xff", b"secret words\r\n", b"the message\0\xff")
+    ):
         assert stegojax("reveal", f"out/{number}.png", "-o", "-", "--key-file", "key")[0] == message
     assert "manifest.json: exists already" in stegojax(*arguments, code=1)[1]
     (files / "covers" / "1.png").write_bytes(b"broken")
@@ -120,33 +159,114 @@ def test_hide_many(files, stegojax):
 
 
 def test_what_is_done_to_a_palette_is_said(files, stegojax):
-    Image.open("cover.png").convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE).save("palette.png")
-    _, err = stegojax("hide", "palette.png", "message", "-o", "stego.png", "--key-file", "key", "--cost", "lsbm", *FAST)
-    assert err.startswith("palette.png: the palette is resolved") and images.read("stego.png").mode in ("RGB", "L")
+    Image.open("cover.png").convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE).save(
+        "palette.png"
+    )
+    _, err = stegojax(
+        "hide",
+        "palette.png",
+        "message",
+        "-o",
+        "stego.png",
+        "--key-file",
+        "key",
+        "--cost",
+        "lsbm",
+        *FAST,
+    )
+    assert err.startswith("palette.png: the palette is resolved") and images.read(
+        "stego.png"
+    ).mode in ("RGB", "L")
 
 
-@pytest.mark.parametrize("arguments,message", [
-    (["hide", "cover.png", "message", "-o", "s.jpg", "--key-file", "key"], "s.jpg: .jpg files are lossy"),
-    (["hide", "cover.png", "message", "-o", "key", "--key-file", "key"], "key: exists already"),
-    (["hide", "cover.png", "message", "-o", "cover.png", "--key-file", "key", "--overwrite"], "is the cover itself"),
-    (["hide", "none.png", "message", "-o", "s.png", "--key-file", "key"], "none.png: no such file"),
-    (["hide", "cover.png", "none", "-o", "s.png", "--key-file", "key"], "none: No such file"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--key-file", "message"], "exactly 32 random bytes, this one 13"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--key-file", "none"], "none: No such file"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--password-file", "password"], "not both"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--cost", "hil"], "unknown cost 'hil'; choose"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--code", "polar", *FAST], "belongs to the stc code"),
-    (["hide", "cover.png", "cover.png", "-o", "s.png", "--key-file", "key"], "the cover carries at most"),
-    (["hide", "cover.png", "message", "-o", "no/s.png", "--key-file", "key", *FAST], "cannot be written"),
-    (["hide", "deep.png", "message", "-o", "s.png", "--key-file", "key"], "more than 8 bits"),
-    (["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--cost", "hill"], "none is not the work directory of a run"),
-    (["reveal", "cover.png", "-o", "s.png", "--run", "none", "--key-file", "key"], "none is not the work directory of a run"),
-    (["reveal", "cover.png", "-o", "found", "--key-file", "key"], "cover.png: no message can be read with this key"),
-    (["reveal", "cover.png", "-o", "message", "--key-file", "key"], "message: exists already"),
-    (["compare", "cover.png", "deep.png"], "more than 8 bits"),
-    (["hide-many", "message", "message", "-o", "out", "--key-file", "key"], "message: is not a folder"),
-    (["hide-many", "empty", "message", "-o", "out", "--key-file", "key"], "there are 0"),
-])
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (
+            ["hide", "cover.png", "message", "-o", "s.jpg", "--key-file", "key"],
+            "s.jpg: .jpg files are lossy",
+        ),
+        (["hide", "cover.png", "message", "-o", "key", "--key-file", "key"], "key: exists already"),
+        (
+            ["hide", "cover.png", "message", "-o", "cover.png", "--key-file", "key", "--overwrite"],
+            "is the cover itself",
+        ),
+        (
+            ["hide", "none.png", "message", "-o", "s.png", "--key-file", "key"],
+            "none.png: no such file",
+        ),
+        (["hide", "cover.png", "none", "-o", "s.png", "--key-file", "key"], "none: No such file"),
+        (
+            ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "message"],
+            "exactly 32 random bytes, this one 13",
+        ),
+        (
+            ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "none"],
+            "none: No such file",
+        ),
+        (
+            [
+                "hide",
+                "cover.png",
+                "message",
+                "-o",
+                "s.png",
+                "--key-file",
+                "key",
+                "--password-file",
+                "password",
+            ],
+            "not both",
+        ),
+        (
+            ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--cost", "hil"],
+            "unknown cost 'hil'; choose",
+        ),
+        (
+            [
+                "hide",
+                "cover.png",
+                "message",
+                "-o",
+                "s.png",
+                "--key-file",
+                "key",
+                "--code",
+                "polar",
+                *FAST,
+            ],
+            "belongs to the stc code",
+        ),
+        (
+            ["hide", "cover.png", "cover.png", "-o", "s.png", "--key-file", "key"],
+            "the cover carries at most",
+        ),
+        (
+            ["hide", "cover.png", "message", "-o", "no/s.png", "--key-file", "key", *FAST],
+            "cannot be written",
+        ),
+        (["hide", "deep.png", "message", "-o", "s.png", "--key-file", "key"], "more than 8 bits"),
+        (
+            ["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--cost", "hill"],
+            "none is not the work directory of a run",
+        ),
+        (
+            ["reveal", "cover.png", "-o", "s.png", "--run", "none", "--key-file", "key"],
+            "none is not the work directory of a run",
+        ),
+        (
+            ["reveal", "cover.png", "-o", "found", "--key-file", "key"],
+            "cover.png: no message can be read with this key",
+        ),
+        (["reveal", "cover.png", "-o", "message", "--key-file", "key"], "message: exists already"),
+        (["compare", "cover.png", "deep.png"], "more than 8 bits"),
+        (
+            ["hide-many", "message", "message", "-o", "out", "--key-file", "key"],
+            "message: is not a folder",
+        ),
+        (["hide-many", "empty", "message", "-o", "out", "--key-file", "key"], "there are 0"),
+    ],
+)
 def test_what_cannot_be_done_is_said_in_one_line(files, stegojax, arguments, message):
     Image.fromarray(np.zeros((40, 40), np.uint16)).save(files / "deep.png")
     (files / "empty").mkdir()

@@ -1,4 +1,6 @@
-"""What every test runs under: four fake CPU devices, no silent rank promotion, and XLA's compilation cache."""
+"""What every test runs under: four fake CPU devices, no silent rank promotion, and XLA's
+compilation cache.
+"""
 
 import os
 import pathlib
@@ -6,8 +8,12 @@ import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "stegojax-test-xla-cache"))
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    )
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "stegojax-test-xla-cache")
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 import jax  # noqa: E402
@@ -18,10 +24,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture
 def shared() -> pathlib.Path:
-    """The folder of reference images and features, where STEGOJAX_SHARED names it; the test is skipped elsewhere."""
+    """The folder of reference images and features, where STEGOJAX_SHARED names it; the test is
+    skipped elsewhere.
+    """
     folder = os.environ.get("STEGOJAX_SHARED", "")
     if not folder or not os.path.isdir(folder):
-        pytest.skip("STEGOJAX_SHARED does not name a folder: reference images and features are absent")
+        pytest.skip(
+            "STEGOJAX_SHARED does not name a folder: reference images and features are absent"
+        )
     return pathlib.Path(folder)
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from security_test import config
+from support.security_runs import config
 
 from stegojax import cli, detection, run, security
 from stegojax.errors import InputError
@@ -16,8 +16,19 @@ from stegojax.errors import InputError
 def work(tmp_path_factory):
     """A protocol with an ensemble and a network on the same stegos."""
     folder = tmp_path_factory.mktemp("detect")
-    given = config(folder, schemes=("lsb-matching",), detectors=("spam", "xunet"), payloads=(1.0,),
-                   **{"splits.count": 1, "splits.train": 0.5, "splits.validation": 0.2, "splits.test": 0.3, "covers.tiles": 4})
+    given = config(
+        folder,
+        schemes=("lsb-matching",),
+        detectors=("spam", "xunet"),
+        payloads=(1.0,),
+        **{
+            "splits.count": 1,
+            "splits.train": 0.5,
+            "splits.validation": 0.2,
+            "splits.test": 0.3,
+            "covers.tiles": 4,
+        },
+    )
     security.evaluate(given, folder / "work")
     return folder / "work"
 
@@ -46,8 +57,12 @@ def test_the_channels_of_a_colour_picture_are_averaged(work, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "colour.png")
     for channel in range(3):
         Image.fromarray(pixels[..., channel]).save(tmp_path / f"{channel}.png")
-    colour, *channels = (found.score for found in detection.judge(
-        detector, [str(tmp_path / name) for name in ("colour.png", "0.png", "1.png", "2.png")]))
+    colour, *channels = (
+        found.score
+        for found in detection.judge(
+            detector, [str(tmp_path / name) for name in ("colour.png", "0.png", "1.png", "2.png")]
+        )
+    )
     assert colour == pytest.approx(np.mean(channels))
 
 
@@ -61,8 +76,14 @@ def test_the_command_prints_scores_writes_them_and_goes_on_after_a_bad_file(work
     shown = capsys.readouterr()
     assert str(good) in shown.out and str(bad) in shown.err and shown.err.count("\n") == 2
     rows = list(csv.DictReader(open(table)))
-    assert [row["path"] for row in rows] == [str(bad), str(good)] and rows[0]["score"] == "" and 0 <= float(rows[1]["score"]) <= 1
-    assert cli.main(["detect", str(good), "--run", folder, "-o", str(table)]) == 1  # the table exists
+    assert (
+        [row["path"] for row in rows] == [str(bad), str(good)]
+        and rows[0]["score"] == ""
+        and 0 <= float(rows[1]["score"]) <= 1
+    )
+    assert (
+        cli.main(["detect", str(good), "--run", folder, "-o", str(table)]) == 1
+    )  # the table exists
     assert cli.main(["detect", str(good), "--run", folder, "-o", str(table), "--overwrite"]) == 0
 
 
@@ -76,7 +97,9 @@ def test_the_help_says_what_the_score_does_not_mean(capsys):
 def test_what_detects_nothing_is_refused(work, tmp_path):
     with pytest.raises(InputError, match="is not the work directory of a run"):
         detection.load(tmp_path)
-    (tmp_path / "config.json").write_text((work / "detectors" / "lsb-matching@1" / "xunet" / "0" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        (work / "detectors" / "lsb-matching@1" / "xunet" / "0" / "config.json").read_text()
+    )
     with pytest.raises(InputError, match="has no checkpoint yet"):
         detection.load(tmp_path)
 
@@ -86,4 +109,7 @@ def test_a_picture_smaller_than_the_field_has_an_error_and_no_score(work, tmp_pa
     detector = detection.load(work / "detectors" / "lsb-matching@1" / "xunet" / "0")
     found = list(detection.judge(detector, [str(tmp_path / "small.png")]))
     assert found[0].score is None and "at least 16x16" in found[0].error
-    assert run.load(work / "detectors" / "lsb-matching@1" / "xunet" / "0").config.method.network == "xunet"
+    assert (
+        run.load(work / "detectors" / "lsb-matching@1" / "xunet" / "0").config.method.network
+        == "xunet"
+    )

@@ -1,13 +1,12 @@
 """Evaluation: the paper's tables from a trained run, found again and not repeated."""
 
-import importlib.util
 import json
-import pathlib
 
 import numpy as np
 import pytest
+from support.configs import load
+from support.shallow import config, shallow  # noqa: F401
 
-from shallow import config, shallow  # noqa: F401
 from stegojax import evaluate, run, train
 from stegojax.errors import InputError
 
@@ -22,10 +21,19 @@ def evaluated(tmp_path_factory, shallow):  # noqa: F811
 def test_the_quality_table_has_the_papers_columns_and_the_runs_figures(evaluated):
     workdir, text = evaluated
     header, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
-    for column in ("Model", "Cover image", "Stego-Cover PSNR (dB)", "Revealed-Secret PSNR (dB)", "Stego-Cover SSIM"):
+    for column in (
+        "Model",
+        "Cover image",
+        "Stego-Cover PSNR (dB)",
+        "Revealed-Secret PSNR (dB)",
+        "Stego-Cover SSIM",
+    ):
         assert column in header
     figures = json.loads((workdir / "evaluation.json").read_text())["quality"]
-    assert f"| {figures['stego_psnr']:.2f} | {figures['revealed_psnr']:.2f} | {figures['stego_ssim']:.4f} |" in row
+    assert (
+        f"| {figures['stego_psnr']:.2f} | {figures['revealed_psnr']:.2f} | "
+        f"{figures['stego_ssim']:.4f} |" in row
+    )
     direct = evaluate.quality(config(), run.load(workdir))
     assert direct["stego_psnr"] == pytest.approx(figures["stego_psnr"], rel=1e-5)
 
@@ -62,20 +70,24 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 def tiny(name, **changes):
     """A config's tiny preset, with fields set anew."""
-    path = pathlib.Path(__file__).resolve().parent.parent / "configs" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"evaluate_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return run.changed(module.get_config("tiny"), changes)
+    return run.changed(load(name).get_config("tiny"), changes)
 
 
 def test_a_steganalyzers_run_has_the_figures_of_a_detector(tmp_path, capsys):
     given = tiny("xunet")
     train.train(given, tmp_path)
     text = evaluate.evaluate(given, tmp_path)
-    assert text in capsys.readouterr().out and "| xunet | " in text and "| Network | Stegos | Pairs | P_E (%) | AUC (%) |" in text
+    assert (
+        text in capsys.readouterr().out
+        and "| xunet | " in text
+        and "| Network | Stegos | Pairs | P_E (%) | AUC (%) |" in text
+    )
     figures = json.loads((tmp_path / "evaluation.json").read_text())
-    assert 0 <= figures["P_E"] <= 1 and 0 <= figures["AUC"] <= 1 and (tmp_path / "roc.png").stat().st_size > 0
+    assert (
+        0 <= figures["P_E"] <= 1
+        and 0 <= figures["AUC"] <= 1
+        and (tmp_path / "roc.png").stat().st_size > 0
+    )
     assert evaluate.evaluate(given, tmp_path) == text  # the same stegos every time
 
 
@@ -83,8 +95,13 @@ def test_a_learned_scheme_is_set_beside_its_base_and_its_times_are_told(tmp_path
     given = tiny("asymmetric")
     train.train(given, tmp_path)
     text = evaluate.evaluate(given, tmp_path)
-    for part in ("| Method | Training (h) | Generating a stego (s) |", "| spam | Baseline |", "| spam | CMD |",
-                 "| spam | Proposed |", "| asymmetric | embedded |"):
+    for part in (
+        "| Method | Training (h) | Generating a stego (s) |",
+        "| spam | Baseline |",
+        "| spam | CMD |",
+        "| spam | Proposed |",
+        "| asymmetric | embedded |",
+    ):
         assert part in text
     times = json.loads((tmp_path / "evaluation.json").read_text())["times"]
     assert all(np.isfinite(value) and value > 0 for value in times.values())

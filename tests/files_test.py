@@ -15,7 +15,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(InputError, match="a: cannot be written .No space left on device."):
         files.write_bytes(tmp_path / "a", b"new")
-    assert (tmp_path / "a").read_bytes() == b"old" and [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old" and [
+        path.name for path in tmp_path.iterdir()
+    ] == ["a"]
 
 
 def test_an_existing_file_is_kept_unless_told(tmp_path):
@@ -29,5 +31,9 @@ def test_an_existing_file_is_kept_unless_told(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match="exists already"):
-        files.write(tmp_path / "a", lambda file: (tmp_path / "a").write_bytes(b"other"), overwrite=False)
-    assert (tmp_path / "a").read_bytes() == b"other" and [path.name for path in tmp_path.iterdir()] == ["a"]
+        files.write(
+            tmp_path / "a", lambda file: (tmp_path / "a").write_bytes(b"other"), overwrite=False
+        )
+    assert (tmp_path / "a").read_bytes() == b"other" and [
+        path.name for path in tmp_path.iterdir()
+    ] == ["a"]

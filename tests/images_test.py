@@ -1,4 +1,6 @@
-"""Files come back bit by bit or are refused; colour and resizing agree with hand arithmetic and with the definition."""
+"""Files come back bit by bit or are refused; colour and resizing agree with hand arithmetic and
+with the definition.
+"""
 
 import errno
 import io
@@ -25,11 +27,15 @@ def photo() -> np.ndarray:
 
 def _png(size, *, bit_depth, colour_type, rows):
     def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", size[1], size[0], bit_depth, colour_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("ending", [".png", ".PNG", ".tif", ".tiff", ".bmp", ".ppm", ".pnm"])
@@ -49,7 +55,9 @@ def test_grey_pixels_survive_a_file_with_one_channel(tmp_path, photo, ending):
 
 def test_png_is_read_as_another_decoder_reads_it(photo):
     rows = [row.tobytes() for row in photo]
-    np.testing.assert_array_equal(images.read(_png((61, 83), bit_depth=8, colour_type=2, rows=rows)).pixels, photo)
+    np.testing.assert_array_equal(
+        images.read(_png((61, 83), bit_depth=8, colour_type=2, rows=rows)).pixels, photo
+    )
 
 
 def test_palettes_black_and_white_and_transparent_grey(tmp_path):
@@ -93,8 +101,14 @@ def test_a_stego_file_says_what_its_cover_file_said(tmp_path, photo):
     np.testing.assert_array_equal(back.alpha, alpha)
     assert back.metadata == cover.metadata
     assert dict(back.metadata.text) == {"Author": "M. Müller", "Title": "Ωmega"}
-    assert back.metadata.gamma == pytest.approx(0.45455) and back.metadata.icc_profile == profile and len(profile) > 100
-    assert back.metadata.chromaticity[0] == pytest.approx(0.3127) and back.metadata.dpi == pytest.approx((300, 300), abs=0.01)
+    assert (
+        back.metadata.gamma == pytest.approx(0.45455)
+        and back.metadata.icc_profile == profile
+        and len(profile) > 100
+    )
+    assert back.metadata.chromaticity[0] == pytest.approx(
+        0.3127
+    ) and back.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     with Image.open(tmp_path / "stego.png") as raw:
         assert raw.getexif()[0x010E] == "a cat"
     images.write(tmp_path / "grey.png", stego[..., :1], like=cover)
@@ -115,8 +129,16 @@ def test_pictures_are_turned_upright(tmp_path, photo, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(photo).save(tmp_path / "a.png", exif=exif)
-    turned = {1: photo, 2: photo[:, ::-1], 3: photo[::-1, ::-1], 4: photo[::-1], 5: photo.swapaxes(0, 1),
-              6: np.rot90(photo, -1), 7: photo[::-1, ::-1].swapaxes(0, 1), 8: np.rot90(photo, 1)}
+    turned = {
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: photo.swapaxes(0, 1),
+        6: np.rot90(photo, -1),
+        7: photo[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(photo, 1),
+    }
     cover = images.read(tmp_path / "a.png")
     np.testing.assert_array_equal(cover.pixels, turned[orientation])
     assert images.size_of(tmp_path / "a.png") == turned[orientation].shape[:2]
@@ -126,11 +148,15 @@ def test_pictures_are_turned_upright(tmp_path, photo, orientation):
 
 def test_deep_animated_foreign_and_broken_files_are_one_line_errors(tmp_path, photo):
     deep = photo.astype(">u2") * 257
-    (tmp_path / "deep.png").write_bytes(_png((61, 83), bit_depth=16, colour_type=2, rows=[row.tobytes() for row in deep]))
+    (tmp_path / "deep.png").write_bytes(
+        _png((61, 83), bit_depth=16, colour_type=2, rows=[row.tobytes() for row in deep])
+    )
     rows = [row.tobytes() for row in deep[..., 0]]
     (tmp_path / "deepgrey.png").write_bytes(_png((61, 83), bit_depth=16, colour_type=0, rows=rows))
     (tmp_path / "deep.ppm").write_bytes(b"P6\n83 61\n65535\n" + deep.tobytes())
-    (tmp_path / "deep.pgm").write_bytes(b"P5\n83 61\n1023\n" + (deep[..., 0] // 64).astype(">u2").tobytes())
+    (tmp_path / "deep.pgm").write_bytes(
+        b"P5\n83 61\n1023\n" + (deep[..., 0] // 64).astype(">u2").tobytes()
+    )
     frames = [Image.fromarray(photo), Image.fromarray(photo[::-1].copy())]
     frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
     frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
@@ -138,12 +164,23 @@ def test_deep_animated_foreign_and_broken_files_are_one_line_errors(tmp_path, ph
     Image.fromarray(photo[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
     Image.fromarray(photo).save(tmp_path / "whole.png")
     whole = (tmp_path / "whole.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.png").write_bytes(b"")
-    expected = {"deep.png": "8 bits", "deepgrey.png": "8 bits", "deep.ppm": "8 bits", "deep.pgm": "8 bits",
-                "float.tif": "8 bits", "animated.png": "2 pictures", "pages.tif": "2 pictures", "cmyk.jpg": "CMYK",
-                "cut.png": "broken", "text.png": "not a picture", "empty.png": "not a picture", "missing.png": "no such file"}
+    expected = {
+        "deep.png": "8 bits",
+        "deepgrey.png": "8 bits",
+        "deep.ppm": "8 bits",
+        "deep.pgm": "8 bits",
+        "float.tif": "8 bits",
+        "animated.png": "2 pictures",
+        "pages.tif": "2 pictures",
+        "cmyk.jpg": "CMYK",
+        "cut.png": "broken",
+        "text.png": "not a picture",
+        "empty.png": "not a picture",
+        "missing.png": "no such file",
+    }
     for name, words in expected.items():
         with pytest.raises(InputError, match=words) as caught:
             images.read(tmp_path / name)
@@ -159,8 +196,14 @@ def test_lossy_formats_are_refused_with_the_reason(tmp_path, photo, name):
 
 def test_what_a_format_cannot_hold_is_refused(tmp_path, photo):
     with_alpha = images.Picture(photo, photo[..., 0])
-    for name, pixels, like in (("a.pgm", photo, None), ("a.ppm", photo[..., :1], None), ("a.bmp", photo, with_alpha),
-                               ("a.ppm", photo, with_alpha), ("a.xyz", photo, None), ("a", photo, None)):
+    for name, pixels, like in (
+        ("a.pgm", photo, None),
+        ("a.ppm", photo[..., :1], None),
+        ("a.bmp", photo, with_alpha),
+        ("a.ppm", photo, with_alpha),
+        ("a.xyz", photo, None),
+        ("a", photo, None),
+    ):
         with pytest.raises(InputError, match="a(.pgm|.ppm|.bmp|.xyz)?: "):
             images.write(tmp_path / name, pixels, like=like)
     for wrong in (photo.astype(np.float32), photo[..., 0], photo[..., :2]):
@@ -222,7 +265,9 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, photo, monkeypa
     monkeypatch.setattr(os, "link", appear_first)
     with pytest.raises(InputError, match="exists already"):
         images.write(tmp_path / "a.png", photo)
-    assert (tmp_path / "a.png").read_bytes() == b"somebody else's" and os.listdir(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"somebody else's" and os.listdir(tmp_path) == [
+        "a.png"
+    ]
 
 
 def test_file_systems_without_hard_links(tmp_path, photo, monkeypatch):
@@ -253,7 +298,10 @@ def test_jpeg_recompression_is_what_a_jpeg_file_holds(photo):
             Image.fromarray(flat).save(buffer, "JPEG", quality=quality)
             expected = np.array(Image.open(buffer)).reshape(pixels.shape)
             np.testing.assert_array_equal(images.jpeg_recompress(pixels, quality), expected)
-    errors = [np.abs(images.jpeg_recompress(photo, quality).astype(float) - photo).mean() for quality in (20, 60, 98)]
+    errors = [
+        np.abs(images.jpeg_recompress(photo, quality).astype(float) - photo).mean()
+        for quality in (20, 60, 98)
+    ]
     assert errors[0] > errors[1] > errors[2] > 0
     for quality in (0, 101):
         with pytest.raises(ValueError, match="quality"):
@@ -262,8 +310,17 @@ def test_jpeg_recompression_is_what_a_jpeg_file_holds(photo):
 
 def test_ycbcr_of_primary_colours_by_hand():
     rgb = jnp.array([[[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [10, 20, 30]]])
-    expected = np.array([[[76.245, 84.97232, 255.5], [149.685, 43.52768, 21.23456], [29.07, 255.5, 107.26544], [255, 128, 128],
-                          [18.15, 134.68736, 122.18688]]])
+    expected = np.array(
+        [
+            [
+                [76.245, 84.97232, 255.5],
+                [149.685, 43.52768, 21.23456],
+                [29.07, 255.5, 107.26544],
+                [255, 128, 128],
+                [18.15, 134.68736, 122.18688],
+            ]
+        ]
+    )
     np.testing.assert_allclose(images.rgb_to_ycbcr(rgb), expected, atol=2e-3)
     np.testing.assert_allclose(images.grey(rgb)[..., 0], expected[..., 0], atol=1e-4)
 
@@ -289,17 +346,22 @@ def test_round_to_pixels():
 
 
 def test_resize_weights_for_doubling_by_hand():
-    # New sample 2i+1 lies a quarter behind old sample i: distances 1.25, 0.25, 0.75, 1.75 in Keys' kernel.
+    # New sample 2i+1 lies a quarter behind old sample i: distances 1.25, 0.25, 0.75, 1.75 in Keys'
+    # kernel.
     quarter = np.array([-9, 111, 29, -3]) / 128
     weights = images.resize_weights(6, 12)
     np.testing.assert_allclose(weights[5], [0, *quarter, 0], atol=1e-15)
     np.testing.assert_allclose(weights[4], [*quarter[::-1], 0, 0], atol=1e-15)
-    # At the border sample -1 mirrors to 0 and -2 to 1: for new sample 0 the taps -2, -1, 0, 1 fold onto 1, 0, 0, 1.
-    np.testing.assert_allclose(weights[0], [(29 + 111) / 128, (-3 - 9) / 128, 0, 0, 0, 0], atol=1e-15)
+    # At the border sample -1 mirrors to 0 and -2 to 1: for new sample 0 the taps -2, -1, 0, 1 fold
+    # onto 1, 0, 0, 1.
+    np.testing.assert_allclose(
+        weights[0], [(29 + 111) / 128, (-3 - 9) / 128, 0, 0, 0, 0], atol=1e-15
+    )
 
 
 def test_resize_weights_for_halving_by_hand():
-    # Distances of the eight taps in new samples: 1/4, 3/4, 5/4, 7/4 on either side, each weight half of the kernel's.
+    # Distances of the eight taps in new samples: 1/4, 3/4, 5/4, 7/4 on either side, each weight
+    # half of the kernel's.
     half = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256
     weights = images.resize_weights(20, 10)
     np.testing.assert_allclose(weights[5, 7:15], half, atol=1e-15)
@@ -311,9 +373,16 @@ def test_resize_weights_for_halving_by_hand():
 
 def _brute_force(plane, size):
     """imresize by its definition, one sample at a time."""
+
     def kernel(x):
         x = abs(x)
-        return (1.5 * x**3 - 2.5 * x**2 + 1) if x <= 1 else (-0.5 * x**3 + 2.5 * x**2 - 4 * x + 2) if x <= 2 else 0.0
+        return (
+            (1.5 * x**3 - 2.5 * x**2 + 1)
+            if x <= 1
+            else (-0.5 * x**3 + 2.5 * x**2 - 4 * x + 2)
+            if x <= 2
+            else 0.0
+        )
 
     def one_dimension(samples, new):
         old, result = len(samples), []
@@ -336,14 +405,20 @@ def _brute_force(plane, size):
 @pytest.mark.parametrize("size", [(5, 19), (23, 7), (11, 13), (1, 1), (16, 5), (40, 3)])
 def test_imresize_is_its_definition(photo, size):
     plane = photo[:11, :13, 1].astype(np.float64)
-    np.testing.assert_allclose(images.imresize(jnp.asarray(plane, jnp.float32), size), _brute_force(plane, size), atol=2e-4)
+    np.testing.assert_allclose(
+        images.imresize(jnp.asarray(plane, jnp.float32), size), _brute_force(plane, size), atol=2e-4
+    )
 
 
 def test_imresize_of_planes_pictures_and_stacks_agree(photo):
     picture = jnp.asarray(photo, jnp.float32)
-    whole = jax.jit(images.imresize, static_argnums=1)(jnp.stack([picture, picture[::-1]]), (30, 50))
+    whole = jax.jit(images.imresize, static_argnums=1)(
+        jnp.stack([picture, picture[::-1]]), (30, 50)
+    )
     assert whole.shape == (2, 30, 50, 3) and whole.dtype == jnp.float32
-    np.testing.assert_allclose(whole[0, ..., 2], images.imresize(picture[..., 2], (30, 50)), atol=1e-3)
+    np.testing.assert_allclose(
+        whole[0, ..., 2], images.imresize(picture[..., 2], (30, 50)), atol=1e-3
+    )
     np.testing.assert_allclose(whole[1], whole[0, ::-1], atol=1e-3)
     np.testing.assert_allclose(images.imresize(picture, picture.shape[:2]), picture, atol=1e-4)
     with pytest.raises(ValueError, match="image must be"):

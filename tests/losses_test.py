@@ -34,16 +34,24 @@ def test_mixed_loss_is_equation_10():
     y = 0.9 * x + 0.1 * y
     one, many = 1 - similarity.ssim(x, y), 1 - similarity.ms_ssim(x, y)
     squared = jnp.mean((x / 255 - y / 255) ** 2, axis=(1, 2, 3))
-    np.testing.assert_allclose(losses.mixed(x, y), 0.5 * one + 0.5 * many + 0.3 * squared, rtol=1e-5)
-    np.testing.assert_allclose(losses.mixed(x, y, alpha=0.2, beta=10.0), 0.2 * one + 0.8 * many + 10 * squared, rtol=1e-5)
-    np.testing.assert_allclose(losses.mixed(x / 255, y / 255, max_value=1.0), losses.mixed(x, y), atol=1e-5)
+    np.testing.assert_allclose(
+        losses.mixed(x, y), 0.5 * one + 0.5 * many + 0.3 * squared, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        losses.mixed(x, y, alpha=0.2, beta=10.0), 0.2 * one + 0.8 * many + 10 * squared, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        losses.mixed(x / 255, y / 255, max_value=1.0), losses.mixed(x, y), atol=1e-5
+    )
     assert losses.mixed(x, x).tolist() == [0.0, 0.0]
 
 
 def test_hide_and_reveal_error_weighs_cover_and_secret():
     cover, secret = jnp.zeros((1, 2, 2, 3)), jnp.zeros((1, 2, 2, 1))
     stego, revealed = cover + 25.5, secret + 51.0
-    np.testing.assert_allclose(losses.hide_and_reveal_error(cover, stego, secret, revealed), [0.01 + 0.04], rtol=1e-5)
+    np.testing.assert_allclose(
+        losses.hide_and_reveal_error(cover, stego, secret, revealed), [0.01 + 0.04], rtol=1e-5
+    )
     weighted = losses.hide_and_reveal_error(cover, stego, secret, revealed, alpha=2.0, beta=0.75)
     np.testing.assert_allclose(weighted, [0.02 + 0.03], rtol=1e-5)
     unit = losses.hide_and_reveal_error(cover, stego / 255, secret, revealed / 255, max_value=1.0)
@@ -56,7 +64,9 @@ def test_softmax_cross_entropy():
     expected = [np.log(2), np.log(4 / 3), np.log(4), 2e4]
     np.testing.assert_allclose(losses.softmax_cross_entropy(logits, labels), expected, rtol=1e-6)
     gradient = jax.grad(lambda z: losses.softmax_cross_entropy(z, labels).sum())(logits)
-    np.testing.assert_allclose(gradient, [[-.5, .5], [-.25, .25], [.75, -.75], [1, -1]], atol=1e-6)
+    np.testing.assert_allclose(
+        gradient, [[-0.5, 0.5], [-0.25, 0.25], [0.75, -0.75], [1, -1]], atol=1e-6
+    )
 
 
 PICTURE_LOSSES = {
@@ -100,40 +110,61 @@ def planes(*values):
 
 def test_rewarded_changes_by_hand():
     """Four pixels: raised, lowered, kept, raised; the second is punished."""
-    plus, minus, drawn, reward = planes([.2, .1, .3, .05], [.1, .25, .3, 0.], [1, -1, 0, 1], [2., -3., 7., 1.])
-    value, gradients = jax.value_and_grad(lambda p, r: losses.rewarded_changes(ChangeProbabilities(*p), drawn, r).sum(), (0, 1))(
-        (plus, minus), reward)
-    expected = -(2 * np.log(.2 + 1e-5) - 3 * np.log(.25 + 1e-5) + np.log(.05 + 1e-5)) / 4
+    plus, minus, drawn, reward = planes(
+        [0.2, 0.1, 0.3, 0.05], [0.1, 0.25, 0.3, 0.0], [1, -1, 0, 1], [2.0, -3.0, 7.0, 1.0]
+    )
+    value, gradients = jax.value_and_grad(
+        lambda p, r: losses.rewarded_changes(ChangeProbabilities(*p), drawn, r).sum(), (0, 1)
+    )((plus, minus), reward)
+    expected = -(2 * np.log(0.2 + 1e-5) - 3 * np.log(0.25 + 1e-5) + np.log(0.05 + 1e-5)) / 4
     assert float(value) == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(gradients[0][0][0, 0], [-2 / .20001 / 4, 0, 0, -1 / .05001 / 4], rtol=1e-5)
-    np.testing.assert_allclose(gradients[0][1][0, 0], [0, 3 / .25001 / 4, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose(
+        gradients[0][0][0, 0], [-2 / 0.20001 / 4, 0, 0, -1 / 0.05001 / 4], rtol=1e-5
+    )
+    np.testing.assert_allclose(gradients[0][1][0, 0], [0, 3 / 0.25001 / 4, 0, 0], rtol=1e-5)
     assert not gradients[1].any()  # the reward is a constant
 
 
 def test_payload_error_by_hand():
     """p = 1/4, 1/4: 1.5 bits; 1/2, 1/4 likewise; 0, 1/2: one bit. The last pixel lies outside."""
-    plus, minus, mask = planes([.25, .5, 0, .3], [.25, .25, .5, .3], [1, 1, 1, 0])
+    plus, minus, mask = planes([0.25, 0.5, 0, 0.3], [0.25, 0.25, 0.5, 0.3], [1, 1, 1, 0])
     chances = ChangeProbabilities(plus, minus)
     np.testing.assert_allclose(losses.payload_error(chances, 3.0, mask), [1.0], rtol=1e-6)
-    np.testing.assert_allclose(losses.payload_error(chances, jnp.asarray([6.0]), mask), [4.0], rtol=1e-6)
-    gradient = jax.grad(lambda p: losses.payload_error(ChangeProbabilities(p, minus), 3.0, mask).sum())(plus)[0, 0]
+    np.testing.assert_allclose(
+        losses.payload_error(chances, jnp.asarray([6.0]), mask), [4.0], rtol=1e-6
+    )
+    gradient = jax.grad(
+        lambda p: losses.payload_error(ChangeProbabilities(p, minus), 3.0, mask).sum()
+    )(plus)[0, 0]
     # d entropy / d p+ = log2(p0 / p+): 1, -1; at p+ = 0 whatever is finite.
     np.testing.assert_allclose(gradient[:2], [2 * 1 * 1, 2 * 1 * -1], rtol=1e-5)
     assert np.isfinite(gradient).all() and gradient[3] == 0
 
 
 def test_probability_error_by_hand():
-    plus, minus, wanted, mask = planes([.2, .1, .3, .3], [.1, .1, .3, .3], [.1, .1, .1, 0.], [1, 1, 1, 0])
+    plus, minus, wanted, mask = planes(
+        [0.2, 0.1, 0.3, 0.3], [0.1, 0.1, 0.3, 0.3], [0.1, 0.1, 0.1, 0.0], [1, 1, 1, 0]
+    )
     chances, aim = ChangeProbabilities(plus, minus), ChangeProbabilities(wanted, wanted)
     # Per pixel: .1 + 0 + .1;  0;  .2 + .2 + .4.
-    np.testing.assert_allclose(losses.probability_error(chances, aim, mask), [(0.2 + 0.8) / 4], rtol=1e-6)
-    gradient = jax.grad(lambda p: losses.probability_error(ChangeProbabilities(p, minus), aim, mask).sum())(plus)[0, 0]
-    np.testing.assert_allclose(gradient[jnp.asarray([0, 2, 3])], [.5, .5, 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.probability_error(chances, aim, mask), [(0.2 + 0.8) / 4], rtol=1e-6
+    )
+    gradient = jax.grad(
+        lambda p: losses.probability_error(ChangeProbabilities(p, minus), aim, mask).sum()
+    )(plus)[0, 0]
+    np.testing.assert_allclose(gradient[jnp.asarray([0, 2, 3])], [0.5, 0.5, 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("call", [
-    lambda a, b: losses.rewarded_changes(ChangeProbabilities(a, a), b, a), lambda a, b: losses.probability_error((a, a), (a, a), b),
-    lambda a, b: losses.payload_error((a, a), 1.0, b), lambda a, b: losses.payload_error((a, a), jnp.zeros(3), a)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a, b: losses.rewarded_changes(ChangeProbabilities(a, a), b, a),
+        lambda a, b: losses.probability_error((a, a), (a, a), b),
+        lambda a, b: losses.payload_error((a, a), 1.0, b),
+        lambda a, b: losses.payload_error((a, a), jnp.zeros(3), a),
+    ],
+)
 def test_planes_that_do_not_fit_are_refused(call):
     with pytest.raises(ValueError, match="losses|planes|one for each"):
         call(jnp.zeros((2, 4, 4)), jnp.zeros((2, 4, 5)))
@@ -143,7 +174,9 @@ def test_mean_absolute_error_is_on_the_scale_of_one():
     x = jnp.zeros((2, 2, 2, 1))
     y = x.at[0, 0, 0, 0].set(255.0).at[1].set(-51.0)
     np.testing.assert_allclose(losses.mean_absolute_error(x, y), [1 / 4, 1 / 5], rtol=1e-6)
-    np.testing.assert_allclose(losses.mean_absolute_error(x, y / 255, max_value=1.0), [1 / 4, 1 / 5], rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.mean_absolute_error(x, y / 255, max_value=1.0), [1 / 4, 1 / 5], rtol=1e-6
+    )
     with pytest.raises(ValueError, match="mean_absolute_error: two pictures of one shape"):
         losses.mean_absolute_error(x, y[:1])
 
@@ -172,12 +205,18 @@ def test_critic_gap_by_hand():
 
 
 def test_gradient_penalty_by_hand_and_at_no_slope():
-    gradients = jnp.asarray([[[3.0, 0.0], [0.0, 4.0]], [[0.6, 0.0], [0.8, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    gradients = jnp.asarray(
+        [[[3.0, 0.0], [0.0, 4.0]], [[0.6, 0.0], [0.8, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
+    )
     np.testing.assert_allclose(losses.gradient_penalty(gradients), [16, 0, 1], atol=1e-6)
     slope = jax.grad(lambda g: losses.gradient_penalty(g).sum())(gradients)
     # d/dg = 2 (|g| - 1) g / |g|.
-    np.testing.assert_allclose(slope, [[[4.8, 0], [0, 6.4]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]], atol=1e-5)
-    with pytest.raises(ValueError, match=r"gradient_penalty: gradients \[B, ...\] are needed, \(3,\)"):
+    np.testing.assert_allclose(
+        slope, [[[4.8, 0], [0, 6.4]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]], atol=1e-5
+    )
+    with pytest.raises(
+        ValueError, match=r"gradient_penalty: gradients \[B, ...\] are needed, \(3,\)"
+    ):
         losses.gradient_penalty(jnp.zeros(3))
 
 
@@ -186,13 +225,19 @@ def test_inconsistency_by_hand_and_where_nothing_differs():
     stegos = jnp.asarray([[1.0, 0.0], [0.5, 0.5]])
     expected = [0.6 / 1.0001, 0.6 / 1e-4]
     np.testing.assert_allclose(losses.inconsistency(covers, stegos), expected, rtol=1e-5)
-    np.testing.assert_allclose(losses.inconsistency(covers, stegos, scale=1.2), np.multiply(2, expected), rtol=1e-5)
+    np.testing.assert_allclose(
+        losses.inconsistency(covers, stegos, scale=1.2), np.multiply(2, expected), rtol=1e-5
+    )
     assert np.isfinite(jax.grad(lambda s: losses.inconsistency(covers, s).sum())(stegos)).all()
 
 
-@pytest.mark.parametrize("loss", [losses.bit_cross_entropy, losses.squared_bit_error, losses.inconsistency])
+@pytest.mark.parametrize(
+    "loss", [losses.bit_cross_entropy, losses.squared_bit_error, losses.inconsistency]
+)
 def test_bits_that_do_not_fit_are_refused(loss):
-    with pytest.raises(ValueError, match=rf"{loss.__name__}: two arrays of one shape \[B, ...\] are needed"):
+    with pytest.raises(
+        ValueError, match=rf"{loss.__name__}: two arrays of one shape \[B, ...\] are needed"
+    ):
         loss(jnp.zeros((2, 3)), jnp.zeros((2, 4)))
     with pytest.raises(ValueError, match="two arrays of one shape"):
         loss(jnp.zeros(3), jnp.zeros(3))

@@ -1,4 +1,6 @@
-"""`main.py` as a person starts it: it trains, says where the pictures are, and answers mistakes in one line."""
+"""`main.py` as a person starts it: it trains, says where the pictures are, and answers mistakes in
+one line.
+"""
 
 import importlib.util
 import os
@@ -22,18 +24,33 @@ def environment():
 
 
 def main(*arguments, cwd=ROOT):
-    return subprocess.run(command(*arguments), env=environment(), cwd=cwd, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        command(*arguments), env=environment(), cwd=cwd, capture_output=True, text=True, timeout=600
+    )
 
 
 def test_the_tiny_preset_trains_stops_on_sigterm_and_goes_on(tmp_path):
     workdir = tmp_path / "run"
-    arguments = ("--config=configs/isgan.py:tiny", f"--workdir={workdir}", "--config.steps=120",
-                 "--config.evaluation.every=120", "--config.checkpoint.every=120")
-    process = subprocess.Popen(command(*arguments), env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True)
+    arguments = (
+        "--config=configs/isgan.py:tiny",
+        f"--workdir={workdir}",
+        "--config.steps=120",
+        "--config.evaluation.every=120",
+        "--config.checkpoint.every=120",
+    )
+    process = subprocess.Popen(
+        command(*arguments),
+        env=environment(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     deadline = time.monotonic() + 300
     metrics = workdir / "metrics.jsonl"
-    while time.monotonic() < deadline and not (metrics.exists() and metrics.read_text().count('"kind": "train"') >= 3):
+    while time.monotonic() < deadline and not (
+        metrics.exists() and metrics.read_text().count('"kind": "train"') >= 3
+    ):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
@@ -49,16 +66,25 @@ def test_the_tiny_preset_trains_stops_on_sigterm_and_goes_on(tmp_path):
     assert len(steps) == 120
 
 
-@pytest.mark.parametrize("arguments,message", [
-    (["--config=configs/none.py"], "No such file"),
-    (["--config=configs/isgan.py:nonsense"], "preset 'nonsense' is unknown"),
-    (["--config=configs/isgan.py:tiny", "--config.method.gama=1"], "no field gama"),
-    (["--config=configs/isgan.py:tiny", "--config.batch_size=many"], "--config.batch_size=many"),
-    (["--config=configs/isgan.py:tiny", "--config.data.source=folder:/nowhere"], "/nowhere"),
-    (["--config=configs/isgan.py:tiny", "--config.data.crop=4000"], "4000"),
-    (["--config=configs/isgan.py:tiny", "--config.steps=0"], "nothing to train"),
-    (["--config=configs/isgan.py:tiny", "--mode=evaluate", "--workdir=/tmp/no-such-run"], "is not the work directory of a run"),
-])
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (["--config=configs/none.py"], "No such file"),
+        (["--config=configs/isgan.py:nonsense"], "preset 'nonsense' is unknown"),
+        (["--config=configs/isgan.py:tiny", "--config.method.gama=1"], "no field gama"),
+        (
+            ["--config=configs/isgan.py:tiny", "--config.batch_size=many"],
+            "--config.batch_size=many",
+        ),
+        (["--config=configs/isgan.py:tiny", "--config.data.source=folder:/nowhere"], "/nowhere"),
+        (["--config=configs/isgan.py:tiny", "--config.data.crop=4000"], "4000"),
+        (["--config=configs/isgan.py:tiny", "--config.steps=0"], "nothing to train"),
+        (
+            ["--config=configs/isgan.py:tiny", "--mode=evaluate", "--workdir=/tmp/no-such-run"],
+            "is not the work directory of a run",
+        ),
+    ],
+)
 def test_a_mistake_is_answered_in_one_line(tmp_path, arguments, message):
     if not any("workdir" in argument for argument in arguments):
         arguments = [*arguments, f"--workdir={tmp_path / 'run'}"]
@@ -70,8 +96,14 @@ def test_a_mistake_is_answered_in_one_line(tmp_path, arguments, message):
 
 def test_the_default_work_directory_is_named_after_config_and_preset():
     spec = importlib.util.spec_from_file_location("stegojax_main", ROOT / "main.py")
-    code = ("import importlib.util, sys; spec = importlib.util.spec_from_file_location('m', sys.argv[1]); "
-            "m = importlib.util.module_from_spec(spec); spec.loader.exec_module(m); "
-            "print(m.default_workdir(['--config=configs/isgan.py:tiny']), m.default_workdir(['--config', 'a/b.py']))")
-    done = subprocess.run([sys.executable, "-c", code, spec.origin], env=environment(), capture_output=True, text=True)
+    code = (
+        "import importlib.util, sys; spec = importlib.util.spec_from_file_location('m', "
+        "sys.argv[1]); "
+        "m = importlib.util.module_from_spec(spec); spec.loader.exec_module(m); "
+        "print(m.default_workdir(['--config=configs/isgan.py:tiny']), "
+        "m.default_workdir(['--config', 'a/b.py']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, spec.origin], env=environment(), capture_output=True, text=True
+    )
     assert done.stdout.split() == ["runs/isgan-tiny", "runs/b"], done.stderr

@@ -14,7 +14,9 @@ def test_psnr_of_known_errors():
     y = x.at[0].add(1.0).at[1, 0, 0, 0].add(-30.0)
     expected = [20 * np.log10(255), 10 * np.log10(255**2 * 60 / 900), metrics.PSNR_CAP]
     np.testing.assert_allclose(metrics.psnr(x, y), expected, rtol=1e-5)
-    np.testing.assert_allclose(metrics.psnr(x / 255, y / 255, max_value=1.0)[:2], expected[:2], rtol=1e-5)
+    np.testing.assert_allclose(
+        metrics.psnr(x / 255, y / 255, max_value=1.0)[:2], expected[:2], rtol=1e-5
+    )
 
 
 def test_psnr_of_the_opposite_is_zero_and_the_cap_is_above_a_single_level():
@@ -33,7 +35,10 @@ def test_bit_accuracy():
     bits = jnp.asarray([[0, 1, 1, 0], [1, 1, 1, 1]], jnp.uint8)
     revealed = jnp.asarray([[0, 1, 0, 1], [1, 1, 1, 1]], bool)
     assert metrics.bit_accuracy(bits, revealed).tolist() == [0.5, 1.0]
-    assert metrics.bit_accuracy(bits.reshape(2, 2, 2), revealed.reshape(2, 2, 2)).tolist() == [0.5, 1.0]
+    assert metrics.bit_accuracy(bits.reshape(2, 2, 2), revealed.reshape(2, 2, 2)).tolist() == [
+        0.5,
+        1.0,
+    ]
 
 
 def test_accuracy():
@@ -64,9 +69,15 @@ def test_detection_error_and_area_are_those_of_every_threshold(kind, covers, ste
     rng = np.random.default_rng(covers)
     labels = rng.permutation(np.repeat([0, 1], [covers, stegos]))
     scores = SCORES[kind](rng, labels).astype(np.float32)
-    np.testing.assert_allclose(jax.jit(metrics.detection_error)(scores, labels), brute_force_error(scores, labels), atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(metrics.detection_error)(scores, labels),
+        brute_force_error(scores, labels),
+        atol=1e-6,
+    )
     expected = sklearn.metrics.roc_auc_score(labels, scores)
-    np.testing.assert_allclose(jax.jit(metrics.area_under_curve)(scores, labels), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(metrics.area_under_curve)(scores, labels), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("figure", [metrics.detection_error, metrics.area_under_curve])
@@ -117,7 +128,9 @@ def test_the_area_under_the_roc_curve_is_that_of_the_ranks():
     scores = np.round(labels + rng.normal(0, 1, 300), 1).astype(np.float32)
     alarms, detections = metrics.roc_curve(scores, labels)
     area = np.sum(np.diff(alarms) * (detections[1:] + detections[:-1]) / 2)
-    assert area == pytest.approx(float(metrics.area_under_curve(jnp.asarray(scores), jnp.asarray(labels))), abs=1e-6)
+    assert area == pytest.approx(
+        float(metrics.area_under_curve(jnp.asarray(scores), jnp.asarray(labels))), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("scores, labels", [([np.nan, 1.0], [0, 1]), ([0.0, 1.0], [1, 1])])

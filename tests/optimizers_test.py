@@ -24,10 +24,17 @@ def rates(steps, **options):
     return seen
 
 
-@pytest.mark.parametrize("schedule", [
-    dict(milestones=(1, 1.5, 3), steps_per_epoch=2), dict(milestones=[2, 3, 6], unit="steps", steps_per_epoch=50)])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        dict(milestones=(1, 1.5, 3), steps_per_epoch=2),
+        dict(milestones=[2, 3, 6], unit="steps", steps_per_epoch=50),
+    ],
+)
 def test_the_rate_drops_at_milestones(schedule):
-    np.testing.assert_allclose(rates(8, factor=0.5, **schedule), [1, 1, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125])
+    np.testing.assert_allclose(
+        rates(8, factor=0.5, **schedule), [1, 1, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]
+    )
 
 
 def test_the_rate_drops_every_so_many_steps():
@@ -36,23 +43,37 @@ def test_the_rate_drops_every_so_many_steps():
 
 
 def test_decay_of_convolutions_leaves_out_fully_connected_layers():
-    optimizer = optimizers.make("sgd", learning_rate=1.0, steps_per_epoch=1, weight_decay=0.5, decayed="convolutions")
-    params = {"conv": jnp.full((3, 3, 1, 1), 2.0), "full": jnp.full((3, 1), 2.0), "bias": jnp.full(1, 2.0)}
+    optimizer = optimizers.make(
+        "sgd", learning_rate=1.0, steps_per_epoch=1, weight_decay=0.5, decayed="convolutions"
+    )
+    params = {
+        "conv": jnp.full((3, 3, 1, 1), 2.0),
+        "full": jnp.full((3, 1), 2.0),
+        "bias": jnp.full(1, 2.0),
+    }
     updates, _ = optimizer.update(params, optimizer.init(params), params)
-    assert {name: float(update.ravel()[0]) for name, update in updates.items()} == {"conv": -3.0, "full": -2.0, "bias": -2.0}
+    assert {name: float(update.ravel()[0]) for name, update in updates.items()} == {
+        "conv": -3.0,
+        "full": -2.0,
+        "bias": -2.0,
+    }
 
 
 def test_sgd_with_decay_is_the_hand_computed_step():
     optimizer = optimizers.make("sgd", learning_rate=0.1, steps_per_epoch=1, weight_decay=0.5)
     params = {"kernel": jnp.asarray([[2.0]]), "bias": jnp.asarray([2.0])}
-    updates, _ = optimizer.update({"kernel": jnp.asarray([[1.0]]), "bias": jnp.asarray([1.0])}, optimizer.init(params), params)
+    updates, _ = optimizer.update(
+        {"kernel": jnp.asarray([[1.0]]), "bias": jnp.asarray([1.0])}, optimizer.init(params), params
+    )
     np.testing.assert_allclose(updates["kernel"], [[-0.1 * (1 + 0.5 * 2)]])
     np.testing.assert_allclose(updates["bias"], [-0.1])
 
 
 def test_gradients_are_clipped_to_a_norm():
     optimizer = optimizers.make("sgd", learning_rate=1.0, steps_per_epoch=1, clip_norm=1.0)
-    updates, _ = optimizer.update({"a": jnp.asarray([3.0, 4.0])}, optimizer.init({"a": jnp.zeros(2)}), {"a": jnp.zeros(2)})
+    updates, _ = optimizer.update(
+        {"a": jnp.asarray([3.0, 4.0])}, optimizer.init({"a": jnp.zeros(2)}), {"a": jnp.zeros(2)}
+    )
     np.testing.assert_allclose(updates["a"], [-0.6, -0.8], rtol=1e-6)
 
 
@@ -67,17 +88,29 @@ def test_every_optimizer_goes_down(name):
     assert 0 <= float(x["a"][0]) < 2.0
 
 
-@pytest.mark.parametrize("options,message", [
-    (dict(name="lion", learning_rate=1.0), "'lion' is unknown; there are adadelta, adam"),
-    (dict(name="sgd", learning_rate=1.0, b1=0.5), "takes no 'b1'"),
-    (dict(name="sgd", learning_rate=0.0), "must be positive"),
-    (dict(name="sgd", learning_rate=float("nan")), "must be positive"),
-    (dict(name="sgd", learning_rate=1.0, unit="hours"), "'hours' is unknown; there are epochs, steps"),
-    (dict(name="sgd", learning_rate=1.0, decayed="biases"), "'biases' is unknown; there are kernels, convolutions"),
-    (dict(name="sgd", learning_rate=1.0, milestones=(5, 5)), "must be positive and ascend"),
-    (dict(name="sgd", learning_rate=1.0, milestones=(0,)), "must be positive and ascend"),
-    (dict(name="sgd", learning_rate=1.0, milestones=(5,), every=2.0), "either at milestones or every"),
-])
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (dict(name="lion", learning_rate=1.0), "'lion' is unknown; there are adadelta, adam"),
+        (dict(name="sgd", learning_rate=1.0, b1=0.5), "takes no 'b1'"),
+        (dict(name="sgd", learning_rate=0.0), "must be positive"),
+        (dict(name="sgd", learning_rate=float("nan")), "must be positive"),
+        (
+            dict(name="sgd", learning_rate=1.0, unit="hours"),
+            "'hours' is unknown; there are epochs, steps",
+        ),
+        (
+            dict(name="sgd", learning_rate=1.0, decayed="biases"),
+            "'biases' is unknown; there are kernels, convolutions",
+        ),
+        (dict(name="sgd", learning_rate=1.0, milestones=(5, 5)), "must be positive and ascend"),
+        (dict(name="sgd", learning_rate=1.0, milestones=(0,)), "must be positive and ascend"),
+        (
+            dict(name="sgd", learning_rate=1.0, milestones=(5,), every=2.0),
+            "either at milestones or every",
+        ),
+    ],
+)
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         optimizers.make(**options, steps_per_epoch=1)

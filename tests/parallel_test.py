@@ -1,4 +1,6 @@
-"""Devices: sharding and gathering, keys per example, averages, donated buffers, and what is refused."""
+"""Devices: sharding and gathering, keys per example, averages, donated buffers, and what is
+refused.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,9 @@ def test_a_batch_survives_the_way_to_the_devices_and_back():
     batch = {"cover": np.arange(8 * 2 * 3.0).reshape(8, 2, 3)}
     sharded = parallel.shard(batch)
     assert sharded["cover"].shape == (4, 2, 2, 3)
-    assert {shard.device for shard in sharded["cover"].addressable_shards} == set(jax.local_devices())
+    assert {shard.device for shard in sharded["cover"].addressable_shards} == set(
+        jax.local_devices()
+    )
     np.testing.assert_array_equal(parallel.gather(sharded)["cover"], batch["cover"])
 
 
@@ -29,19 +33,26 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 def test_example_keys_do_not_depend_on_the_number_of_devices():
     def draw(state, batch, key):
-        return jax.vmap(lambda key: jax.random.bits(key, ()))(parallel.example_keys(key, batch.shape[0]))
+        return jax.vmap(lambda key: jax.random.bits(key, ()))(
+            parallel.example_keys(key, batch.shape[0])
+        )
 
     batch = np.zeros((8, 1))
-    four = parallel.gather(parallel.over_devices(draw)((), parallel.shard(batch), jax.random.key(5)))
-    one = jax.pmap(draw, axis_name=parallel.AXIS, in_axes=(None, 0, None), devices=jax.local_devices()[:1])(
-        (), batch[None], jax.random.key(5))
+    four = parallel.gather(
+        parallel.over_devices(draw)((), parallel.shard(batch), jax.random.key(5))
+    )
+    one = jax.pmap(
+        draw, axis_name=parallel.AXIS, in_axes=(None, 0, None), devices=jax.local_devices()[:1]
+    )((), batch[None], jax.random.key(5))
     np.testing.assert_array_equal(four, np.asarray(one)[0])
     assert len(set(four.tolist())) == 8
 
 
 def test_a_step_averages_and_reuses_the_states_buffers():
     def step(state, batch, key):
-        return {"a": state["a"] + parallel.mean(jnp.sum(batch))}, parallel.mean({"loss": jnp.sum(batch)})
+        return {"a": state["a"] + parallel.mean(jnp.sum(batch))}, parallel.mean(
+            {"loss": jnp.sum(batch)}
+        )
 
     compiled = parallel.train_step(step)
     first = parallel.replicate({"a": np.zeros(3, np.float32)})

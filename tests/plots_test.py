@@ -34,8 +34,11 @@ def test_nothing_to_show_is_an_error():
 
 
 def test_curves_are_a_picture_of_every_metric():
-    records = [{"step": step, "stage": "train", "kind": kind, "loss": 1 / (step + 1), "psnr": step}
-               for step in range(5) for kind in ("train", "held_out")]
+    records = [
+        {"step": step, "stage": "train", "kind": kind, "loss": 1 / (step + 1), "psnr": step}
+        for step in range(5)
+        for kind in ("train", "held_out")
+    ]
     image = Image.open(io.BytesIO(plots.curves(records)))
     image.load()
     assert image.format == "PNG" and image.size[0] > 600

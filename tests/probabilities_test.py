@@ -1,4 +1,6 @@
-"""Probabilities, entropies and payloads against golden values, float64 arithmetic in NumPy, and what simulators must do."""
+"""Probabilities, entropies and payloads against golden values, float64 arithmetic in NumPy, and
+what simulators must do.
+"""
 
 import math
 
@@ -29,7 +31,10 @@ def random_costs(shape, seed=0, wet=0.1):
 
 def naive_probabilities(costs, lambda_):
     """p+, p-, p0 in float64."""
-    weights = [np.where(np.asarray(rho) < WET_COST, np.exp(-lambda_ * np.asarray(rho, np.float64)), 0) for rho in costs]
+    weights = [
+        np.where(np.asarray(rho) < WET_COST, np.exp(-lambda_ * np.asarray(rho, np.float64)), 0)
+        for rho in costs
+    ]
     total = 1 + weights[0] + weights[1]
     return weights[0] / total, weights[1] / total, 1 / total
 
@@ -69,7 +74,9 @@ def test_gibbs_matches_float64():
 
 
 def test_wet_changes_have_probability_zero_even_at_lambda_zero():
-    chances = P.gibbs(Costs(plus=jnp.array([WET_COST, 1.0, WET_COST]), minus=jnp.array([1.0, 1.0, WET_COST])), 0.0)
+    chances = P.gibbs(
+        Costs(plus=jnp.array([WET_COST, 1.0, WET_COST]), minus=jnp.array([1.0, 1.0, WET_COST])), 0.0
+    )
     np.testing.assert_allclose(chances.plus, [0, 1 / 3, 0])
     np.testing.assert_allclose(chances.minus, [1 / 2, 1 / 3, 0])
 
@@ -85,7 +92,9 @@ def test_gibbs_takes_one_lambda_per_cover():
 
 
 def test_gibbs_has_finite_gradients_at_wet_and_huge_costs():
-    costs = Costs(plus=jnp.array([WET_COST, 1e9, 0.0, 2.0]), minus=jnp.array([WET_COST, WET_COST, 0.0, 3.0]))
+    costs = Costs(
+        plus=jnp.array([WET_COST, 1e9, 0.0, 2.0]), minus=jnp.array([WET_COST, WET_COST, 0.0, 3.0])
+    )
 
     def bits(costs, lambda_):
         return jnp.sum(P.ternary_entropy(P.gibbs(costs, lambda_)))
@@ -100,8 +109,12 @@ def test_gibbs_has_finite_gradients_at_wet_and_huge_costs():
 def test_binary_gibbs_is_ternary_with_one_direction_wet():
     rho = jnp.array([0.0, 0.5, 4.0, WET_COST])
     found = P.binary_gibbs(rho, 1.5)
-    np.testing.assert_allclose(found, [0.5, 1 / (1 + math.exp(0.75)), 1 / (1 + math.exp(6)), 0], rtol=1e-6)
-    np.testing.assert_allclose(found, P.gibbs(Costs(rho, jnp.full(4, WET_COST)), 1.5).plus, rtol=1e-6)
+    np.testing.assert_allclose(
+        found, [0.5, 1 / (1 + math.exp(0.75)), 1 / (1 + math.exp(6)), 0], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        found, P.gibbs(Costs(rho, jnp.full(4, WET_COST)), 1.5).plus, rtol=1e-6
+    )
 
 
 def test_exact_costs_invert_gibbs():
@@ -109,15 +122,21 @@ def test_exact_costs_invert_gibbs():
     again = P.costs_from_probabilities(P.gibbs(costs, 1.0))
     for rho, back in zip(costs, again):
         np.testing.assert_allclose(back, rho, rtol=2e-5, atol=2e-5)
-    pair = P.costs_from_probabilities(ChangeProbabilities(plus=jnp.array(1 / 3), minus=jnp.array(0.01)))
-    np.testing.assert_allclose(pair, [math.log(0.65667 / 0.33333), math.log(0.65667 / 0.01)], rtol=1e-4)
+    pair = P.costs_from_probabilities(
+        ChangeProbabilities(plus=jnp.array(1 / 3), minus=jnp.array(0.01))
+    )
+    np.testing.assert_allclose(
+        pair, [math.log(0.65667 / 0.33333), math.log(0.65667 / 0.01)], rtol=1e-4
+    )
 
 
 def test_symmetric_costs_are_the_papers_formula():
     p = jnp.array([0.0, 1e-7, 0.01, 0.2, 1 / 3, 0.5])
     found = P.costs_from_probabilities(ChangeProbabilities(p, p[::-1]), formula="symmetric")
     lowest = math.log(1e7 - 2)
-    np.testing.assert_allclose(found.plus, [lowest, lowest, math.log(98), math.log(3), 0, 0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        found.plus, [lowest, lowest, math.log(98), math.log(3), 0, 0], rtol=1e-6, atol=1e-6
+    )
     np.testing.assert_allclose(found.minus, found.plus[::-1])
     with pytest.raises(InputError, match="paper"):
         P.costs_from_probabilities(ChangeProbabilities(p, p), formula="paper")
@@ -127,18 +146,24 @@ def test_costs_from_probabilities_have_finite_gradients_at_zero():
     p = jnp.array([0.0, 0.2, 1.0])
     for formula in ("exact", "symmetric"):
         chances = ChangeProbabilities(plus=p, minus=jnp.zeros(3))
-        gradient = jax.grad(lambda c: sum(map(jnp.sum, P.costs_from_probabilities(c, formula=formula))))(chances)
+        gradient = jax.grad(
+            lambda c: sum(map(jnp.sum, P.costs_from_probabilities(c, formula=formula)))
+        )(chances)
         assert all(np.all(np.isfinite(part)) for part in gradient)
 
 
 def test_entropies_at_known_points():
     third = jnp.full((), 1 / 3)
-    np.testing.assert_allclose(P.ternary_entropy(ChangeProbabilities(third, third)), math.log2(3), rtol=1e-6)
+    np.testing.assert_allclose(
+        P.ternary_entropy(ChangeProbabilities(third, third)), math.log2(3), rtol=1e-6
+    )
     zero, half, quarter = jnp.zeros(()), jnp.full((), 0.5), jnp.full((), 0.25)
     np.testing.assert_allclose(P.ternary_entropy(ChangeProbabilities(quarter, quarter)), 1.5)
     np.testing.assert_allclose(P.ternary_entropy(ChangeProbabilities(half, zero)), 1.0)
     np.testing.assert_allclose(P.ternary_entropy(ChangeProbabilities(zero, zero)), 0.0)
-    np.testing.assert_allclose(P.binary_entropy(jnp.array([0, 0.5, 1, 0.11])), [0, 1, 0, 0.499916], atol=1e-6)
+    np.testing.assert_allclose(
+        P.binary_entropy(jnp.array([0, 0.5, 1, 0.11])), [0, 1, 0, 0.499916], atol=1e-6
+    )
 
 
 def test_entropies_have_finite_and_right_gradients():
@@ -149,14 +174,21 @@ def test_entropies_have_finite_and_right_gradients():
     plus, minus = jnp.array([0.0, 0.0, 0.5, 1.0, 0.3]), jnp.array([0.0, 0.4, 0.5, 0.0, 0.1])
     gradient = jax.grad(lambda c: jnp.sum(P.ternary_entropy(c)))(ChangeProbabilities(plus, minus))
     assert all(np.all(np.isfinite(part)) for part in gradient)
-    np.testing.assert_allclose([part[-1] for part in gradient], [math.log2(0.6 / 0.3), math.log2(0.6 / 0.1)], rtol=1e-4)
+    np.testing.assert_allclose(
+        [part[-1] for part in gradient], [math.log2(0.6 / 0.3), math.log2(0.6 / 0.1)], rtol=1e-4
+    )
 
 
 def test_capacity_counts_allowed_values():
     wet = WET_COST
-    costs = Costs(plus=jnp.array([[1.0, wet, wet], [0.0, 1.0, 1.0]]), minus=jnp.array([[1.0, 1.0, wet], [wet, 1.0, 1.0]]))
+    costs = Costs(
+        plus=jnp.array([[1.0, wet, wet], [0.0, 1.0, 1.0]]),
+        minus=jnp.array([[1.0, 1.0, wet], [wet, 1.0, 1.0]]),
+    )
     np.testing.assert_allclose(P.capacity(costs), 3 * math.log2(3) + 2, rtol=1e-6)
-    np.testing.assert_allclose(P.capacity(costs, axes=1), [math.log2(3) + 1, 2 * math.log2(3) + 1], rtol=1e-6)
+    np.testing.assert_allclose(
+        P.capacity(costs, axes=1), [math.log2(3) + 1, 2 * math.log2(3) + 1], rtol=1e-6
+    )
 
 
 def test_distortion_leaves_out_wet_changes():
@@ -184,7 +216,11 @@ def test_gibbs_has_least_distortion_among_equal_entropies():
 
 @pytest.mark.parametrize("rate", [1e-4, 0.05, 0.4, 1.0, 1.3])
 def test_payload_is_met(rate):
-    for costs in (random_costs((64, 48)), random_costs((64, 48), wet=0), random_costs((2000, 1), seed=2)):
+    for costs in (
+        random_costs((64, 48)),
+        random_costs((64, 48), wet=0),
+        random_costs((2000, 1), seed=2),
+    ):
         payload = rate * costs.plus.size
         if payload < float(P.capacity(costs)):
             bits = naive_bits(costs, float(P.lambda_for_payload(costs, payload)))
@@ -205,12 +241,15 @@ def test_payload_is_met_for_every_cost(name):
 def test_lambda_is_the_root_that_another_solver_finds():
     costs = random_costs((20, 30))
     found = float(P.lambda_for_payload(costs, 250.0))
-    expected = scipy.optimize.brentq(lambda lambda_: naive_bits(costs, lambda_) - 250.0, 1e-3, 1e3, xtol=1e-10)
+    expected = scipy.optimize.brentq(
+        lambda lambda_: naive_bits(costs, lambda_) - 250.0, 1e-3, 1e3, xtol=1e-10
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_lambda_for_constant_costs_by_hand():
-    # Every element changes with probability 1/10 each way: h = -0.2 log2 0.1 - 0.8 log2 0.8, lambda = ln(0.8 / 0.1).
+    # Every element changes with probability 1/10 each way: h = -0.2 log2 0.1 - 0.8 log2 0.8, lambda
+    # = ln(0.8 / 0.1).
     costs = Costs(jnp.ones((50, 50)), jnp.ones((50, 50)))
     bits = 2500 * (-0.2 * math.log2(0.1) - 0.8 * math.log2(0.8))
     np.testing.assert_allclose(P.lambda_for_payload(costs, bits), math.log(8), rtol=1e-5)
@@ -235,7 +274,10 @@ def test_vectors_of_elements():
     costs = random_costs((3, 500))
     found = P.lambda_for_payload(costs, 100.0, axes=1)
     for index in range(3):
-        assert abs(naive_bits(Costs(costs.plus[index], costs.minus[index]), float(found[index])) - 100) < 0.01
+        assert (
+            abs(naive_bits(Costs(costs.plus[index], costs.minus[index]), float(found[index])) - 100)
+            < 0.01
+        )
 
 
 def test_sums_stay_exact_over_millions_of_elements():
@@ -285,11 +327,17 @@ def test_lambda_matches_conseal():
     parts = tuple(np.asarray(rho, np.float64) for rho in costs)
     (plus, minus), lambda_ = ternary.probability(rhos=parts, alpha=0.4, n=64 * 64)
     # conseal stops at a thousandth of the payload.
-    np.testing.assert_allclose(P.lambda_for_payload(costs, np.round(0.4 * 4096)), lambda_, rtol=2e-3)
+    np.testing.assert_allclose(
+        P.lambda_for_payload(costs, np.round(0.4 * 4096)), lambda_, rtol=2e-3
+    )
     np.testing.assert_allclose(P.gibbs(costs, lambda_).plus, plus, rtol=1e-4, atol=1e-12)
 
 
-SIMULATORS = {"simulate": P.simulate, "staircase": P.staircase, "straight_through": P.straight_through}
+SIMULATORS = {
+    "simulate": P.simulate,
+    "staircase": P.staircase,
+    "straight_through": P.straight_through,
+}
 
 
 @pytest.mark.parametrize("name", SIMULATORS)
@@ -316,7 +364,9 @@ def test_simulated_changes_convey_their_bits():
     costs = random_costs((128, 128))
     chances = P.gibbs(costs, P.lambda_for_payload(costs, 5000.0))
     drawn = np.asarray(P.simulate(jax.random.key(1), chances))
-    p = np.select([drawn > 0, drawn < 0], [chances.plus, chances.minus], 1 - chances.plus - chances.minus)
+    p = np.select(
+        [drawn > 0, drawn < 0], [chances.plus, chances.minus], 1 - chances.plus - chances.minus
+    )
     # The surprise of what was drawn has the entropy as its mean.
     assert abs(-np.log2(p).sum() - 5000) < 5 * math.sqrt(128 * 128)
 
@@ -331,7 +381,9 @@ def test_hard_simulators_pass_no_gradient():
 def test_straight_through_passes_the_gradient_of_the_mean():
     chances = ChangeProbabilities(plus=jnp.full(100, 0.2), minus=jnp.full(100, 0.1))
     weights = jnp.arange(100.0)
-    gradient = jax.grad(lambda c: jnp.sum(weights * P.straight_through(jax.random.key(0), c)))(chances)
+    gradient = jax.grad(lambda c: jnp.sum(weights * P.straight_through(jax.random.key(0), c)))(
+        chances
+    )
     np.testing.assert_allclose(gradient.plus, weights)
     np.testing.assert_allclose(gradient.minus, -weights)
 
@@ -342,24 +394,37 @@ def test_double_tanh_is_the_papers_formula_and_tends_to_the_staircase():
     p = np.linspace(0, 0.66, 1000)
     half = jnp.asarray(p / 2, jnp.float32)
     expected = -0.5 * np.tanh(60 * (p - 2 * noise)) + 0.5 * np.tanh(60 * (p - 2 * (1 - noise)))
-    np.testing.assert_allclose(P.double_tanh(key, ChangeProbabilities(half, half)), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        P.double_tanh(key, ChangeProbabilities(half, half)), expected, atol=1e-4
+    )
     chances = ChangeProbabilities(plus=half, minus=half[::-1])
     steep = np.asarray(P.double_tanh(key, chances, slope=1e6))
     assert np.mean(steep == P.staircase(key, chances)) > 0.999
 
 
 def test_double_tanh_gradient_matches_differences():
-    key, chances = jax.random.key(2), ChangeProbabilities(plus=jnp.linspace(0, 0.4, 64), minus=jnp.linspace(0.3, 0, 64))
+    key, chances = (
+        jax.random.key(2),
+        ChangeProbabilities(plus=jnp.linspace(0, 0.4, 64), minus=jnp.linspace(0.3, 0, 64)),
+    )
 
     def total(plus, minus):
-        return jnp.sum(jnp.cos(jnp.arange(64)) * P.double_tanh(key, ChangeProbabilities(plus, minus), slope=5.0))
+        return jnp.sum(
+            jnp.cos(jnp.arange(64))
+            * P.double_tanh(key, ChangeProbabilities(plus, minus), slope=5.0)
+        )
 
     for argument in (0, 1):
         gradient = jax.grad(total, argument)(*chances)
         assert np.all(np.isfinite(gradient)) and np.any(gradient)
         direction = jnp.sin(jnp.arange(64.0))
         ahead, behind = (
-            total(*(part + step * direction * (index == argument) for index, part in enumerate(chances)))
+            total(
+                *(
+                    part + step * direction * (index == argument)
+                    for index, part in enumerate(chances)
+                )
+            )
             for step in (1e-3, -1e-3)
         )
         difference = (ahead - behind) / 2e-3

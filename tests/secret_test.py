@@ -1,4 +1,6 @@
-"""Keys, orders, headers and sealed messages: against the standards written out by hand, and uniform to the eye."""
+"""Keys, orders, headers and sealed messages: against the standards written out by hand, and uniform
+to the eye.
+"""
 
 import hashlib
 import hmac
@@ -19,15 +21,28 @@ SALT = bytes(range(100, 116))
 
 def chacha20(key, length):
     """RFC 8439, section 2.3, with nonce 0 and block counter from 0."""
+
     def quarter(x, a, b, c, d):
-        for first, second, third, shift in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+        for first, second, third, shift in (
+            (a, b, d, 16),
+            (c, d, b, 12),
+            (a, b, d, 8),
+            (c, d, b, 7),
+        ):
             x[first] = (x[first] + x[second]) & 0xFFFFFFFF
             mixed = x[third] ^ x[first]
             x[third] = (mixed << shift | mixed >> (32 - shift)) & 0xFFFFFFFF
 
     stream = b""
     for counter in range(-(-length // 64)):
-        start = [*struct.unpack("<4I", b"expand 32-byte k"), *struct.unpack("<8I", key), counter, 0, 0, 0]
+        start = [
+            *struct.unpack("<4I", b"expand 32-byte k"),
+            *struct.unpack("<8I", key),
+            counter,
+            0,
+            0,
+            0,
+        ]
         x = list(start)
         for _ in range(10):
             for i in range(4):
@@ -39,7 +54,9 @@ def chacha20(key, length):
 
 
 def test_the_stream_is_chacha20():
-    assert chacha20(bytes(32), 8).hex() == "76b8e0ada0f13d90"  # RFC 8439, appendix A.1, test vector 1
+    assert (
+        chacha20(bytes(32), 8).hex() == "76b8e0ada0f13d90"
+    )  # RFC 8439, appendix A.1, test vector 1
     key = bytes(range(32))
     assert secret.keystream(key, 200) == chacha20(key, 200)
 
@@ -52,7 +69,10 @@ def test_the_keys_are_those_of_the_format(shared):
         root = hmac.new(SALT, bytes(range(32)), hashlib.sha256).digest()
     keys = secret.derive(shared, SALT)
     for name in ("header", "check", "order", "seal", "signs"):
-        assert getattr(keys, name) == hmac.new(root, b"stegojax 1 " + name.encode() + b"\1", hashlib.sha256).digest()
+        assert (
+            getattr(keys, name)
+            == hmac.new(root, b"stegojax 1 " + name.encode() + b"\1", hashlib.sha256).digest()
+        )
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 65, 300])
@@ -76,15 +96,24 @@ def test_an_order_is_a_permutation_and_moves_everything():
 def test_equal_texts_are_one_password():
     composed = unicodedata.normalize("NFC", "pässwörd")
     for form in ("NFC", "NFD"):
-        assert secret.password(unicodedata.normalize(form, composed)) == secret.Secret("password", composed.encode())
-        assert secret.password(unicodedata.normalize(form, composed).encode()).value == composed.encode()
+        assert secret.password(unicodedata.normalize(form, composed)) == secret.Secret(
+            "password", composed.encode()
+        )
+        assert (
+            secret.password(unicodedata.normalize(form, composed).encode()).value
+            == composed.encode()
+        )
     assert secret.password(b"\xff\xfe").value == b"\xff\xfe"
 
 
-@pytest.mark.parametrize("make,message", [
-    (lambda: secret.password(""), "empty"), (lambda: secret.password(b""), "empty"),
-    (lambda: secret.key_file(bytes(31)), "exactly 32 random bytes, this one 31"),
-])
+@pytest.mark.parametrize(
+    "make,message",
+    [
+        (lambda: secret.password(""), "empty"),
+        (lambda: secret.password(b""), "empty"),
+        (lambda: secret.key_file(bytes(31)), "exactly 32 random bytes, this one 31"),
+    ],
+)
 def test_what_is_no_secret_is_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
@@ -100,9 +129,17 @@ def test_a_sealed_message_comes_back_and_nothing_else_does(message, layout, segm
     assert len(body) == len(packed) + 16
     header = secret.Header(layout, segments, len(body), (1, 2, 3, 4))
     assert secret.unseal(keys, body, header) == message
-    wrong = [(keys, body, header._replace(layout=layout ^ 1)), (keys, body, header._replace(length=len(body) + 1)),
-             (keys, body[:-1], header), (keys, b"", header), (secret.derive(KEY, SALT[::-1]), body, header)]
-    wrong += [(keys, body[:i] + bytes([body[i] ^ 4]) + body[i + 1:], header) for i in (0, len(body) // 2, len(body) - 1)]
+    wrong = [
+        (keys, body, header._replace(layout=layout ^ 1)),
+        (keys, body, header._replace(length=len(body) + 1)),
+        (keys, body[:-1], header),
+        (keys, b"", header),
+        (secret.derive(KEY, SALT[::-1]), body, header),
+    ]
+    wrong += [
+        (keys, body[:i] + bytes([body[i] ^ 4]) + body[i + 1 :], header)
+        for i in (0, len(body) // 2, len(body) - 1)
+    ]
     for case in wrong:
         with pytest.raises(InputError, match="no message can be read with this key"):
             secret.unseal(*case)
@@ -139,13 +176,17 @@ def test_a_later_format_is_named(monkeypatch):
 
 
 def test_what_is_embedded_looks_random_over_keys():
-    """Chi-square over 1,000 keys of one message: every bit position, every byte value, and neighbours' agreement."""
+    """Chi-square over 1,000 keys of one message: every bit position, every byte value, and
+    neighbours' agreement.
+    """
     strings = []
     for number in range(1000):
         shared = secret.key_file(hashlib.sha256(b"key %d" % number).digest())
         salt = hashlib.sha256(b"salt %d" % number).digest()[:16]
         keys = secret.derive(shared, salt)
-        body = secret.seal(keys, secret.pack(b"attack at dawn, the usual place"), layout=0x1A, segments=1)
+        body = secret.seal(
+            keys, secret.pack(b"attack at dawn, the usual place"), layout=0x1A, segments=1
+        )
         header = secret.write_header(keys, secret.Header(0x1A, 1, len(body), (100, 90, 80, 70)))
         strings.append(secret.to_bits(salt + header + body))
     bits = np.stack(strings).astype(int)
@@ -153,8 +194,11 @@ def test_what_is_embedded_looks_random_over_keys():
     agree = ((np.diff(bits, axis=1) == 0).sum(axis=0) - 500) ** 2 / 250
     counts = np.bincount(np.packbits(bits.astype(np.uint8), axis=1).ravel(), minlength=256)
     expected = counts.sum() / 256
-    for statistic, freedom in ((positions, bits.shape[1]), (agree.sum(), bits.shape[1] - 1),
-                               (((counts - expected) ** 2 / expected).sum(), 255)):
+    for statistic, freedom in (
+        (positions, bits.shape[1]),
+        (agree.sum(), bits.shape[1] - 1),
+        (((counts - expected) ** 2 / expected).sum(), 255),
+    ):
         assert abs(statistic - freedom) < 4.5 * np.sqrt(2 * freedom), (statistic, freedom)
 
 

@@ -1,4 +1,6 @@
-"""SSIM against scikit-image, MS-SSIM against a loop over windows in float64, and both at the corners of the range."""
+"""SSIM against scikit-image, MS-SSIM against a loop over windows in float64, and both at the
+corners of the range.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -15,27 +17,42 @@ def pair(seed, shape, *, noise=20.0):
     rng = np.random.default_rng(seed)
     x = np.cumsum(np.cumsum(rng.normal(size=shape), axis=1), axis=2)
     x = np.round(255 * (x - x.min()) / np.ptp(x))
-    return x.astype(np.float32), np.clip(np.round(x + rng.normal(0, noise, shape)), 0, 255).astype(np.float32)
+    return x.astype(np.float32), np.clip(np.round(x + rng.normal(0, noise, shape)), 0, 255).astype(
+        np.float32
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 11, 11, 1), (3, 37, 24, 1), (2, 33, 40, 3)])
 def test_ssim_is_that_of_scikit_image(shape):
     x, y = pair(0, shape)
-    expected = [skimage.metrics.structural_similarity(a, b, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5,
-                                                      use_sample_covariance=False)
-                for a, b in zip(x.astype(np.float64), y.astype(np.float64))]
+    expected = [
+        skimage.metrics.structural_similarity(
+            a,
+            b,
+            data_range=255,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for a, b in zip(x.astype(np.float64), y.astype(np.float64))
+    ]
     np.testing.assert_allclose(similarity.ssim(x, y), expected, atol=2e-5)
-    np.testing.assert_allclose(similarity.ssim(x / 255, y / 255, max_value=1.0), expected, atol=2e-5)
+    np.testing.assert_allclose(
+        similarity.ssim(x / 255, y / 255, max_value=1.0), expected, atol=2e-5
+    )
 
 
 def naive_maps(x, y):
-    """Luminance and contrast-structure of planes, window by window, straight from the definitions."""
+    """Luminance and contrast-structure of planes, window by window, straight from the
+    definitions.
+    """
     offsets = np.arange(-5, 6)
     window = np.exp(-(offsets[:, None] ** 2 + offsets[None] ** 2) / (2 * 1.5**2))
     window /= window.sum()
     luminance, contrast = [], []
     for i, j in np.ndindex(x.shape[0] - 10, x.shape[1] - 10):
-        a, b = x[i:i + 11, j:j + 11], y[i:i + 11, j:j + 11]
+        a, b = x[i : i + 11, j : j + 11], y[i : i + 11, j : j + 11]
         mean_a, mean_b = (window * a).sum(), (window * b).sum()
         var_a, var_b = (window * (a - mean_a) ** 2).sum(), (window * (b - mean_b) ** 2).sum()
         covariance = (window * (a - mean_a) * (b - mean_b)).sum()
@@ -52,8 +69,15 @@ def naive_ms_ssim(x, y, weights):
         value = (luminance * contrast).mean() if scale == len(weights) - 1 else contrast.mean()
         product *= max(value, 0.0) ** weight
         rows, columns = x.shape[0] // 2, x.shape[1] // 2
-        x, y = (np.array([[p[2 * i:2 * i + 2, 2 * j:2 * j + 2].mean() for j in range(columns)] for i in range(rows)])
-                for p in (x, y))
+        x, y = (
+            np.array(
+                [
+                    [p[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean() for j in range(columns)]
+                    for i in range(rows)
+                ]
+            )
+            for p in (x, y)
+        )
     return product
 
 
@@ -62,7 +86,10 @@ def test_ms_ssim_is_the_definition_over_the_scales_that_fit(height, width, scale
     x, y = pair(1, (2, height, width, 2))
     weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333][:scales])
     weights /= weights.sum()
-    expected = [np.mean([naive_ms_ssim(x[b, ..., c], y[b, ..., c], weights) for c in range(2)]) for b in range(2)]
+    expected = [
+        np.mean([naive_ms_ssim(x[b, ..., c], y[b, ..., c], weights) for c in range(2)])
+        for b in range(2)
+    ]
     assert similarity.ms_ssim_scales(height, width) == scales
     np.testing.assert_allclose(similarity.ms_ssim(x, y), expected, atol=2e-5)
 
@@ -74,8 +101,19 @@ def test_ms_ssim_of_a_large_picture_uses_the_five_published_weights():
 
 
 def test_scales_that_fit():
-    sizes = {(11, 11): 1, (21, 400): 1, (22, 22): 2, (43, 43): 2, (44, 44): 3, (64, 64): 3, (87, 88): 3, (88, 88): 4,
-             (175, 500): 4, (176, 176): 5, (4000, 4000): 5}
+    sizes = {
+        (11, 11): 1,
+        (21, 400): 1,
+        (22, 22): 2,
+        (43, 43): 2,
+        (44, 44): 3,
+        (64, 64): 3,
+        (87, 88): 3,
+        (88, 88): 4,
+        (175, 500): 4,
+        (176, 176): 5,
+        (4000, 4000): 5,
+    }
     assert {size: similarity.ms_ssim_scales(*size) for size in sizes} == sizes
     with pytest.raises(InputError, match="at least 11x11 pixels, 64x10 was given"):
         similarity.ms_ssim_scales(10, 64)
@@ -127,13 +165,17 @@ def test_gradient_is_the_slope(index):
     _, slope = jax.jvp(lambda y: index(x, y), (y,), (direction,))
     expected = (index(x, y + 0.5 * direction) - index(x, y - 0.5 * direction)) / 1.0
     np.testing.assert_allclose(slope, expected, rtol=2e-2)
-    np.testing.assert_allclose(jnp.vdot(jax.grad(lambda y: index(x, y).sum())(y), direction), slope[0], rtol=1e-3)
+    np.testing.assert_allclose(
+        jnp.vdot(jax.grad(lambda y: index(x, y).sum())(y), direction), slope[0], rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("index", [similarity.ssim, similarity.ms_ssim])
 def test_half_precision_pictures_are_compared_in_float32(index):
     x, y = pair(8, (1, 24, 24, 1))
-    np.testing.assert_allclose(index(x.astype(jnp.bfloat16), y.astype(jnp.bfloat16)), index(x, y), atol=1e-5)
+    np.testing.assert_allclose(
+        index(x.astype(jnp.bfloat16), y.astype(jnp.bfloat16)), index(x, y), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("index", [similarity.ssim, similarity.ms_ssim])

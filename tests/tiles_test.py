@@ -26,13 +26,17 @@ def blur(pictures, radius):
     x = pictures["cover"]
     padded = np.pad(x, ((0, 0), (radius, radius), (radius, radius), (0, 0)))
     size = 2 * radius + 1
-    out = sum(padded[:, i:i + x.shape[1], j:j + x.shape[2]] for i in range(size) for j in range(size))
+    out = sum(
+        padded[:, i : i + x.shape[1], j : j + x.shape[2]] for i in range(size) for j in range(size)
+    )
     return {"stego": out}
 
 
 @pytest.mark.parametrize("height,width", [(50, 61), (20, 33), (21, 20), (64, 7)])
 def test_a_tiled_filter_equals_the_whole(height, width):
-    picture = {"cover": np.random.default_rng(0).integers(0, 256, (2, height, width, 3)).astype(np.float64)}
+    picture = {
+        "cover": np.random.default_rng(0).integers(0, 256, (2, height, width, 3)).astype(np.float64)
+    }
     whole = blur(picture, 3)["stego"]
     shapes = set()
 
@@ -49,7 +53,9 @@ def test_a_tiled_filter_equals_the_whole(height, width):
 
 def test_a_function_of_the_whole_picture_gets_it_whole():
     picture = {"cover": np.arange(40.0 * 40).reshape(1, 40, 40, 1)}
-    result = tiles.apply(lambda part: {"mean": part["cover"] - part["cover"].mean()}, picture, radius=None, tile=8)
+    result = tiles.apply(
+        lambda part: {"mean": part["cover"] - part["cover"].mean()}, picture, radius=None, tile=8
+    )
     assert abs(result["mean"].mean()) < 1e-9
 
 

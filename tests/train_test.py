@@ -1,4 +1,6 @@
-"""The loop: exact continuation, stages, divergence, signals, the best state, refreshed statistics, devices and hosts."""
+"""The loop: exact continuation, stages, divergence, signals, the best state, refreshed statistics,
+devices and hosts.
+"""
 
 import json
 import os
@@ -12,8 +14,8 @@ import time
 import jax
 import numpy as np
 import pytest
+from support import toy
 
-import toy
 from stegojax import journal, parallel, run, train
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
@@ -30,7 +32,9 @@ def last_state(workdir, made, sizes=run.Lengths(1, 6), stage=0, step=None):
 
 
 def assert_same(left, right):
-    for (path, a), b in zip(jax.tree.flatten_with_path(left)[0], jax.tree.leaves(right), strict=True):
+    for (path, a), b in zip(
+        jax.tree.flatten_with_path(left)[0], jax.tree.leaves(right), strict=True
+    ):
         np.testing.assert_array_equal(a, b, err_msg=jax.tree_util.keystr(path))
 
 
@@ -41,8 +45,21 @@ def test_a_run_writes_everything_and_learns(tmp_path):
     trained = [record for record in records if record["kind"] == "train"]
     assert [record["step"] for record in trained] == list(range(1, 13))
     assert trained[-1]["loss"] < trained[0]["loss"]
-    assert [record["step"] for record in records if record["kind"] == "held_out"] == [0, 3, 6, 9, 12]
-    for name in ("config.json", "versions.json", "metrics.jsonl", "curves.png", "panel.png", "panels/0000012.png"):
+    assert [record["step"] for record in records if record["kind"] == "held_out"] == [
+        0,
+        3,
+        6,
+        9,
+        12,
+    ]
+    for name in (
+        "config.json",
+        "versions.json",
+        "metrics.jsonl",
+        "curves.png",
+        "panel.png",
+        "panels/0000012.png",
+    ):
         assert (tmp_path / name).stat().st_size > 0, name
     assert list((tmp_path / "tensorboard").iterdir())
     assert Checkpoints(tmp_path / "checkpoints").steps() == [10, 12]
@@ -53,7 +70,11 @@ def test_a_complete_run_is_not_trained_again(tmp_path):
     train.train(toy.config(), tmp_path, made=toy.make())
     before = (tmp_path / "metrics.jsonl").read_bytes()
     outcome = train.train(toy.config(), tmp_path, made=toy.make())
-    assert outcome.finished and outcome.step == 6 and (tmp_path / "metrics.jsonl").read_bytes() == before
+    assert (
+        outcome.finished
+        and outcome.step == 6
+        and (tmp_path / "metrics.jsonl").read_bytes() == before
+    )
 
 
 @pytest.mark.parametrize("stages", [(), (3, 3)])
@@ -90,7 +111,9 @@ def test_stages_follow_each_other_and_hand_over(tmp_path):
 
 def test_divergence_names_step_and_metric_and_keeps_the_last_good_checkpoint(tmp_path):
     made = toy.make(bad_step=5)
-    with pytest.raises(train.Diverged, match=r"step 5: loss is nan; the last good checkpoint is step 4"):
+    with pytest.raises(
+        train.Diverged, match=r"step 5: loss is nan; the last good checkpoint is step 4"
+    ):
         train.train(toy.config(), tmp_path, made=made)
     assert Checkpoints(tmp_path / "checkpoints").steps() == [2, 4]
     assert parallel.all_finite(last_state(tmp_path, made).params)
@@ -107,11 +130,18 @@ def test_poisoned_parameters_are_not_written(tmp_path):
 
     def poison(state, batch, key):
         state, values = made.train_step(state, batch, key)
-        return state._replace(params=jax.tree.map(lambda leaf: leaf * np.inf, state.params)), {"loss": values["loss"]}
+        return state._replace(params=jax.tree.map(lambda leaf: leaf * np.inf, state.params)), {
+            "loss": values["loss"]
+        }
 
     with pytest.raises(train.Diverged, match="not finite"):
-        train.train(toy.config(steps=2, evaluation__every=5, checkpoint__every=1), tmp_path, made=made._replace(
-            train_step=poison, measure=lambda batch, outputs: {"one": np.ones(1, np.float32)}))
+        train.train(
+            toy.config(steps=2, evaluation__every=5, checkpoint__every=1),
+            tmp_path,
+            made=made._replace(
+                train_step=poison, measure=lambda batch, outputs: {"one": np.ones(1, np.float32)}
+            ),
+        )
     assert Checkpoints(tmp_path / "checkpoints").steps() == []
 
 
@@ -132,11 +162,15 @@ def test_sigterm_saves_and_ends_in_order(tmp_path):
     killer = Killer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train._Loop, "_flush", lambda self: killer(self))
-        outcome = train.train(toy.config(steps=50, checkpoint__every=40, evaluation__every=40), tmp_path, made=made)
+        outcome = train.train(
+            toy.config(steps=50, checkpoint__every=40, evaluation__every=40), tmp_path, made=made
+        )
     assert outcome.signal == signal.SIGTERM and not outcome.finished and 0 < outcome.step < 40
     assert Checkpoints(tmp_path / "checkpoints").steps() == [outcome.step]
     assert signal.getsignal(signal.SIGTERM) == before
-    assert [r["step"] for r in journal.read(tmp_path) if r["kind"] == "train"] == list(range(1, outcome.step + 1))
+    assert [r["step"] for r in journal.read(tmp_path) if r["kind"] == "train"] == list(
+        range(1, outcome.step + 1)
+    )
 
 
 def test_another_config_is_refused_with_its_differences(tmp_path):
@@ -178,12 +212,15 @@ def test_metrics_are_read_one_step_late(tmp_path):
         def dispatch(state, batch):
             seen.append(("dispatch", len([s for s in seen if s[0] == "dispatch"]) + 1))
             return step(state, batch)
+
         return dispatch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train._Loop, "_flush", flush)
         patch.setattr(train._Loop, "_compiled", compiled)
-        train.train(toy.config(steps=5, evaluation__every=9, checkpoint__every=9), tmp_path, made=made)
+        train.train(
+            toy.config(steps=5, evaluation__every=9, checkpoint__every=9), tmp_path, made=made
+        )
     assert seen.index(("dispatch", 3)) < seen.index(("read", 2)) < seen.index(("dispatch", 4))
 
 
@@ -191,7 +228,7 @@ KILLED = """
 import os, signal, sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import jax
-import toy
+from support import toy
 from stegojax import train
 from stegojax.data import pipeline
 kill_at, workdir = int(sys.argv[1]), sys.argv[2]
@@ -206,10 +243,24 @@ train.train(toy.config(steps=10, checkpoint__every=4), workdir, made=toy.make())
 
 
 def spawn(code, *arguments, devices, **environment):
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-                   **environment}
-    return subprocess.Popen([sys.executable, "-c", code.format(tests=str(ROOT / "tests"), root=str(ROOT)), *map(str, arguments)],
-                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        **environment,
+    }
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            code.format(tests=str(ROOT / "tests"), root=str(ROOT)),
+            *map(str, arguments),
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def finish(process, *, code=0):
@@ -235,7 +286,7 @@ from stegojax import parallel, train
 count, number, port, workdir = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 if count > 1:
     parallel.start(coordinator="127.0.0.1:" + port, process_count=count, process_id=number)
-import toy
+from support import toy
 train.train(toy.config(), workdir, made=toy.make())
 """
 
@@ -253,7 +304,9 @@ def test_two_processes_of_two_devices_equal_one_of_four_and_one_of_one(tmp_path)
         other = last_state(tmp_path / name, made)
         for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6)
-        for left, right in zip(journal.read(tmp_path / "one"), journal.read(tmp_path / name), strict=True):
+        for left, right in zip(
+            journal.read(tmp_path / "one"), journal.read(tmp_path / name), strict=True
+        ):
             assert left.keys() == right.keys() and left["step"] == right["step"]
             for field in set(left) - {"stage", "kind"}:
                 assert right[field] == pytest.approx(left[field], rel=1e-4), (name, field)
@@ -261,11 +314,16 @@ def test_two_processes_of_two_devices_equal_one_of_four_and_one_of_one(tmp_path)
 
 def test_two_hosts_stop_at_one_step_when_one_is_told_to(tmp_path):
     port = 20000 + (os.getpid() + 7) % 20000
-    code = HOSTS.replace("train.train(toy.config()", "train.train(toy.config(steps=100000, checkpoint__every=90000, "
-                         "evaluation__every=90000, log_every=20)")
+    code = HOSTS.replace(
+        "train.train(toy.config()",
+        "train.train(toy.config(steps=100000, checkpoint__every=90000, "
+        "evaluation__every=90000, log_every=20)",
+    )
     both = [spawn(code, 2, number, port, tmp_path, devices=2) for number in (0, 1)]
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not any(record["kind"] == "train" for record in journal.read(tmp_path)):
+    while time.monotonic() < deadline and not any(
+        record["kind"] == "train" for record in journal.read(tmp_path)
+    ):
         time.sleep(0.2)
     both[1].send_signal(signal.SIGTERM)
     outputs = [finish(process) for process in both]
@@ -291,13 +349,20 @@ def test_figures_are_averages_over_real_examples(tmp_path):
 
 
 def test_json_lines_are_whole_after_a_torn_write(tmp_path):
-    (tmp_path / journal.NAME).write_text(json.dumps({"step": 1, "stage": "a", "kind": "train", "loss": 2.0}) + '\n{"step": 2, "st')
+    (tmp_path / journal.NAME).write_text(
+        json.dumps({"step": 1, "stage": "a", "kind": "train", "loss": 2.0}) + '\n{"step": 2, "st'
+    )
     assert [record["step"] for record in journal.read(tmp_path)] == [1]
 
 
 def best_config(**changes):
     """A run whose figure rises and falls, evaluated more often than saved."""
-    return toy.config(**{**dict(steps=10, evaluation__every=1, checkpoint__every=4, checkpoint__best="figure"), **changes})
+    return toy.config(
+        **{
+            **dict(steps=10, evaluation__every=1, checkpoint__every=4, checkpoint__best="figure"),
+            **changes,
+        }
+    )
 
 
 def uneven(figures, **options):
@@ -319,7 +384,9 @@ RISES_AND_FALLS = [9.0, 0.1, 0.7, 0.2, 0.6, 0.3, 0.8, 0.8, 0.5, 0.4, 0.1]
 def best_of(workdir, made, stage=0):
     checkpoints = Checkpoints(pathlib.Path(workdir) / run.BEST_NAME)
     [step] = checkpoints.steps()
-    return step, checkpoints.restore(step, run.state_like(made, run.Lengths(1, 10), run.example(toy.config()), stage))
+    return step, checkpoints.restore(
+        step, run.state_like(made, run.Lengths(1, 10), run.example(toy.config()), stage)
+    )
 
 
 def test_the_best_state_is_kept_apart(tmp_path):
@@ -345,7 +412,9 @@ def test_a_stopped_run_keeps_the_same_best_state(tmp_path, monkeypatch, stop):
         patch.setattr(parallel.StopSignal, "asked", lambda self, step: next(stops))
         assert not train.train(best_config(), tmp_path / "broken", made=made).finished
     assert train.train(best_config(), tmp_path / "broken", made=made).finished
-    (step, straight), (other, broken) = (best_of(tmp_path / name, made) for name in ("straight", "broken"))
+    (step, straight), (other, broken) = (
+        best_of(tmp_path / name, made) for name in ("straight", "broken")
+    )
     assert step == other == 6
     assert_same(straight, broken)
 
@@ -356,7 +425,9 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("kill_at", [7, 8])
 def test_a_killed_run_comes_to_the_same_best_state_again(tmp_path, monkeypatch, kill_at):
-    """The best state, of step 6, was written after the last checkpoint, of step 4, from which the run goes on."""
+    """The best state, of step 6, was written after the last checkpoint, of step 4, from which the
+    run goes on.
+    """
     made = uneven(RISES_AND_FALLS)
     train.train(best_config(), tmp_path / "straight", made=made)
 
@@ -367,13 +438,19 @@ def test_a_killed_run_comes_to_the_same_best_state_again(tmp_path, monkeypatch, 
 
     with monkeypatch.context() as patch:
         patch.setattr(parallel.StopSignal, "asked", killed)
-        patch.setattr(train._Loop, "_save", lambda self, state, step, *rest: step == 4 and real(self, state, step, *rest))
+        patch.setattr(
+            train._Loop,
+            "_save",
+            lambda self, state, step, *rest: step == 4 and real(self, state, step, *rest),
+        )
         with pytest.raises(Killed):
             train.train(best_config(), tmp_path / "killed", made=made)
     assert Checkpoints(tmp_path / "killed" / "checkpoints").steps() == [4]
     assert best_of(tmp_path / "killed", made)[0] == 6
     assert train.train(best_config(), tmp_path / "killed", made=made).finished
-    (step, straight), (other, again) = (best_of(tmp_path / name, made) for name in ("straight", "killed"))
+    (step, straight), (other, again) = (
+        best_of(tmp_path / name, made) for name in ("straight", "killed")
+    )
     assert step == other == 6
     assert_same(straight, again)
     assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "killed")
@@ -390,13 +467,16 @@ def test_only_the_last_stage_has_a_best_state(tmp_path):
 
 
 def test_a_figure_that_does_not_exist_is_named_before_the_first_step(tmp_path):
-    with pytest.raises(InputError, match=r"checkpoint\.best='acuracy' is not a held-out figure; there are error$"):
+    with pytest.raises(
+        InputError, match=r"checkpoint\.best='acuracy' is not a held-out figure; there are error$"
+    ):
         train.train(toy.config(checkpoint__best="acuracy"), tmp_path, made=toy.make())
     assert not [record for record in journal.read(tmp_path) if record["kind"] == "train"]
 
 
 def refreshing(made, calls=None):
     """The toy with statistics brought up to date by its own training step."""
+
     def refresh(state, batch, key):
         if calls is not None:
             jax.debug.callback(lambda: calls.append(1))
@@ -410,8 +490,13 @@ def test_refreshing_before_an_evaluation_leaves_training_as_it_was(tmp_path):
     train.train(toy.config(), tmp_path / "plain", made=made)
     train.train(toy.config(evaluation__refresh_batches=3), tmp_path / "refreshed", made=made)
     assert_same(last_state(tmp_path / "plain", made), last_state(tmp_path / "refreshed", made))
-    plain, refreshed = ([[record for record in journal.read(tmp_path / name) if record["kind"] == kind]
-                         for kind in ("train", "held_out")] for name in ("plain", "refreshed"))
+    plain, refreshed = (
+        [
+            [record for record in journal.read(tmp_path / name) if record["kind"] == kind]
+            for kind in ("train", "held_out")
+        ]
+        for name in ("plain", "refreshed")
+    )
     assert plain[0] == refreshed[0]
     assert all(a["error"] != b["error"] for a, b in zip(plain[1], refreshed[1], strict=True))
 
@@ -425,19 +510,29 @@ def test_refreshing_uses_training_batches_and_changes_what_the_method_says(tmp_p
     assert_same(state, given)
     expected = state
     step = jax.pmap(made.refresh, axis_name=parallel.AXIS, in_axes=(None, 0, None), out_axes=None)
-    with pipeline.make(run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed) as loader:
+    with pipeline.make(
+        run.data_section(config), split="train", batch_size=config.batch_size, seed=config.seed
+    ) as loader:
         for _ in range(3):
-            expected = step(jax.tree.map(np.asarray, expected), parallel.shard(next(loader)), jax.random.key(0))
+            expected = step(
+                jax.tree.map(np.asarray, expected), parallel.shard(next(loader)), jax.random.key(0)
+            )
     assert_same(jax.tree.map(np.asarray, expected), refreshed)
-    assert any((a != b).any() for a, b in zip(jax.tree.leaves(state.batch_stats), jax.tree.leaves(refreshed.batch_stats),
-                                              strict=True))
+    assert any(
+        (a != b).any()
+        for a, b in zip(
+            jax.tree.leaves(state.batch_stats), jax.tree.leaves(refreshed.batch_stats), strict=True
+        )
+    )
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_as_many_batches_as_asked_for_are_used(count):
     calls = []
     made, config = refreshing(toy.make(), calls), toy.config(evaluation__refresh_batches=count)
-    state = parallel.replicate(jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config))))
+    state = parallel.replicate(
+        jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config)))
+    )
     after = train.refresher(made)(config, state)
     jax.block_until_ready(after)
     jax.effects_barrier()
@@ -446,13 +541,21 @@ def test_as_many_batches_as_asked_for_are_used(count):
 
 def test_the_best_state_has_the_refreshed_statistics(tmp_path):
     made = refreshing(uneven([0.0, 1.0, *[0.5] * 9]))
-    train.train(best_config(steps=2, checkpoint__every=1, evaluation__refresh_batches=2), tmp_path, made=made)
+    train.train(
+        best_config(steps=2, checkpoint__every=1, evaluation__refresh_batches=2),
+        tmp_path,
+        made=made,
+    )
     step, best = best_of(tmp_path, made)
     trained = last_state(tmp_path, made, run.Lengths(1, 2), step=1)
     assert step == 1
     assert_same((best.params, best.opt_state), (trained.params, trained.opt_state))
-    assert any((a != b).any() for a, b in zip(jax.tree.leaves(best.batch_stats), jax.tree.leaves(trained.batch_stats),
-                                              strict=True))
+    assert any(
+        (a != b).any()
+        for a, b in zip(
+            jax.tree.leaves(best.batch_stats), jax.tree.leaves(trained.batch_stats), strict=True
+        )
+    )
 
 
 BEST_EARLY = [9.0, 0.1, 0.7, 0.2, 0.6, 0.3, 0.5, 0.8, 0.5, 0.4, 0.1]
@@ -466,15 +569,26 @@ def choosing(figures=BEST_EARLY, choice="figure"):
 
 
 def choosing_config(**changes):
-    return best_config(**{**dict(checkpoint__best="", evaluation__every=2, checkpoint__every=1, checkpoint__keep=20), **changes})
+    return best_config(
+        **{
+            **dict(
+                checkpoint__best="", evaluation__every=2, checkpoint__every=1, checkpoint__keep=20
+            ),
+            **changes,
+        }
+    )
 
 
 def test_a_stage_begins_from_the_best_state_of_the_one_before(tmp_path):
-    """Evaluated at 2, 4 and 6, best at 2; the last state's step is kept, so that the keys of its steps go on."""
+    """Evaluated at 2, 4 and 6, best at 2; the last state's step is kept, so that the keys of its
+    steps go on.
+    """
     made = choosing()
     train.train(choosing_config(), tmp_path, made=made)
-    best, chosen = (last_state(tmp_path, made, run.Lengths(1, 10), step=2),
-                    last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7))
+    best, chosen = (
+        last_state(tmp_path, made, run.Lengths(1, 10), step=2),
+        last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7),
+    )
     assert Checkpoints(tmp_path / "best_of_joint").steps() == [2]
     assert int(chosen.step) == 7
     # What the second stage does not train tells where it began.
@@ -484,21 +598,29 @@ def test_a_stage_begins_from_the_best_state_of_the_one_before(tmp_path):
 def test_without_a_choice_a_stage_begins_from_the_last_state(tmp_path):
     made = choosing(choice="")
     train.train(choosing_config(), tmp_path, made=made)
-    last, second = (last_state(tmp_path, made, run.Lengths(1, 10), step=6),
-                    last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7))
+    last, second = (
+        last_state(tmp_path, made, run.Lengths(1, 10), step=6),
+        last_state(tmp_path, made, run.Lengths(1, 10), stage=1, step=7),
+    )
     assert not list(tmp_path.glob("best_of_*"))
     assert_same(second.params["copy"], last.params["gain"])
 
 
 def test_the_end_of_a_stage_that_is_chosen_from_is_evaluated(tmp_path):
     train.train(choosing_config(evaluation__every=100), tmp_path, made=choosing())
-    assert [record["step"] for record in journal.read(tmp_path) if record["kind"] == "held_out"] == [0, 6, 10]
+    assert [
+        record["step"] for record in journal.read(tmp_path) if record["kind"] == "held_out"
+    ] == [0, 6, 10]
     assert Checkpoints(tmp_path / "best_of_joint").steps() == [6]
 
 
 @pytest.mark.parametrize("saved,kill_at", [(1, 4), (3, 6), (6, 6), (6, 8), (8, 9)])
-def test_a_killed_run_begins_the_next_stage_from_the_same_state(tmp_path, monkeypatch, saved, kill_at):
-    """Killed within the first stage, after it, or in the second; the last checkpoint lies before."""
+def test_a_killed_run_begins_the_next_stage_from_the_same_state(
+    tmp_path, monkeypatch, saved, kill_at
+):
+    """Killed within the first stage, after it, or in the second; the last checkpoint lies
+    before.
+    """
     made = choosing([9.0, 0.1, 0.3, 0.2, 0.7, 0.3, 0.7, 0.8, 0.5, 0.4, 0.1])
     train.train(choosing_config(), tmp_path / "straight", made=made)
 
@@ -509,11 +631,18 @@ def test_a_killed_run_begins_the_next_stage_from_the_same_state(tmp_path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(parallel.StopSignal, "asked", killed)
-        patch.setattr(train._Loop, "_save", lambda self, state, step, *rest: step <= saved and real(self, state, step, *rest))
+        patch.setattr(
+            train._Loop,
+            "_save",
+            lambda self, state, step, *rest: step <= saved and real(self, state, step, *rest),
+        )
         with pytest.raises(Killed):
             train.train(choosing_config(), tmp_path / "killed", made=made)
     assert train.train(choosing_config(), tmp_path / "killed", made=made).finished
-    straight, killed = (last_state(tmp_path / name, made, run.Lengths(1, 10), stage=1) for name in ("straight", "killed"))
+    straight, killed = (
+        last_state(tmp_path / name, made, run.Lengths(1, 10), stage=1)
+        for name in ("straight", "killed")
+    )
     assert Checkpoints(tmp_path / "killed" / "best_of_joint").steps() == [4]
     assert_same(straight, killed)
     assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "killed")
@@ -530,7 +659,10 @@ def test_a_choice_whose_state_is_gone_is_an_error(tmp_path, monkeypatch):
 
 
 def test_a_choice_that_is_no_figure_is_named_before_the_first_step(tmp_path):
-    with pytest.raises(InputError, match="the choice for stage second='acuracy' is not a held-out figure; there are figure$"):
+    with pytest.raises(
+        InputError,
+        match="the choice for stage second='acuracy' is not a held-out figure; there are figure$",
+    ):
         train.train(choosing_config(), tmp_path, made=choosing(choice="acuracy"))
 
 

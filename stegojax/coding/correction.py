@@ -1,14 +1,19 @@
-"""Polar codes that bring bits through a noisy channel without an error (Arikan 2009; list decoding: Tal and Vardy 2015).
+"""Polar codes that bring bits through a noisy channel without an error (Arikan 2009; list decoding:
+Tal and Vardy 2015).
 
-A message M is spread over N elements, each of which arrives as a real number whose sign says a bit and whose size says how
-surely. The elements are cut into blocks of equal length, at most 2^16, each filled up to a power of two with known zeros; of
-the bits before the polar transform the most reliable ones carry the message and the others are zero. How reliable they are is
-computed for a channel with Gaussian log-likelihood ratios (density evolution in its Gaussian approximation: Trifonov 2012) that
-just carries this message, so that sender and receiver know the code from N and M alone. The decoder is that of `polar`.
+A message M is spread over N elements, each of which arrives as a real number whose sign says a bit
+and whose size says how surely. The elements are cut into blocks of equal length, at most 2^16, each
+filled up to a power of two with known zeros; of the bits before the polar transform the most
+reliable ones carry the message and the others are zero. How reliable they are is
+computed for a channel with Gaussian log-likelihood ratios (density evolution in its Gaussian
+  approximation: Trifonov 2012) that
+just carries this message, so that sender and receiver know the code from N and M alone. The decoder
+is that of `polar`.
 
-A network's outputs are no calibrated probabilities: `calibrate` counts how often signs are wrong among the surest sixteenth of
-the values, the next, and so on, and `likelihoods` turns values into log-likelihood ratios by these counts. Bits are uint8 {0, 1};
-a positive value says 1, a positive log-likelihood ratio 0.
+A network's outputs are no calibrated probabilities: `calibrate` counts how often signs are wrong
+among the surest sixteenth of the values, the next, and so on, and `likelihoods` turns values into
+log-likelihood ratios by these counts. Bits are uint8 {0, 1}; a positive value says 1, a positive
+log-likelihood ratio 0.
 """
 
 from __future__ import annotations
@@ -21,7 +26,9 @@ import numpy as np
 from stegojax.coding import polar
 
 GRADES = 16
-"""How many parts of equal size values are sorted into by how sure they are; one byte describes each."""
+"""How many parts of equal size values are sorted into by how sure they are; one byte describes
+each.
+"""
 
 _BLOCK = 1 << 16
 _LEAST_BLOCK_BITS = 512
@@ -29,8 +36,9 @@ _LIST_SIZE = 8
 _KNOWN = 1e4
 _STEP = 16
 _LARGEST_MEAN = 400.0
-# How many bits short of the channel's capacity C a block of n elements stays: _GAP n^.7 sqrt(4 C (1 - C)), and a small share
-# for blocks that are no power of two; fitted to decoding trials on Gaussian channels.
+# How many bits short of the channel's capacity C a block of n elements stays: _GAP n^.7 sqrt(4 C (1
+# - C)), and a small share for blocks that are no power of two; fitted to decoding trials on
+# Gaussian channels.
 _GAP, _EXPONENT, _SHARE = 1.5, 0.7, 0.97
 
 
@@ -44,7 +52,9 @@ class _Layout(NamedTuple):
 
 
 def _layout(elements: int, message_length: int) -> _Layout:
-    """How elements are cut for a message: a short one takes few blocks, since more elements would not make it safer."""
+    """How elements are cut for a message: a short one takes few blocks, since more elements would
+    not make it safer.
+    """
     blocks = max(1, min(-(-elements // _BLOCK), message_length // _LEAST_BLOCK_BITS))
     used = min(elements // blocks, _BLOCK)
     carried = -(-message_length // blocks)
@@ -55,7 +65,9 @@ def _layout(elements: int, message_length: int) -> _Layout:
 
 @functools.cache
 def _gaussian() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of log-likelihood ratios with mean m and variance 2 m: grid of m, log(1 - E tanh(L / 2)), and capacity in bits."""
+    """Of log-likelihood ratios with mean m and variance 2 m: grid of m, log(1 - E tanh(L / 2)), and
+    capacity in bits.
+    """
     mean = np.concatenate([np.linspace(0, 1, 1001)[:-1], np.geomspace(1, _LARGEST_MEAN, 3000)])
     x = np.linspace(-10, 10, 2001)
     weight = np.exp(-x * x / 2)
@@ -80,7 +92,7 @@ def message_positions(log_length: int, used: int, message_length: int) -> np.nda
       `[message_length]` positions in increasing order.
     """
     grid, blur, capacity = _gaussian()
-    needed = (message_length + used ** _EXPONENT) / used
+    needed = (message_length + used**_EXPONENT) / used
     means = np.full((1, 1 << log_length), _LARGEST_MEAN)
     means[0, :used] = np.interp(min(max(needed, 0.01), 0.995), capacity, grid)
     for _ in range(log_length):
@@ -89,9 +101,11 @@ def message_positions(log_length: int, used: int, message_length: int) -> np.nda
         # Of a sum of bits, tanh is the product: 1 - (1 - p)(1 - q) = p + q - p q.
         both = np.logaddexp(log_a, log_b)
         both = both + np.log1p(-np.exp(log_a + log_b - both))
-        means = np.stack([np.interp(-both, -blur, grid), np.minimum(a + b, _LARGEST_MEAN)], axis=1).reshape(2 * len(means), -1)
-    # Elements that are not sent are zeros if and only if the bits from there on are. Rounded, so that machines that differ in
-    # the last place agree on the order.
+        means = np.stack(
+            [np.interp(-both, -blur, grid), np.minimum(a + b, _LARGEST_MEAN)], axis=1
+        ).reshape(2 * len(means), -1)
+    # Elements that are not sent are zeros if and only if the bits from there on are. Rounded, so
+    # that machines that differ in the last place agree on the order.
     reliability = np.round(means.ravel()[:used], 6)
     order = np.lexsort((np.arange(used), reliability))
     positions = np.sort(order[used - message_length :])
@@ -111,7 +125,7 @@ def room(elements: int, information: float) -> int:
     """
     blocks = max(1, -(-elements // _BLOCK))
     used = elements // blocks
-    gap = _GAP * used ** _EXPONENT * (4 * information * (1 - information)) ** 0.5
+    gap = _GAP * used**_EXPONENT * (4 * information * (1 - information)) ** 0.5
     return max(0, blocks * int(_SHARE * (used * information - gap)))
 
 
@@ -193,7 +207,8 @@ def likelihoods(values_N: np.ndarray, trust: np.ndarray) -> np.ndarray:
 
 
 def information(trust: np.ndarray) -> float:
-    """What one element tells on average, in bits: the capacity of the channel that `calibrate` describes.
+    """What one element tells on average, in bits: the capacity of the channel that `calibrate`
+    describes.
 
     Args:
       trust: from `calibrate`.
@@ -206,7 +221,11 @@ def information(trust: np.ndarray) -> float:
 
 
 def _grades(values_N: np.ndarray) -> np.ndarray:
-    """Which part of the values, sorted by size, each belongs to: ranks do not care for the scale of a network's outputs."""
+    """Which part of the values, sorted by size, each belongs to: ranks do not care for the scale of
+    a network's outputs.
+    """
     grades = np.empty(values_N.size, np.int64)
-    grades[np.argsort(np.abs(values_N), kind="stable")] = np.arange(values_N.size) * GRADES // max(values_N.size, 1)
+    grades[np.argsort(np.abs(values_N), kind="stable")] = (
+        np.arange(values_N.size) * GRADES // max(values_N.size, 1)
+    )
     return grades

@@ -1,6 +1,8 @@
-"""LSB matching: message bits in the lowest bits of values, each wrong one put right by +1 or -1 at random (Ker, IEEE SPL 2005).
+"""LSB matching: message bits in the lowest bits of values, each wrong one put right by +1 or -1 at
+random (Ker, IEEE SPL 2005).
 
-Values: whole pixel values 0..255 in the key's order, `[..., N]`; bits are uint8 {0, 1}. The first M elements carry the message.
+Values: whole pixel values 0..255 in the key's order, `[..., N]`; bits are uint8 {0, 1}. The first M
+  elements carry the message.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ from stegojax.types import Array, Key
 
 def _check(length: int, message_length: int) -> None:
     if not 0 <= message_length <= length:
-        raise InputError(f"{message_length} bits do not fit in {length} elements: at most {length} bits would fit")
+        raise InputError(
+            f"{message_length} bits do not fit in {length} elements: at most {length} bits would "
+            "fit"
+        )
 
 
 def embed(key: Key, cover_N: Array, message_M: Array) -> Array:
@@ -26,7 +31,8 @@ def embed(key: Key, cover_N: Array, message_M: Array) -> Array:
       message_M: `[..., M]` bits, one per element.
 
     Returns:
-      The stego values, shape and dtype of the cover. A change goes up at 0 and down at 255; elsewhere either way is as likely.
+      The stego values, shape and dtype of the cover. A change goes up at 0 and down at 255;
+      elsewhere either way is as likely.
 
     Raises:
       InputError: if the message is longer than the cover.

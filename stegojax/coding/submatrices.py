@@ -1,9 +1,12 @@
-"""Columns of the submatrices from which the parity-check matrix of a syndrome-trellis code is built.
+"""Columns of the submatrices from which the parity-check matrix of a syndrome-trellis code is
+built.
 
-A submatrix of constraint height h and width w is written as w integers: bit j (least significant first) of the k-th integer
-is row j of column k. For heights 7 to 12 and widths 2 to 20 these are the published submatrices of Filler, Judas and Fridrich,
-"Minimizing additive distortion in steganography using syndrome-trellis codes" (IEEE TIFS 2011), as released with the original
-C++; other widths are drawn from MT19937 seeded with 1, as its present builds do.
+A submatrix of constraint height h and width w is written as w integers: bit j (least significant
+  first) of the k-th integer
+is row j of column k. For heights 7 to 12 and widths 2 to 20 these are the published submatrices of
+Filler, Judas and Fridrich, "Minimizing additive distortion in steganography using syndrome-trellis
+codes" (IEEE TIFS 2011), as released with the original C++; other widths are drawn from MT19937
+seeded with 1, as its present builds do.
 """
 
 from __future__ import annotations
@@ -173,9 +176,15 @@ def columns(width: int, constraint_height: int) -> np.ndarray:
       ValueError: if the height is not in 7..12 or the width is below 1.
     """
     if constraint_height not in HEIGHTS or width < 1:
-        raise ValueError(f"height must be 7..12 and width at least 1: no submatrix {constraint_height} high and {width} wide")
+        raise ValueError(
+            f"height must be 7..12 and width at least 1: no submatrix {constraint_height} high "
+            f"and {width} wide"
+        )
     if 2 <= width <= 20:
-        values = [int(word) for word in _PUBLISHED[constraint_height].strip().splitlines()[width - 2].split()]
+        values = [
+            int(word)
+            for word in _PUBLISHED[constraint_height].strip().splitlines()[width - 2].split()
+        ]
     else:
         values = _draw(width, constraint_height)
     table = np.array(values, np.int32)

@@ -1,14 +1,20 @@
-"""+-1 embedding by two binary layers: the multi-layered construction of Filler, Judas, Fridrich (IEEE TIFS 2011).
+"""+-1 embedding by two binary layers: the multi-layered construction of Filler, Judas, Fridrich
+(IEEE TIFS 2011).
 
-A change of +1 or -1 shows in the two lowest bits of a value. The second-lowest bits carry the first part of the message: of
-the two changes of an element one carries over into them, +1 where the value is odd and -1 where it is even. The lowest bits
-carry the rest: where the layer above left an element alone its other change is free to use, where it did not the value is
-settled. The optimal probabilities at the payload say how many bits belong in each layer, by the chain rule of entropy. The
-lower layer takes the elements in another order than the upper one: elements that share a block of the code would otherwise share
-it again, where the cheapest of them is the one that the upper layer has already settled, and the code would have less to choose
-from.
+A change of +1 or -1 shows in the two lowest bits of a value. The second-lowest bits carry the first
+part of the message: of the two changes of an element one carries over into them, +1 where the value
+  is odd and -1 where it is even. The lowest bits
+carry the rest: where the layer above left an element alone its other change is free to use, where
+  it did not the value is
+settled. The optimal probabilities at the payload say how many bits belong in each layer, by the
+chain rule of entropy. The
+lower layer takes the elements in another order than the upper one: elements that share a block of
+  the code would otherwise share
+it again, where the cheapest of them is the one that the upper layer has already settled, and the
+code would have less to choose from.
 
-Values: cover and stego are whole pixel values 0..255 in the key's order, `[N]` or `[B, N]`; costs are `Costs` of that shape.
+Values: cover and stego are whole pixel values 0..255 in the key's order, `[N]` or `[B, N]`; costs
+  are `Costs` of that shape.
 """
 
 from __future__ import annotations
@@ -30,7 +36,8 @@ _ATTEMPTS = 6
 class Code(NamedTuple):
     """A code that hides bits in bits.
 
-    embed:   `(bits [N] or [B, N], rho likewise, message [M] or [B, M]) -> stego bits`; raises `NoRoom` if it does not fit.
+    embed:   `(bits [N] or [B, N], rho likewise, message [M] or [B, M]) -> stego bits`; raises
+             `NoRoom` if it does not fit.
     extract: `(stego bits, *, message_length) -> message`.
     """
 
@@ -66,18 +73,28 @@ def polar_code(*, list_size: int = 4) -> Code:
 
 def _directions(cover: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray]:
     """Costs of the change that carries over into the second-lowest bit, and of the other one."""
-    plus = np.where((cover >= 255) | (costs.plus >= WET_COST), WET_COST, costs.plus).astype(np.float32)
-    minus = np.where((cover <= 0) | (costs.minus >= WET_COST), WET_COST, costs.minus).astype(np.float32)
+    plus = np.where((cover >= 255) | (costs.plus >= WET_COST), WET_COST, costs.plus).astype(
+        np.float32
+    )
+    minus = np.where((cover <= 0) | (costs.minus >= WET_COST), WET_COST, costs.minus).astype(
+        np.float32
+    )
     odd = cover & 1 == 1
     return np.where(odd, plus, minus), np.where(odd, minus, plus)
 
 
-def _lengths(carrying: np.ndarray, other: np.ndarray, message_length: int, split: str) -> tuple[np.ndarray, int, int]:
+def _lengths(
+    carrying: np.ndarray, other: np.ndarray, message_length: int, split: str
+) -> tuple[np.ndarray, int, int]:
     """lambda of every cover, `[1]` or `[B, 1]`, and the bits of both layers."""
     if message_length == 0:
         return np.ones(1, np.float32), 0, 0
     lambda_, upper = optimal_lambda(carrying, other, message_length)
-    upper = message_length // 2 if split == "half" else min(int(upper.mean(dtype=np.float64)), message_length)
+    upper = (
+        message_length // 2
+        if split == "half"
+        else min(int(upper.mean(dtype=np.float64)), message_length)
+    )
     return lambda_[..., None], upper, message_length - upper
 
 
@@ -95,10 +112,16 @@ def _same(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None, np.
 
 
 def _original(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Fisher and Yates's shuffle with Mersenne Twister, seeded by the number of bits of each layer."""
+    """Fisher and Yates's shuffle with Mersenne Twister, seeded by the number of bits of each
+    layer.
+    """
     orders = []
     for bits in lengths:
-        numbers = np.random.RandomState(bits).randint(0, 1 << 32, length, dtype=np.uint32).astype(np.int64)
+        numbers = (
+            np.random.RandomState(bits)
+            .randint(0, 1 << 32, length, dtype=np.uint32)
+            .astype(np.int64)
+        )
         places = list(range(length))
         for i, j in enumerate((np.arange(length) + numbers % np.arange(length, 0, -1)).tolist()):
             places[i], places[j] = places[j], places[i]
@@ -107,17 +130,29 @@ def _original(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None,
 
 
 ORDERS: dict[str, Callable[[int, tuple[int, int]], tuple[np.ndarray | None, np.ndarray | None]]] = {
-    "strided": _strided, "same": _same, "pystc": _original}
-"""In which order the upper and the lower layer take the elements, `(N, bits per layer) -> permutations`, None for as they come.
+    "strided": _strided,
+    "same": _same,
+    "pystc": _original,
+}
+"""In which order the upper and the lower layer take the elements, `(N, bits per layer) ->
+permutations`, None for as they come.
 
-"strided": the lower layer goes through the elements in steps of about 0.618 N, so that the neighbours of the upper layer part.
-"same":    both as they come.
-"pystc":   both shuffled as the released C++ does (Filler's stc_ml_c, PyPI's pystcstego): with the split "half" and syndrome-
-           trellis codes each side reads the other's stegos.
+"strided": the lower layer goes through the elements in steps of about 0.618 N, so that the
+neighbours of the upper layer part. "same":    both as they come.
+"pystc":   both shuffled as the released C++ does (Filler's stc_ml_c, PyPI's pystcstego): with the
+           split "half" and syndrome- trellis codes each side reads the other's stegos.
 """
 
 
-def _embed(cover: np.ndarray, carrying: np.ndarray, other: np.ndarray, message: np.ndarray, code: Code, split: str, order: str):
+def _embed(
+    cover: np.ndarray,
+    carrying: np.ndarray,
+    other: np.ndarray,
+    message: np.ndarray,
+    code: Code,
+    split: str,
+    order: str,
+):
     lambda_, upper, lower = _lengths(carrying, other, message.shape[-1], split)
     a, b = (np.minimum(lambda_ * rho, 1e6).astype(np.float32) for rho in (carrying, other))
     orders = ORDERS[order](cover.shape[-1], (upper, lower))
@@ -131,34 +166,46 @@ def _embed(cover: np.ndarray, carrying: np.ndarray, other: np.ndarray, message: 
     return cover + step * carried - step * moved, (upper, lower)
 
 
-def _flips(code: Code, bits: np.ndarray, weights: np.ndarray, message: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+def _flips(
+    code: Code, bits: np.ndarray, weights: np.ndarray, message: np.ndarray, order: np.ndarray | None
+) -> np.ndarray:
     if order is None:
         return code.embed(bits, weights, message) != bits
     flips = np.empty(bits.shape, bool)
-    flips[..., order] = code.embed(bits[..., order], weights[..., order], message) != bits[..., order]
+    flips[..., order] = (
+        code.embed(bits[..., order], weights[..., order], message) != bits[..., order]
+    )
     return flips
 
 
 def embed(
-    cover_N: np.ndarray, costs: Costs, message_M: np.ndarray, *, code: Code = stc_code(), split: str = "entropy",
-    order: str = "strided"
+    cover_N: np.ndarray,
+    costs: Costs,
+    message_M: np.ndarray,
+    *,
+    code: Code = stc_code(),
+    split: str = "entropy",
+    order: str = "strided",
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Hides a message in pixel values by changes of +-1 (Filler et al. 2011, Sec. VI).
 
     Args:
       cover_N: `[N]` or `[B, N]` whole values 0..255, in the key's order.
-      costs: cost of +1 and of -1 per element, of the cover's shape, at least 0; `WET_COST` or more forbids the change. Leaving
-        0..255 is always forbidden.
+      costs: cost of +1 and of -1 per element, of the cover's shape, at least 0; `WET_COST` or more
+        forbids the change. Leaving 0..255 is always forbidden.
       message_M: `[M]` or `[B, M]` bits.
       code: the binary code of both layers.
-      split: how many bits go in which layer: "entropy", as the optimal probabilities say (for a batch, on average), or "half".
+      split: how many bits go in which layer: "entropy", as the optimal probabilities say (for a
+        batch, on average), or "half".
       order: a name in `ORDERS`.
 
     Returns:
-      The stego values (dtype of the cover) and the bits in the second-lowest and in the lowest layer, which `extract` needs.
+      The stego values (dtype of the cover) and the bits in the second-lowest and in the lowest
+      layer, which `extract` needs.
 
     Raises:
-      InputError: if the costs, values or bits are not such, or the message does not fit; it says how many bits would.
+      InputError: if the costs, values or bits are not such, or the message does not fit; it says
+        how many bits would.
     """
     cover, message = np.asarray(cover_N), np.asarray(message_M, np.uint8)
     costs = Costs(*(np.asarray(cost, np.float32) for cost in costs))
@@ -167,8 +214,13 @@ def embed(
     _check_order(order)
     if cover.ndim not in (1, 2) or any(cost.shape != cover.shape for cost in costs):
         shapes = [cover.shape, *(cost.shape for cost in costs)]
-        raise InputError(f"a cover is one vector or a batch of them, with costs of its shape: shapes {shapes} given")
-    if cover.size and (cover.min() < 0 or cover.max() > 255 or (cover != cover.astype(np.int32)).any()):
+        raise InputError(
+            f"a cover is one vector or a batch of them, with costs of its shape: shapes {shapes} "
+            "given"
+        )
+    if cover.size and (
+        cover.min() < 0 or cover.max() > 255 or (cover != cover.astype(np.int32)).any()
+    ):
         raise InputError("a cover has whole values 0..255: others given")
     if any(np.isnan(cost).any() or (cost < 0).any() for cost in costs):
         raise InputError("costs must be numbers of at least 0: NaN or negative costs given")
@@ -183,7 +235,10 @@ def embed(
             return stego.astype(cover.dtype), lengths
         except InputError:
             pass
-    raise NoRoom(length, lambda: _room(values, carrying, other, message, code, split, order, min(bound, length)))
+    raise NoRoom(
+        length,
+        lambda: _room(values, carrying, other, message, code, split, order, min(bound, length)),
+    )
 
 
 def _room(values, carrying, other, message, code, split, order, bound: int) -> int:
@@ -198,8 +253,13 @@ def _room(values, carrying, other, message, code, split, order, bound: int) -> i
     return low
 
 
-def extract(stego_N: np.ndarray, lengths: tuple[int, int], *, code: Code = stc_code(),
-            order: str = "strided") -> np.ndarray:
+def extract(
+    stego_N: np.ndarray,
+    lengths: tuple[int, int],
+    *,
+    code: Code = stc_code(),
+    order: str = "strided",
+) -> np.ndarray:
     """Reads the message that `embed` put in.
 
     Args:
@@ -217,9 +277,14 @@ def extract(stego_N: np.ndarray, lengths: tuple[int, int], *, code: Code = stc_c
     _check_order(order)
     values = stego_N.astype(np.int32)
     orders = ORDERS[order](values.shape[-1], tuple(lengths))
-    layers = [((values if part is None else values[..., part]) >> shift & 1).astype(np.uint8)
-              for part, shift in zip(orders, (1, 0), strict=True)]
-    parts = [code.extract(layer, message_length=length) for layer, length in zip(layers, lengths, strict=True)]
+    layers = [
+        ((values if part is None else values[..., part]) >> shift & 1).astype(np.uint8)
+        for part, shift in zip(orders, (1, 0), strict=True)
+    ]
+    parts = [
+        code.extract(layer, message_length=length)
+        for layer, length in zip(layers, lengths, strict=True)
+    ]
     return np.concatenate(parts, axis=-1)
 
 

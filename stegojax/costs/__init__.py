@@ -1,10 +1,11 @@
 """Embedding costs: what it costs to change a pixel of a plane `[..., H, W]` by +1 or by -1.
 
-`COSTS[name](plane)` gives `Costs` for every name. MiPOD's costs belong to a payload: `COSTS["mipod"](plane)` takes 0.4 bits per
-pixel, `mipod(plane, payload=bits)` any other, and `mipod_probabilities` gives the change probabilities themselves.
+`COSTS[name](plane)` gives `Costs` for every name. MiPOD's costs belong to a payload:
+`COSTS["mipod"](plane)` takes 0.4 bits per pixel, `mipod(plane, payload=bits)` any other, and
+`mipod_probabilities` gives the change probabilities themselves.
 
-A cover is float32 and holds the integers 0..255; values are looked at only outside `jax.jit`, so whoever compiles around a cost
-runs `check_cover` on the picture first.
+A cover is float32 and holds the integers 0..255; values are looked at only outside `jax.jit`, so
+whoever compiles around a cost runs `check_cover` on the picture first.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from stegojax.types import Array, Costs
 
 
 def lsbm(plane: Array) -> Costs:
-    """LSB matching as a cost: every change costs 1 (Sharp, IH 2001; adaptive to nothing but saturation).
+    """LSB matching as a cost: every change costs 1 (Sharp, IH 2001; adaptive to nothing but
+    saturation).
 
     Args:
       plane: the cover, `[..., H, W]`, float32, integers 0..255.

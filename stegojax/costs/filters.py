@@ -1,8 +1,10 @@
 """Mirrored borders and one-dimensional correlations, from which all cost functions are composed.
 
-Every two-dimensional kernel of the five schemes is a product of two vectors. A correlation is a sum of shifted copies: XLA
-turns that into one vectorised loop, on the CPU ten to a hundred times as fast as its convolution operator, and it adds in
-float32 whatever the device's matrix units would rather do. Planes are `[..., H, W]`.
+Every two-dimensional kernel of the five schemes is a product of two vectors. A correlation is a sum
+  of shifted copies: XLA
+turns that into one vectorised loop, on the CPU ten to a hundred times as fast as its convolution
+operator, and it adds in float32 whatever the device's matrix units would rather do. Planes are
+`[..., H, W]`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ COLUMNS = -2
 
 
 def mirror(plane: Array, margin: int) -> Array:
-    """Extends a plane by `margin` pixels on every side, mirrored with the edge pixel repeated (MATLAB's "symmetric")."""
+    """Extends a plane by `margin` pixels on every side, mirrored with the edge pixel repeated
+    (MATLAB's "symmetric").
+    """
     for axis in (COLUMNS, ROWS):
         widths = [(0, 0)] * plane.ndim
         widths[axis] = (margin, margin)
@@ -31,9 +35,13 @@ def mirror(plane: Array, margin: int) -> Array:
 
 
 def correlate(plane: Array, taps: Sequence[float], axis: int) -> Array:
-    """Correlates a plane with a vector along one axis, without borders: the axis becomes `len(taps) - 1` shorter."""
+    """Correlates a plane with a vector along one axis, without borders: the axis becomes `len(taps)
+    - 1` shorter.
+    """
     length = plane.shape[axis] - len(taps) + 1
-    return sum(tap * lax.slice_in_dim(plane, i, i + length, axis=axis) for i, tap in enumerate(taps))
+    return sum(
+        tap * lax.slice_in_dim(plane, i, i + length, axis=axis) for i, tap in enumerate(taps)
+    )
 
 
 def convolve(plane: Array, taps: Sequence[float], axis: int) -> Array:
@@ -42,6 +50,8 @@ def convolve(plane: Array, taps: Sequence[float], axis: int) -> Array:
 
 
 def box_sum(plane: Array, width: int) -> Array:
-    """Sums over every `width` x `width` window, without borders: both axes become `width - 1` shorter."""
+    """Sums over every `width` x `width` window, without borders: both axes become `width - 1`
+    shorter.
+    """
     ones = (1.0,) * width
     return correlate(correlate(plane, ones, COLUMNS), ones, ROWS)

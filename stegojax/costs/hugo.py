@@ -1,7 +1,8 @@
 """HUGO with bounding distortion (Filler and Fridrich, WIFS 2010), in its additive approximation.
 
-The costs count how a change moves the differences of neighbouring pixels, along four orientations, weighted by how common
-such differences are. +1 and -1 cost differently. Planes are `[..., H, W]` of pixels 0..255, of any size from 1 x 1.
+The costs count how a change moves the differences of neighbouring pixels, along four orientations,
+weighted by how common such differences are. +1 and -1 cost differently. Planes are `[..., H, W]` of
+pixels 0..255, of any size from 1 x 1.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ _REACH = 3
 
 
 def hugo(plane: Array) -> Costs:
-    """HUGO-BD costs: the weights, before and after the change, of all triples of differences that the change touches.
+    """HUGO-BD costs: the weights, before and after the change, of all triples of differences that
+    the change touches.
 
-    Filler and Fridrich, "Gibbs construction in steganography", IEEE TIFS 5(4) 2010, with sigma = gamma = 1 and the
-    weight 1 / (sigma + ||d||_2)^gamma; what papers since call HUGO, not the 2010 scheme with T = 90 and model correction.
+    Filler and Fridrich, "Gibbs construction in steganography", IEEE TIFS 5(4) 2010, with sigma =
+    gamma = 1 and the weight 1 / (sigma + ||d||_2)^gamma; what papers since call HUGO, not the 2010
+    scheme with T = 90 and model correction.
 
     Args:
       plane: the cover, `[..., H, W]`, float32, integers 0..255.
@@ -42,7 +45,9 @@ def _hugo(plane):
     height, width = plane.shape[-2:]
 
     def neighbour(down, right):
-        return padded[..., _REACH + down:_REACH + down + height, _REACH + right:_REACH + right + width]
+        return padded[
+            ..., _REACH + down : _REACH + down + height, _REACH + right : _REACH + right + width
+        ]
 
     def weight(squares):
         # Sums of three squares of differences stay below 2^18: exact in float32.
@@ -54,9 +59,19 @@ def _hugo(plane):
         # The pixel is the fourth on its line: it ends the third difference and begins the fourth.
         differences = [a - b for a, b in zip(line, line[1:])]
         squares = [d * d for d in differences]
-        raised = [*squares[:2], jnp.square(differences[2] - 1), jnp.square(differences[3] + 1), *squares[4:]]
-        lowered = [*squares[:2], jnp.square(differences[2] + 1), jnp.square(differences[3] - 1), *squares[4:]]
-        cover = sum(weight(squares[k:k + 3]) for k in range(4))
-        plus = plus + cover + sum(weight(raised[k:k + 3]) for k in range(4))
-        minus = minus + cover + sum(weight(lowered[k:k + 3]) for k in range(4))
+        raised = [
+            *squares[:2],
+            jnp.square(differences[2] - 1),
+            jnp.square(differences[3] + 1),
+            *squares[4:],
+        ]
+        lowered = [
+            *squares[:2],
+            jnp.square(differences[2] + 1),
+            jnp.square(differences[3] - 1),
+            *squares[4:],
+        ]
+        cover = sum(weight(squares[k : k + 3]) for k in range(4))
+        plus = plus + cover + sum(weight(raised[k : k + 3]) for k in range(4))
+        minus = minus + cover + sum(weight(lowered[k : k + 3]) for k in range(4))
     return forbid_saturated(plane, plus, minus)

@@ -1,7 +1,8 @@
-"""S-UNIWARD: universal wavelet relative distortion, spatial domain (Holub, Fridrich and Denemark, EURASIP 2014).
+"""S-UNIWARD: universal wavelet relative distortion, spatial domain (Holub, Fridrich and Denemark,
+EURASIP 2014).
 
-The cost of a change is the sum of the relative changes it makes to the wavelet coefficients. Planes are `[..., H, W]` of
-pixels 0..255, of any size from 1 x 1.
+The cost of a change is the sum of the relative changes it makes to the wavelet coefficients. Planes
+are `[..., H, W]` of pixels 0..255, of any size from 1 x 1.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from stegojax.types import Array, Costs
 def suniward(plane: Array) -> Costs:
     """S-UNIWARD costs in the additive approximation, with the stabilising constant sigma = 1.
 
-    Holub, Fridrich and Denemark, "Universal distortion function for steganography in an arbitrary domain", EURASIP Journal on
-    Information Security 2014:1.
+    Holub, Fridrich and Denemark, "Universal distortion function for steganography in an arbitrary
+    domain", EURASIP Journal on Information Security 2014:1.
 
     Args:
       plane: the cover, `[..., H, W]`, float32, integers 0..255.
 
     Returns:
-      Costs, equal for +1 and -1 but for saturated pixels; no surroundings are wet, a flat area costs most.
+      Costs, equal for +1 and -1 but for saturated pixels; no surroundings are wet, a flat area
+      costs most.
 
     Raises:
       InputError: the plane is not a cover.

@@ -1,8 +1,9 @@
 """The directional filter bank of WOW and S-UNIWARD: Daubechies' wavelet with 8 vanishing moments.
 
-Three kernels of 16 x 16, each the product of a column and a row: low x high, high x low, high x high. Both schemes look at
-the residuals a cover leaves in them, and gather at every pixel what a change of that pixel would meet, |kernel| being the
-trace of the change. Planes are `[..., H, W]` in pixel units.
+Three kernels of 16 x 16, each the product of a column and a row: low x high, high x low, high x
+  high. Both schemes look at
+the residuals a cover leaves in them, and gather at every pixel what a change of that pixel would
+meet, |kernel| being the trace of the change. Planes are `[..., H, W]` in pixel units.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ LOW_PASS = tuple((-1) ** n * HIGH_PASS[15 - n] for n in range(16))
 _ABS_HIGH = tuple(abs(tap) for tap in HIGH_PASS)
 _ABS_LOW = tuple(abs(tap) for tap in LOW_PASS)
 
-# Summation by parts: the taps add up to zero to the last decimal, so filtering with them is filtering first differences with
-# their partial sums. First differences of pixels are exact, so float32 loses nothing where neighbours are alike, and that is
-# where residuals are smallest and costs highest.
+# Summation by parts: the taps add up to zero to the last decimal, so filtering with them is
+# filtering first differences with their partial sums. First differences of pixels are exact, so
+# float32 loses nothing where neighbours are alike, and that is where residuals are smallest and
+# costs highest.
 _SLOPES = tuple(float(part) for part in accumulate(Fraction(tap) for tap in reversed(_HIGH)))[:-1]
 
 
@@ -47,8 +49,8 @@ def residuals(plane: Array) -> tuple[Array, Array, Array]:
       plane: the cover `[..., H, W]`.
 
     Returns:
-      Residuals of low x high, high x low and high x high (columns x rows), each `[..., H + 15, W + 15]`: as far beyond the
-      cover, mirrored, as a change of a border pixel reaches.
+      Residuals of low x high, high x low and high x high (columns x rows), each `[..., H + 15, W +
+      15]`: as far beyond the cover, mirrored, as a change of a border pixel reaches.
     """
     padded = filters.mirror(plane, 15)
     across, down = _step(padded, ROWS), _step(padded, COLUMNS)
@@ -62,7 +64,12 @@ def residuals(plane: Array) -> tuple[Array, Array, Array]:
     )
 
 
-def gather(low_high: Array, high_low: Array, high_high: Array, combine: Callable[[Array, Array, Array], Array]) -> Array:
+def gather(
+    low_high: Array,
+    high_low: Array,
+    high_high: Array,
+    combine: Callable[[Array, Array, Array], Array],
+) -> Array:
     """Correlates three maps with the magnitudes of the three kernels and combines what comes out.
 
     Args:

@@ -1,6 +1,8 @@
-"""Covers with their stegos, pair by pair: two folders of picture files, or two arrays with a list that says who is in which part.
+"""Covers with their stegos, pair by pair: two folders of picture files, or two arrays with a list
+that says who is in which part.
 
-A pair is uint8 `[H, W, 2]`: the cover's grey plane and the stego's. Folders pair by file name without its ending.
+A pair is uint8 `[H, W, 2]`: the cover's grey plane and the stego's. Folders pair by file name
+without its ending.
 """
 
 from __future__ import annotations
@@ -34,15 +36,18 @@ class Pairs(Protocol):
         """Height and width of every pair."""
 
 
-def open_pairs(covers: str, stegos: str, *, part: str, parts: str = "", train_share: float = 0.9) -> Pairs:
+def open_pairs(
+    covers: str, stegos: str, *, part: str, parts: str = "", train_share: float = 0.9
+) -> Pairs:
     """Opens two folders or two arrays.
 
     Args:
       covers: a folder, or a NumPy file of uint8 `[N, H, W]`.
       stegos: likewise; stego n is of cover n.
       part: "train" or "validation" or "test".
-      parts: for arrays, a JSON file `{"train": [numbers], "validation": [...], "test": [...]}`; of folders a hash of the name
-        decides, as for single folders, and what is not for training is for both validation and test.
+      parts: for arrays, a JSON file `{"train": [numbers], "validation": [...], "test": [...]}`; of
+        folders a hash of the name decides, as for single folders, and what is not for training is
+        for both validation and test.
       train_share: of folders, the share for training.
 
     Returns:
@@ -53,8 +58,11 @@ def open_pairs(covers: str, stegos: str, *, part: str, parts: str = "", train_sh
     """
     for field, path in (("covers", covers), ("stegos", stegos)):
         if not path:
-            raise InputError(f"data.{field} names nothing; set data.covers and data.stegos to two folders of pictures with the "
-                             "same names, or to two NumPy files and data.parts to their split")
+            raise InputError(
+                f"data.{field} names nothing; set data.covers and data.stegos to two folders of "
+                "pictures with the "
+                "same names, or to two NumPy files and data.parts to their split"
+            )
     if parts:
         return Arrays(covers, stegos, parts, part)
     return Folders(covers, stegos, part, train_share)
@@ -66,17 +74,28 @@ class Folders:
     def __init__(self, covers: str, stegos: str, part: str, train_share: float):
         self._covers, self._stegos = match(covers, stegos)
         side = "train" if part == "train" else "held_out"
-        self.names = [name for name in self._covers if split_of(name, train_share=train_share) == side]
+        self.names = [
+            name for name in self._covers if split_of(name, train_share=train_share) == side
+        ]
         if not self.names:
-            raise InputError(f"{covers}: none of its {len(self._covers)} pictures is for {part} with train_share={train_share}; "
-                             "change data.train_share or add pictures")
+            raise InputError(
+                f"{covers}: none of its {len(self._covers)} pictures is for {part} with "
+                f"train_share={train_share}; "
+                "change data.train_share or add pictures"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> np.ndarray:
         name = self.names[index]
-        return np.concatenate([preprocess.to_grey(images.read(files[name]).pixels) for files in (self._covers, self._stegos)], 2)
+        return np.concatenate(
+            [
+                preprocess.to_grey(images.read(files[name]).pixels)
+                for files in (self._covers, self._stegos)
+            ],
+            2,
+        )
 
     def sizes(self) -> Sequence[tuple[int, int]]:
         """Height and width of every pair; a stego of another size than its cover is an error."""
@@ -84,8 +103,11 @@ class Folders:
         for name in self.names:
             sizes = [images.size_of(files[name]) for files in (self._covers, self._stegos)]
             if sizes[0] != sizes[1]:
-                raise InputError(f"{self._stegos[name]} is {sizes[1][1]}x{sizes[1][0]} and its cover {sizes[0][1]}x{sizes[0][0]}; "
-                                 "a stego has the size of its cover")
+                raise InputError(
+                    f"{self._stegos[name]} is {sizes[1][1]}x{sizes[1][0]} and its cover "
+                    f"{sizes[0][1]}x{sizes[0][0]}; "
+                    "a stego has the size of its cover"
+                )
             found.append(sizes[0])
         return found
 
@@ -96,11 +118,17 @@ class Arrays:
     def __init__(self, covers: str, stegos: str, parts: str, part: str):
         self._planes = [_array(path) for path in (covers, stegos)]
         if self._planes[0].shape != self._planes[1].shape:
-            raise InputError(f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a stego for every "
-                             "cover is needed, of its size")
+            raise InputError(
+                f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a "
+                "stego for every "
+                "cover is needed, of its size"
+            )
         self._places = _places(parts, part)
         if not self._places or max(self._places) >= len(self._planes[0]) or min(self._places) < 0:
-            raise InputError(f"{parts} lists pictures that {covers} does not have, or none, in the part {part}; make it again")
+            raise InputError(
+                f"{parts} lists pictures that {covers} does not have, or none, in the part "
+                f"{part}; make it again"
+            )
         self._arguments = covers, stegos, parts, part
         self.names = [f"{covers} picture {place}" for place in self._places]
 
@@ -111,7 +139,8 @@ class Arrays:
         return np.stack([planes[self._places[index]] for planes in self._planes], axis=-1)
 
     def __reduce__(self):
-        # A worker process opens the files itself: a mapped file would travel to it as a copy of all its pixels.
+        # A worker process opens the files itself: a mapped file would travel to it as a copy of all
+        # its pixels.
         return Arrays, self._arguments
 
     def sizes(self) -> Sequence[tuple[int, int]]:
@@ -129,7 +158,8 @@ def match(covers: str, stegos: str) -> tuple[dict[str, pathlib.Path], dict[str, 
       Name without ending -> file, for both.
 
     Raises:
-      InputError: a folder is missing or empty, two files of it share a name, or a cover has no stego or the other way round.
+      InputError: a folder is missing or empty, two files of it share a name, or a cover has no
+        stego or the other way round.
     """
     found = []
     for path in (covers, stegos):
@@ -137,14 +167,20 @@ def match(covers: str, stegos: str) -> tuple[dict[str, pathlib.Path], dict[str, 
         for file in Folder(path, "all").files():
             name = file.relative_to(pathlib.Path(path).expanduser()).with_suffix("").as_posix()
             if name in files:
-                raise InputError(f"{files[name]} and {file} have the same name; pairs are found by it, so rename one")
+                raise InputError(
+                    f"{files[name]} and {file} have the same name; pairs are found by it, so "
+                    "rename one"
+                )
             files[name] = file
         found.append(files)
     for one, other, here, there in ((*found, covers, stegos), (*found[::-1], stegos, covers)):
         alone = sorted(set(one) - set(other))
         if alone:
             more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
-            raise InputError(f"{there}: holds no {alone[0]}{more}, which {here} has; every cover needs a stego of its name")
+            raise InputError(
+                f"{there}: holds no {alone[0]}{more}, which {here} has; every cover needs a stego "
+                "of its name"
+            )
     return tuple({name: files[name] for name in sorted(files)} for files in found)
 
 
@@ -153,16 +189,26 @@ def _places(path: str, part: str) -> list[int]:
     try:
         listed = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a JSON file ({error}); make the split again") from error
-    if not isinstance(listed, dict) or not all(isinstance(places, list) and all(type(place) is int for place in places)
-                                               for places in listed.values()):
-        raise InputError(f'{path} is not a split; it must be like {{"train": [0, 2], "validation": [1], "test": [3]}}')
+        raise InputError(
+            f"{path} cannot be read as a JSON file ({error}); make the split again"
+        ) from error
+    if not isinstance(listed, dict) or not all(
+        isinstance(places, list) and all(type(place) is int for place in places)
+        for places in listed.values()
+    ):
+        raise InputError(
+            f"{path} is not a split; it must be like "
+            f'{{"train": [0, 2], "validation": [1], "test": [3]}}'
+        )
     if part not in listed:
         raise InputError(f"{path} does not list the part {part}; make the split again")
     everywhere = [place for places in listed.values() for place in places]
     twice = sorted(place for place, times in collections.Counter(everywhere).items() if times > 1)
     if twice:
-        raise InputError(f"{path} lists picture {twice[0]} more than once; a picture is in one part alone, so make the split again")
+        raise InputError(
+            f"{path} lists picture {twice[0]} more than once; a picture is in one part alone, so "
+            "make the split again"
+        )
     return listed[part]
 
 
@@ -170,9 +216,13 @@ def _array(path: str) -> np.ndarray:
     try:
         planes = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as a NumPy file ({error}); make it again") from error
+        raise InputError(
+            f"{path} cannot be read as a NumPy file ({error}); make it again"
+        ) from error
     if not isinstance(planes, np.ndarray):
-        raise InputError(f"{path} holds several arrays; a file of one is needed, as numpy.save writes it")
+        raise InputError(
+            f"{path} holds several arrays; a file of one is needed, as numpy.save writes it"
+        )
     if planes.dtype != np.uint8 or planes.ndim != 3 or not len(planes):
         raise InputError(f"{path} holds {planes.dtype} {planes.shape}; uint8 [N, H, W] is needed")
     return planes

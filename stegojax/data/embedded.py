@@ -1,8 +1,11 @@
-"""The photographs that come inside the scikit-image and scikit-learn wheels: training data without a download.
+"""The photographs that come inside the scikit-image and scikit-learn wheels: training data without
+a download.
 
-Only true photographs are listed: drawings, text, test patterns, depth maps and microscope slides of the same packages are left
-out, as are photographs that are blurred or mostly an empty frame, and of a stereo pair one view is taken. The split is by
-photograph, so no scene is on both sides. Pictures are uint8 `[H, W, C]`, C = 3 or 1, and stay decoded in memory (12 MB).
+Only true photographs are listed: drawings, text, test patterns, depth maps and microscope slides of
+  the same packages are left
+out, as are photographs that are blurred or mostly an empty frame, and of a stereo pair one view is
+taken. The split is by photograph, so no scene is on both sides. Pictures are uint8 `[H, W, C]`, C =
+3 or 1, and stay decoded in memory (12 MB).
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ PHOTOGRAPHS = {
     "astronaut": Photograph("skimage", "data/astronaut.png", "train", True, (512, 512)),
     "china": Photograph("sklearn", "datasets/images/china.jpg", "train", True, (427, 640)),
     "coffee": Photograph("skimage", "data/coffee.png", "train", True, (400, 600)),
-    "hubble_deep_field": Photograph("skimage", "data/hubble_deep_field.jpg", "train", True, (872, 1000)),
+    "hubble_deep_field": Photograph(
+        "skimage", "data/hubble_deep_field.jpg", "train", True, (872, 1000)
+    ),
     "motorcycle": Photograph("skimage", "data/motorcycle_left.png", "train", True, (500, 741)),
     "brick": Photograph("skimage", "data/brick.png", "train", False, (512, 512)),
     "camera": Photograph("skimage", "data/camera.png", "train", False, (512, 512)),
@@ -64,9 +69,15 @@ class Embedded:
 
     def __init__(self, split: str, *, kind: str = ""):
         if kind not in ("", "colour", "grey"):
-            raise InputError(f"data source embedded:{kind} is unknown; use embedded, embedded:colour or embedded:grey")
-        self.names = [name for name, photograph in PHOTOGRAPHS.items()
-                      if photograph.split == split and (not kind or photograph.colour == (kind == "colour"))]
+            raise InputError(
+                f"data source embedded:{kind} is unknown; use embedded, embedded:colour or "
+                "embedded:grey"
+            )
+        self.names = [
+            name
+            for name, photograph in PHOTOGRAPHS.items()
+            if photograph.split == split and (not kind or photograph.colour == (kind == "colour"))
+        ]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,7 +113,10 @@ def path_of(name: str) -> pathlib.Path:
     package = importlib.util.find_spec(photograph.package)
     path = pathlib.Path(package.submodule_search_locations[0], photograph.file) if package else None
     if path is None or not path.is_file():
-        raise InputError(f"the installed {photograph.package} lacks its photograph {photograph.file}; reinstall the package")
+        raise InputError(
+            f"the installed {photograph.package} lacks its photograph {photograph.file}; "
+            "reinstall the package"
+        )
     return path
 
 

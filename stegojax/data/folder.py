@@ -1,8 +1,10 @@
-"""A folder of picture files as a data set: PNG, PGM/PPM, TIFF, BMP and JPEG, grey or colour, 8 bits a channel.
+"""A folder of picture files as a data set: PNG, PGM/PPM, TIFF, BMP and JPEG, grey or colour, 8 bits
+a channel.
 
-Files are found recursively, hidden ones left out. Which side of the split a file is on follows from a hash of its name relative
-to the folder alone, so adding or removing files never moves another file across. Pictures are uint8 `[H, W, C]`, C = 1 or 3,
-turned upright where EXIF says so, without their alpha channel.
+Files are found recursively, hidden ones left out. Which side of the split a file is on follows from
+a hash of its name relative to the folder alone, so adding or removing files never moves another
+file across. Pictures are uint8 `[H, W, C]`, C = 1 or 3, turned upright where EXIF says so, without
+their alpha channel.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _END_MARKS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd
 class Folder:
     """The readable pictures of one split of a folder, as a random-access sequence.
 
-    Every header is read at the start, and what looks cut off is decoded; a warning names what cannot be used and is left out.
+    Every header is read at the start, and what looks cut off is decoded; a warning names what
+    cannot be used and is left out.
 
     Args:
       path: the folder.
@@ -32,7 +35,8 @@ class Folder:
       train_share: the share of the files that the hash sends to training, between 0 and 1.
 
     Raises:
-      InputError: there is no such folder, no picture in it, no usable picture, or none in this split.
+      InputError: there is no such folder, no picture in it, no usable picture, or none in this
+        split.
     """
 
     def __init__(self, path: str | os.PathLike, split: str, *, train_share: float = 0.9):
@@ -41,11 +45,21 @@ class Folder:
             raise InputError(f"{path}: no such folder; check the path in the data source")
         found = _pictures_below(self.root)
         if not found:
-            raise InputError(f"{path}: no picture in this folder; it needs files ending in {', '.join(images.READABLE)}")
-        chosen = [name for name in found if split == "all" or split_of(name, train_share=train_share) == split]
+            raise InputError(
+                f"{path}: no picture in this folder; it needs files ending in "
+                f"{', '.join(images.READABLE)}"
+            )
+        chosen = [
+            name
+            for name in found
+            if split == "all" or split_of(name, train_share=train_share) == split
+        ]
         if not chosen:
-            raise InputError(f"{path}: none of its {len(found)} pictures falls into the split {split} with train_share = "
-                             f"{train_share}; change data.train_share or add pictures")
+            raise InputError(
+                f"{path}: none of its {len(found)} pictures falls into the split {split} with "
+                "train_share = "
+                f"{train_share}; change data.train_share or add pictures"
+            )
         self.names, self._sizes, broken = [], [], 0
         for name in chosen:
             try:
@@ -58,8 +72,11 @@ class Folder:
                 broken += 1
                 logging.warning("left out: %s", error)
         if not self.names:
-            raise InputError(f"{path}: all {len(chosen)} pictures of the split {split} are broken or unusable, as the warnings "
-                             "say; replace them or name another folder")
+            raise InputError(
+                f"{path}: all {len(chosen)} pictures of the split {split} are broken or unusable, "
+                "as the warnings "
+                "say; replace them or name another folder"
+            )
         if broken:
             logging.warning("%s: %d of %d pictures left out", path, broken, len(chosen))
 
@@ -101,19 +118,26 @@ def split_of(name: str, *, train_share: float) -> str:
 
 
 def _looks_whole(path: pathlib.Path, size: tuple[int, int]) -> bool:
-    """Whether a file surely has all its bytes: by its end mark or its length; of a TIFF neither tells."""
+    """Whether a file surely has all its bytes: by its end mark or its length; of a TIFF neither
+    tells.
+    """
     ending, length = path.suffix.lower(), path.stat().st_size
     if ending in _END_MARKS:
         with open(path, "rb") as file:
             file.seek(max(0, length - len(_END_MARKS[ending])))
             return file.read() == _END_MARKS[ending]
-    return ending not in (".tif", ".tiff") and length >= size[0] * size[1] * (1 if ending == ".pgm" else 3)
+    return ending not in (".tif", ".tiff") and length >= size[0] * size[1] * (
+        1 if ending == ".pgm" else 3
+    )
 
 
 def _pictures_below(root: pathlib.Path) -> list[str]:
     names = []
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        names += [pathlib.Path(folder, name).relative_to(root).as_posix() for name in files
-                  if not name.startswith(".") and name.lower().endswith(images.READABLE)]
+        names += [
+            pathlib.Path(folder, name).relative_to(root).as_posix()
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(images.READABLE)
+        ]
     return sorted(names)

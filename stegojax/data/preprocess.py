@@ -1,8 +1,9 @@
-"""Operations on one picture before it is batched, each a named function: crops, resizing, JPEG, colour, flips.
+"""Operations on one picture before it is batched, each a named function: crops, resizing, JPEG,
+colour, flips.
 
-Pictures are NumPy uint8 `[H, W, C]`, C = 1 or 3, in and out: NumPy, because these run in worker processes that must not start
-an accelerator. Random operations take a NumPy generator first. A chain is written as texts, `("centre_crop:256", "jpeg:50",
-"grey")`, and parsed once by `parse`.
+Pictures are NumPy uint8 `[H, W, C]`, C = 1 or 3, in and out: NumPy, because these run in worker
+processes that must not start an accelerator. Random operations take a NumPy generator first. A
+chain is written as texts, `("centre_crop:256", "jpeg:50", "grey")`, and parsed once by `parse`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def random_crop(rng: np.random.Generator, picture: np.ndarray, size: Size) -> np
     smaller_than(size, picture.shape[:2])
     top = int(rng.integers(picture.shape[0] - size[0] + 1))
     left = int(rng.integers(picture.shape[1] - size[1] + 1))
-    return picture[top:top + size[0], left:left + size[1]]
+    return picture[top : top + size[0], left : left + size[1]]
 
 
 def centre_crop(picture: np.ndarray, size: Size) -> np.ndarray:
@@ -58,14 +59,14 @@ def centre_crop(picture: np.ndarray, size: Size) -> np.ndarray:
     _check(picture)
     smaller_than(size, picture.shape[:2])
     top, left = (picture.shape[0] - size[0]) // 2, (picture.shape[1] - size[1]) // 2
-    return picture[top:top + size[0], left:left + size[1]]
+    return picture[top : top + size[0], left : left + size[1]]
 
 
 def resize(picture: np.ndarray, size: Size) -> np.ndarray:
     """MATLAB's `imresize` (bicubic, antialiased) of a uint8 picture.
 
-    As there, the dimension with the smaller scale goes first (rows first where they are equal), and the result of each of the
-    two passes is rounded to uint8.
+    As there, the dimension with the smaller scale goes first (rows first where they are equal), and
+    the result of each of the two passes is rounded to uint8.
 
     Args:
       picture: uint8 `[H, W, C]`.
@@ -78,12 +79,17 @@ def resize(picture: np.ndarray, size: Size) -> np.ndarray:
     scales = [size[axis] / picture.shape[axis] for axis in (0, 1)]
     result = picture
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):
-        result = _resize_rows(result, size[0]) if axis == 0 else _resize_rows(result.swapaxes(0, 1), size[1]).swapaxes(0, 1)
+        result = (
+            _resize_rows(result, size[0])
+            if axis == 0
+            else _resize_rows(result.swapaxes(0, 1), size[1]).swapaxes(0, 1)
+        )
     return np.ascontiguousarray(result)
 
 
 def shrink(picture: np.ndarray, factor: float) -> np.ndarray:
-    """The picture made smaller with a box filter: every new pixel is the mean of the area that it covers, rounded.
+    """The picture made smaller with a box filter: every new pixel is the mean of the area that it
+    covers, rounded.
 
     It takes most of the traces of an earlier JPEG compression out of a photograph.
 
@@ -158,7 +164,8 @@ def random_flip(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def random_rot90(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """The picture turned by 0, 90, 180 or 270 degrees, with probability 1/4 each; square pictures only.
+    """The picture turned by 0, 90, 180 or 270 degrees, with probability 1/4 each; square pictures
+    only.
 
     Args:
       rng: the source of randomness.
@@ -178,9 +185,11 @@ def random_rot90(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 class Operation(NamedTuple):
     """What a name in a chain stands for.
 
-    function:   the operation: `(picture[, argument])`, or `(rng, picture[, argument])` where it is random.
+    function:   the operation: `(picture[, argument])`, or `(rng, picture[, argument])` where it is
+                random.
     random:     whether it takes a generator first.
-    argument:   turns the text behind the colon into the argument; None where the operation takes none.
+    argument:   turns the text behind the colon into the argument; None where the operation takes
+                none.
     size_after: `(size[, argument]) -> size`, raising `InputError` where the size does not fit.
     """
 
@@ -207,7 +216,8 @@ def parse(chain: Iterable[str]) -> tuple[Step, ...]:
     """Turns the texts of a chain into its steps.
 
     Args:
-      chain: texts `name` or `name:argument`; a size is `256` or `256x384` (height x width), a quality 1..100.
+      chain: texts `name` or `name:argument`; a size is `256` or `256x384` (height x width), a
+        quality 1..100.
 
     Returns:
       The steps in order.
@@ -216,7 +226,9 @@ def parse(chain: Iterable[str]) -> tuple[Step, ...]:
       InputError: an unknown name, or a missing, superfluous or malformed argument.
     """
     if isinstance(chain, str):
-        raise InputError(f"preprocess must be a sequence of texts, got the text {chain!r}; write ({chain!r},)")
+        raise InputError(
+            f"preprocess must be a sequence of texts, got the text {chain!r}; write ({chain!r},)"
+        )
     return tuple(_parse_one(text) for text in chain)
 
 
@@ -268,29 +280,37 @@ def smaller_than(window: Size, size: Size) -> Size:
       InputError: it does not fit.
     """
     if size[0] < window[0] or size[1] < window[1]:
-        raise InputError(f"is {size[0]}x{size[1]}, smaller than the crop {window[0]}x{window[1]}; lower data.crop, begin "
-                         f'data.preprocess with "resize:{window[0]}x{window[1]}", or leave the picture out')
+        raise InputError(
+            f"is {size[0]}x{size[1]}, smaller than the crop {window[0]}x{window[1]}; lower "
+            "data.crop, begin "
+            f'data.preprocess with "resize:{window[0]}x{window[1]}", or leave the picture out'
+        )
     return window
 
 
 def _area_means(rows: np.ndarray, new: int) -> np.ndarray:
-    """Means of the `new` intervals of equal length that the first dimension is cut into; a row belongs to two by its parts."""
+    """Means of the `new` intervals of equal length that the first dimension is cut into; a row
+    belongs to two by its parts.
+    """
     old = rows.shape[0]
     ends = np.arange(new + 1) * (old / new)
     first = np.minimum(ends[:-1].astype(int), old - 1)
     sums = np.zeros((new, *rows.shape[1:]), np.float32)
     for tap in range(int(np.ceil(old / new)) + 1):
         row = np.minimum(first + tap, old - 1)
-        share = np.clip(np.minimum(ends[1:], first + tap + 1) - np.maximum(ends[:-1], first + tap), 0.0, None)
+        share = np.clip(
+            np.minimum(ends[1:], first + tap + 1) - np.maximum(ends[:-1], first + tap), 0.0, None
+        )
         sums += (share * (new / old)).astype(np.float32)[:, None, None] * rows[row]
     return sums
 
 
 def _resize_rows(picture: np.ndarray, new: int) -> np.ndarray:
-    """One pass of `resize`, along the first dimension: a sum over the few old rows that each new row depends on.
+    """One pass of `resize`, along the first dimension: a sum over the few old rows that each new
+    row depends on.
 
-    Not a matrix product, because the threads of a linear algebra library and those that prepare pictures get in each other's
-    way; and in strips of columns that stay in the processor's cache.
+    Not a matrix product, because the threads of a linear algebra library and those that prepare
+    pictures get in each other's way; and in strips of columns that stay in the processor's cache.
     """
     old, rest = picture.shape[0], picture.shape[1:]
     weights = images.resize_weights(old, new)
@@ -301,21 +321,26 @@ def _resize_rows(picture: np.ndarray, new: int) -> np.ndarray:
     columns = picture.reshape(old, -1)
     result = np.empty((new, columns.shape[1]), np.uint8)
     for left in range(0, columns.shape[1], _STRIP):
-        strip = columns[:, left:left + _STRIP].astype(np.float64)
+        strip = columns[:, left : left + _STRIP].astype(np.float64)
         sums = sum(weight * strip[row] for weight, row in taps)
-        result[:, left:left + _STRIP] = np.clip(np.floor(sums + 0.5), 0, 255)
+        result[:, left : left + _STRIP] = np.clip(np.floor(sums + 0.5), 0, 255)
     return result.reshape(new, *rest)
 
 
 def _check(picture: np.ndarray) -> None:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 2, 3):
-        raise ValueError("picture must be uint8 [H, W, 1 or 3], or [H, W, 2] for a cover with its stego, got "
-                         f"{picture.dtype} {list(picture.shape)}")
+        raise ValueError(
+            "picture must be uint8 [H, W, 1 or 3], or [H, W, 2] for a cover with its stego, got "
+            f"{picture.dtype} {list(picture.shape)}"
+        )
 
 
 def _square(size: Size) -> Size:
     if size[0] != size[1]:
-        raise InputError(f"is {size[0]}x{size[1]}, and random_rot90 needs square pictures; crop to a square before it")
+        raise InputError(
+            f"is {size[0]}x{size[1]}, and random_rot90 needs square pictures; crop to a square "
+            "before it"
+        )
     return size
 
 
@@ -374,7 +399,9 @@ OPERATIONS = {
 def _parse_one(text: str) -> Step:
     name, colon, argument = str(text).partition(":")
     if name not in OPERATIONS:
-        raise InputError(f"preprocess: unknown operation {text!r}; known are {', '.join(OPERATIONS)}")
+        raise InputError(
+            f"preprocess: unknown operation {text!r}; known are {', '.join(OPERATIONS)}"
+        )
     operation = OPERATIONS[name]
     if operation.argument is None:
         if colon:
@@ -383,12 +410,22 @@ def _parse_one(text: str) -> Step:
     try:
         value = operation.argument(argument)
     except ValueError as error:
-        example = {"jpeg": "jpeg:75", "shrink": "shrink:1.5"}.get(name, f"{name}:256 or {name}:256x384")
-        raise InputError(f"preprocess: cannot read {text!r} ({error}); write it like {example}") from error
-    return Step(text, functools.partial(_run, operation, (value,)), lambda size: operation.size_after(size, value))
+        example = {"jpeg": "jpeg:75", "shrink": "shrink:1.5"}.get(
+            name, f"{name}:256 or {name}:256x384"
+        )
+        raise InputError(
+            f"preprocess: cannot read {text!r} ({error}); write it like {example}"
+        ) from error
+    return Step(
+        text,
+        functools.partial(_run, operation, (value,)),
+        lambda size: operation.size_after(size, value),
+    )
 
 
-def _run(operation: Operation, arguments: tuple, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def _run(
+    operation: Operation, arguments: tuple, rng: np.random.Generator, picture: np.ndarray
+) -> np.ndarray:
     if operation.random:
         return operation.function(rng, picture, *arguments)
     return operation.function(picture, *arguments)

@@ -1,6 +1,7 @@
 """Picture sources by name, and the check that two of them have no picture in common.
 
-A source is a sequence of uint8 `[H, W, C]` pictures with stable `names`, and `sizes()` where sizes are known without decoding.
+A source is a sequence of uint8 `[H, W, C]` pictures with stable `names`, and `sizes()` where sizes
+are known without decoding.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ def open_source(text: str, split: str, *, data_dir: str = "", train_share: float
     """Opens the source that a config names.
 
     Args:
-      text: `embedded`, `embedded:colour`, `embedded:grey`, `folder:PATH`, or `tfds:NAME[@TRAIN_SPLIT,HELD_OUT_SPLIT]`.
+      text: `embedded`, `embedded:colour`, `embedded:grey`, `folder:PATH`, or
+        `tfds:NAME[@TRAIN_SPLIT,HELD_OUT_SPLIT]`.
       split: "train" or "held_out".
       data_dir: the folder of TFDS data sets; "" for TFDS' own default.
-      train_share: the share of a folder, or of a TFDS data set with one split only, that is for training.
+      train_share: the share of a folder, or of a TFDS data set with one split only, that is for
+        training.
 
     Returns:
       The source.
@@ -64,8 +67,9 @@ def open_source(text: str, split: str, *, data_dir: str = "", train_share: float
 def check_disjoint(covers: Source, secrets: Source) -> None:
     """Checks that no picture is both a cover and a secret.
 
-    Files are the same where they resolve to one path or hold the same bytes (only files of equal size are read, and of those
-    first the beginnings); TFDS splits where they share records of one file.
+    Files are the same where they resolve to one path or hold the same bytes (only files of equal
+    size are read, and of those first the beginnings); TFDS splits where they share records of one
+    file.
 
     Args:
       covers: one source.
@@ -75,17 +79,23 @@ def check_disjoint(covers: Source, secrets: Source) -> None:
       InputError: they overlap; the message names what they share.
     """
     if isinstance(covers, TfdsSource) and isinstance(secrets, TfdsSource):
-        shared = [f"{one[0]} records {max(one[1], other[1])}..{min(one[2], other[2]) - 1}"
-                  for one in covers.ranges for other in secrets.ranges
-                  if one[0] == other[0] and max(one[1], other[1]) < min(one[2], other[2])]
+        shared = [
+            f"{one[0]} records {max(one[1], other[1])}..{min(one[2], other[2]) - 1}"
+            for one in covers.ranges
+            for other in secrets.ranges
+            if one[0] == other[0] and max(one[1], other[1]) < min(one[2], other[2])
+        ]
     elif isinstance(covers, TfdsSource) or isinstance(secrets, TfdsSource):
         shared = []
     else:
         shared = _same_files(covers.files(), secrets.files())
     if shared:
         more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
-        raise InputError(f"cover and secret sources share pictures: {', '.join(shared[:3])}{more}; take them out of one, or "
-                         'leave data.secret_source "" to draw pairs from one source')
+        raise InputError(
+            f"cover and secret sources share pictures: {', '.join(shared[:3])}{more}; take them "
+            "out of one, or "
+            'leave data.secret_source "" to draw pairs from one source'
+        )
 
 
 def _same_files(covers: Iterable[pathlib.Path], secrets: Iterable[pathlib.Path]) -> list[str]:

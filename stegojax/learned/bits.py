@@ -1,23 +1,31 @@
-"""Hiding any file with a trained run whose networks write and read bits (SFTN and its family), and getting it back exactly.
+"""Hiding any file with a trained run whose networks write and read bits (SFTN and its family), and
+getting it back exactly.
 
-The networks read some bits wrong. An error-correcting code (`coding.correction`) is therefore sized by a trial on this very cover:
-random bits are hidden, read from the rounded stego, and counted. What is hidden is then read back by the run's own decoder, with
-every output of it moved a little towards the wrong side, so that a machine that rounds otherwise reads it too.
+The networks read some bits wrong. An error-correcting code (`coding.correction`) is therefore sized
+by a trial on this very cover: random bits are hidden, read from the rounded stego, and counted.
+  What is hidden is then read back by the run's own decoder, with
+every output of it moved a little towards the wrong side, so that a machine that rounds otherwise
+reads it too.
 
-Every bit that the networks hide is an element: `[H, W, depth]` of a picture, or block by block and bit by bit where a run hides
-so many bits in a picture of one size; a picture larger than that is cut into such blocks from the top left. A run for grey
-pictures hides in each channel of a colour picture by itself, and the channels' elements follow each other. A stego carries
+Every bit that the networks hide is an element: `[H, W, depth]` of a picture, or block by block and
+  bit by bit where a run hides
+so many bits in a picture of one size; a picture larger than that is cut into such blocks from the
+top left. A run for grey pictures hides in each channel of a colour picture by itself, and the
+channels' elements follow each other. A stego carries
 
     salt     128 bits coded in 512 elements, R times, in the first elements of the public order
     header   224 bits coded in 1024 elements, R times, in the first of the others in the keyed order
     body     the sealed message, coded, in all the rest of the keyed order
 
-where R is 1, 2, 4, 8 or 16, which the receiver tries. What salt, header and body are, and the orders: `secret.py`. In the header
-the layout byte is 64, `segments` is 1, and the 16 bytes of `upper` say how much to trust the networks' outputs
-(`correction.calibrate`). Salt elements are added to the stream of the key `PUBLIC_BITS_KEY`, all others in their order to that of
-the key "signs", so that the networks hide fair bits. The receiver needs the run at the very step that hid.
+where R is 1, 2, 4, 8 or 16, which the receiver tries. What salt, header and body are, and the
+  orders: `secret.py`. In the header
+the layout byte is 64, `segments` is 1, and the 16 bytes of `upper` say how much to trust the
+networks' outputs (`correction.calibrate`). Salt elements are added to the stream of the key
+`PUBLIC_BITS_KEY`, all others in their order to that of the key "signs", so that the networks hide
+fair bits. The receiver needs the run at the very step that hid.
 
-The password keeps the message secret. It does not hide that there is one from somebody who has the run: networks read their own
+The password keeps the message secret. It does not hide that there is one from somebody who has the
+  run: networks read their own
 stegos with more certainty than other pictures, and the salt is coded in public.
 
 Pictures are uint8 `[H, W, C]` here, as in files.
@@ -46,8 +54,11 @@ from stegojax.methods.bit_hiding import MessageShape
 
 PUBLIC_BITS_KEY = hashlib.sha256(b"stegojax 1 public bits").digest()
 MARGIN = 0.02
-"""By how much every output may move towards the wrong side, as a share of the outputs' mean size, without harm to a message.
-XLA's results on other machines differ by about 1e-6 of it in float32, and by 1e-3 where matrices are multiplied in TF32."""
+"""By how much every output may move towards the wrong side, as a share of the outputs' mean size,
+without harm to a message.
+XLA's results on other machines differ by about 1e-6 of it in float32, and by 1e-3 where matrices
+are multiplied in TF32.
+"""
 
 _SALT_ELEMENTS, _HEADER_ELEMENTS = 512, 1024
 _SALT_BITS, _HEADER_BITS = 8 * secret.SALT_BYTES, 8 * secret.HEADER_BYTES
@@ -55,7 +66,8 @@ _REPEATS = (1, 2, 4, 8, 16)
 _LAYOUT = 64
 _UPPER = struct.Struct(f"<{secret.PHASES}I")
 _HOPELESS = 0.98
-# What log-likelihood ratios are taken to be on average where it is not yet known how much to trust the outputs, and at most.
+# What log-likelihood ratios are taken to be on average where it is not yet known how much to trust
+# the outputs, and at most.
 _BLIND_MEAN, _BLIND_MOST = 3.0, 8.0
 
 
@@ -78,7 +90,8 @@ class Capacity(NamedTuple):
     """What a cover can carry with a run.
 
     sounding: of the cover.
-    most:     bytes of message (after compression) that fit, None where not even an empty message does.
+    most:     bytes of message (after compression) that fit, None where not even an empty message
+              does.
     """
 
     sounding: Sounding
@@ -111,7 +124,10 @@ def message_shape(loaded: run.Loaded) -> MessageShape:
     section = loaded.config.method.to_dict()
     name = section.pop("name")
     if name not in MESSAGES:
-        raise InputError(f"a run of {name} does not hide bits in pictures; there are runs of {', '.join(MESSAGES)} for that")
+        raise InputError(
+            f"a run of {name} does not hide bits in pictures; there are runs of "
+            f"{', '.join(MESSAGES)} for that"
+        )
     return MESSAGES[name](**section)
 
 
@@ -129,10 +145,14 @@ def write_bits(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> np
     stegos = []
     for plane, message in _planes_and_messages(loaded, pixels, bits_N):
         if message.ndim == 3:
-            stegos.append(predict(loaded, {"cover": plane, "message": message}, names=("stego",))["stego"])
+            stegos.append(
+                predict(loaded, {"cover": plane, "message": message}, names=("stego",))["stego"]
+            )
         else:
             batch = {"cover": _blocks(plane, _block_size(loaded)), "message": message}
-            stegos.append(_with_blocks(plane, predict_many(loaded, batch, names=("stego",))["stego"]))
+            stegos.append(
+                _with_blocks(plane, predict_many(loaded, batch, names=("stego",))["stego"])
+            )
     return np.concatenate(stegos, axis=-1).astype(np.uint8)
 
 
@@ -154,7 +174,10 @@ def measure(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> dict[
             outputs = {name: value[None] for name, value in predict(loaded, batch).items()}
             batch = {"cover": plane[None].astype(np.float32)}
         else:
-            batch = {"cover": _blocks(plane, _block_size(loaded)).astype(np.float32), "message": message}
+            batch = {
+                "cover": _blocks(plane, _block_size(loaded)).astype(np.float32),
+                "message": message,
+            }
             outputs = predict_many(loaded, batch)
         found.append(loaded.method.measure(batch, outputs))
     return {name: float(np.mean([np.mean(values[name]) for values in found])) for name in found[0]}
@@ -214,8 +237,11 @@ def sound(loaded: run.Loaded, pixels: np.ndarray) -> Sounding:
     count = elements(loaded, pixels)
     if not count:
         height, width = _block_size(loaded)
-        raise InputError(f"the picture is {pixels.shape[1]}x{pixels.shape[0]}, smaller than the {width}x{height} that the run "
-                         "hides in; take a larger one")
+        raise InputError(
+            f"the picture is {pixels.shape[1]}x{pixels.shape[0]}, smaller than the "
+            f"{width}x{height} that the run "
+            "hides in; take a larger one"
+        )
     bits = np.random.default_rng(0).integers(0, 2, count).astype(np.uint8)
     return _measure(read_bits(loaded, write_bits(loaded, pixels, bits)), bits)
 
@@ -245,7 +271,8 @@ def most_bytes(sounding: Sounding) -> int:
       sounding: of the cover.
 
     Returns:
-      Bytes (after compression) that come through with little doubt, negative where not even an empty message does.
+      Bytes (after compression) that come through with little doubt, negative where not even an
+      empty message does.
     """
     repeats = _repeats(sounding)
     space = sounding.elements - repeats * (_SALT_ELEMENTS + _HEADER_ELEMENTS)
@@ -254,8 +281,15 @@ def most_bytes(sounding: Sounding) -> int:
     return correction.room(space, sounding.information) // 8 - secret.OVERHEAD_BYTES
 
 
-def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message: bytes, *, attempts: int = 6,
-         sounding: Sounding | None = None) -> np.ndarray:
+def hide(
+    loaded: run.Loaded,
+    shared: secret.Secret,
+    pixels: np.ndarray,
+    message: bytes,
+    *,
+    attempts: int = 6,
+    sounding: Sounding | None = None,
+) -> np.ndarray:
     """Hides a message in the pixels of a picture, such that `reveal` gives it back exactly.
 
     Args:
@@ -263,7 +297,8 @@ def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message:
       shared: password or key.
       pixels: the cover.
       message: any bytes, none included.
-      attempts: how often it is tried, each time with a fresh salt; from the middle on salt and header are coded more strongly.
+      attempts: how often it is tried, each time with a fresh salt; from the middle on salt and
+        header are coded more strongly.
       sounding: of this cover, where it has been made already.
 
     Returns:
@@ -275,10 +310,17 @@ def hide(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray, message:
     sounding, packed = sounding or sound(loaded, pixels), secret.pack(message)
     most, length = most_bytes(sounding), len(packed) + 16
     if most < 0:
-        raise InputError(f"the run reads {100 * sounding.accuracy:.1f} % of {sounding.elements} bits right on this cover, which "
-                         "is too little for any message; take a larger or another cover, or a run that is better trained")
-    refused = InputError(f"the message takes {len(packed) - 1} bytes (after compression), and this cover carries {most} with this "
-                         "run; shorten it or take a larger cover")
+        raise InputError(
+            f"the run reads {100 * sounding.accuracy:.1f} % of {sounding.elements} bits right on "
+            "this cover, which "
+            "is too little for any message; take a larger or another cover, or a run that is "
+            "better trained"
+        )
+    refused = InputError(
+        f"the message takes {len(packed) - 1} bytes (after compression), and this cover carries "
+        f"{most} with this "
+        "run; shorten it or take a larger cover"
+    )
     repeats = _repeats(sounding)
     for attempt in range(attempts):
         if attempt and attempt == attempts // 2:
@@ -314,11 +356,15 @@ def reveal(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray) -> byt
       The message, exactly.
 
     Raises:
-      InputError: there is no message for this secret; nothing tells a wrong secret from a picture without or with a damaged
-        message. Or the picture is grey and the run is for colour pictures.
+      InputError: there is no message for this secret; nothing tells a wrong secret from a picture
+        without or with a damaged message. Or the picture is grey and the run is for colour
+        pictures.
     """
     if message_shape(loaded).channels == 3 and pixels.shape[2] != 3:
-        raise InputError("a stego of this run is a colour picture, this one is grey; give the file as it was written")
+        raise InputError(
+            "a stego of this run is a colour picture, this one is grey; give the file as it was "
+            "written"
+        )
     if not elements(loaded, pixels):
         raise InputError(secret.NO_MESSAGE)
     logits = read_bits(loaded, pixels)
@@ -333,9 +379,17 @@ def reveal(loaded: run.Loaded, shared: secret.Secret, pixels: np.ndarray) -> byt
     raise InputError(secret.NO_MESSAGE)
 
 
-def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os.PathLike, message: bytes,
-              stego: str | os.PathLike, *, overwrite: bool = False) -> Hidden:
-    """Hides a message in a picture file; the file gets its name when the message has been read from it.
+def hide_file(
+    workdir: str | os.PathLike,
+    shared: secret.Secret,
+    cover: str | os.PathLike,
+    message: bytes,
+    stego: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+) -> Hidden:
+    """Hides a message in a picture file; the file gets its name when the message has been read from
+    it.
 
     Args:
       workdir: of the run.
@@ -349,7 +403,8 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
       The figures of the written file.
 
     Raises:
-      InputError: a file cannot be read or written, the folder is no run that hides bits, or the message does not fit.
+      InputError: a file cannot be read or written, the folder is no run that hides bits, or the
+        message does not fit.
     """
     stego = pathlib.Path(stego)
     hiding.check_output(stego, overwrite=overwrite)
@@ -358,7 +413,9 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
         raise InputError(f"{stego}: cannot be written: there is no folder {stego.parent}")
     picture = images.read(cover)
     if stego.exists() and os.path.samefile(cover, stego):
-        raise InputError(f"{stego}: is the cover itself, which is never modified; choose another name")
+        raise InputError(
+            f"{stego}: is the cover itself, which is never modified; choose another name"
+        )
     loaded = run.load(pathlib.Path(workdir))
     try:
         pixels = hide(loaded, shared, picture.pixels, message)
@@ -369,7 +426,10 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
             trial = pathlib.Path(folder) / stego.name
             images.write(trial, pixels, like=picture)
             if not _comes_back(loaded, shared, trial, message):
-                raise InputError(f"{stego}: did not give the message back and was not written; check the disk and try again")
+                raise InputError(
+                    f"{stego}: did not give the message back and was not written; check the disk "
+                    "and try again"
+                )
             files.write(stego, lambda file: file.write(trial.read_bytes()), overwrite=overwrite)
     except OSError as error:
         raise InputError(f"{stego}: cannot be written: {error.strerror or error}") from error
@@ -379,7 +439,9 @@ def hide_file(workdir: str | os.PathLike, shared: secret.Secret, cover: str | os
     return Hidden(8 * len(message) / (height * width), float(psnr[0]))
 
 
-def reveal_file(workdir: str | os.PathLike, shared: secret.Secret, stego: str | os.PathLike) -> bytes:
+def reveal_file(
+    workdir: str | os.PathLike, shared: secret.Secret, stego: str | os.PathLike
+) -> bytes:
     """Reads the message hidden in a picture file.
 
     Args:
@@ -391,7 +453,8 @@ def reveal_file(workdir: str | os.PathLike, shared: secret.Secret, stego: str | 
       The message.
 
     Raises:
-      InputError: the file cannot be read, the folder is no run that hides bits, or there is no message for this secret.
+      InputError: the file cannot be read, the folder is no run that hides bits, or there is no
+        message for this secret.
     """
     picture = images.read(stego)
     try:
@@ -400,7 +463,9 @@ def reveal_file(workdir: str | os.PathLike, shared: secret.Secret, stego: str | 
         raise InputError(f"{stego}: {error}") from error
 
 
-def _comes_back(loaded: run.Loaded, shared: secret.Secret, path: pathlib.Path, message: bytes) -> bool:
+def _comes_back(
+    loaded: run.Loaded, shared: secret.Secret, path: pathlib.Path, message: bytes
+) -> bool:
     try:
         return reveal(loaded, shared, images.read(path).pixels) == message
     except InputError:
@@ -411,12 +476,19 @@ def _block_size(loaded: run.Loaded) -> tuple[int, int]:
     return run.example(loaded.config)["cover"].shape[1:3]
 
 
-def _planes_and_messages(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _planes_and_messages(
+    loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """What the networks see, and the bits for it: `[H, W, depth]`, or `[blocks, length]`."""
     shape = message_shape(loaded)
     planes = _planes(pixels, shape)
-    sizes = [(*plane.shape[:2], shape.depth) if shape.depth else (-1, shape.length) for plane in planes]
-    return [(plane, bits.reshape(size)) for plane, bits, size in zip(planes, bits_N.reshape(len(planes), -1), sizes, strict=True)]
+    sizes = [
+        (*plane.shape[:2], shape.depth) if shape.depth else (-1, shape.length) for plane in planes
+    ]
+    return [
+        (plane, bits.reshape(size))
+        for plane, bits, size in zip(planes, bits_N.reshape(len(planes), -1), sizes, strict=True)
+    ]
 
 
 def _planes(pixels: np.ndarray, shape: MessageShape) -> list[np.ndarray]:
@@ -427,10 +499,16 @@ def _planes(pixels: np.ndarray, shape: MessageShape) -> list[np.ndarray]:
 
 
 def _blocks(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`[n, h, w, C]`, row by row from the top left; what is left over on the right and below is in none."""
+    """`[n, h, w, C]`, row by row from the top left; what is left over on the right and below is in
+    none.
+    """
     down, across = (side // block for side, block in zip(plane.shape, size))
     cut = plane[: down * size[0], : across * size[1]]
-    return cut.reshape(down, size[0], across, size[1], -1).swapaxes(1, 2).reshape(-1, *size, plane.shape[2])
+    return (
+        cut.reshape(down, size[0], across, size[1], -1)
+        .swapaxes(1, 2)
+        .reshape(-1, *size, plane.shape[2])
+    )
 
 
 def _with_blocks(plane: np.ndarray, blocks: np.ndarray) -> np.ndarray:
@@ -438,22 +516,32 @@ def _with_blocks(plane: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     size = blocks.shape[1:3]
     down, across = (side // block for side, block in zip(plane.shape, size))
     whole = plane.astype(np.float32)
-    whole[: down * size[0], : across * size[1]] = blocks.reshape(down, across, *blocks.shape[1:]).swapaxes(1, 2).reshape(
-        down * size[0], across * size[1], -1)
+    whole[: down * size[0], : across * size[1]] = (
+        blocks.reshape(down, across, *blocks.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(down * size[0], across * size[1], -1)
+    )
     return whole
 
 
 def _measure(logits_N: np.ndarray, bits_N: np.ndarray) -> Sounding:
     trust = correction.calibrate(logits_N, bits_N)
-    return Sounding(bits_N.size, float(np.mean((logits_N > 0) == (bits_N > 0))), correction.information(trust), trust)
+    return Sounding(
+        bits_N.size,
+        float(np.mean((logits_N > 0) == (bits_N > 0))),
+        correction.information(trust),
+        trust,
+    )
 
 
 def _repeats(sounding: Sounding) -> int:
     """How often salt and header must be said to be read; 0 where no number of times is enough."""
     for repeats in _REPEATS:
         information = 1 - (1 - sounding.information) ** repeats
-        if (correction.room(_SALT_ELEMENTS, information) >= _SALT_BITS
-                and correction.room(_HEADER_ELEMENTS, information) >= _HEADER_BITS):
+        if (
+            correction.room(_SALT_ELEMENTS, information) >= _SALT_BITS
+            and correction.room(_HEADER_ELEMENTS, information) >= _HEADER_BITS
+        ):
             return repeats
     return 0
 
@@ -486,7 +574,9 @@ def _places(keys: secret.Keys, count: int, repeats: int) -> _Places:
     return _Places(order[:header], order[header:], stream[:header], stream[header:])
 
 
-def _all_bits(keys: secret.Keys, salt: bytes, packed: bytes, sounding: Sounding, repeats: int) -> np.ndarray:
+def _all_bits(
+    keys: secret.Keys, salt: bytes, packed: bytes, sounding: Sounding, repeats: int
+) -> np.ndarray:
     """The bit of every element."""
     count, upper = sounding.elements, _UPPER.unpack(sounding.trust.tobytes())
     body = secret.to_bits(secret.seal(keys, packed, layout=_LAYOUT, segments=1))
@@ -507,9 +597,14 @@ def _blind(logits_N: np.ndarray) -> np.ndarray:
     return -np.clip(scale * logits_N, -_BLIND_MOST, _BLIND_MOST).astype(np.float32)
 
 
-def _decoded(llr_N: np.ndarray, stream_N: np.ndarray, repeats: int, message_length: int) -> np.ndarray:
+def _decoded(
+    llr_N: np.ndarray, stream_N: np.ndarray, repeats: int, message_length: int
+) -> np.ndarray:
     """A message that was coded, said several times, and added to a stream of bits."""
-    return correction.decode((llr_N * (1 - 2.0 * stream_N)).reshape(repeats, -1).sum(axis=0), message_length=message_length)
+    return correction.decode(
+        (llr_N * (1 - 2.0 * stream_N)).reshape(repeats, -1).sum(axis=0),
+        message_length=message_length,
+    )
 
 
 def _salt(logits_N: np.ndarray, repeats: int) -> bytes:
@@ -524,7 +619,9 @@ def _open(keys: secret.Keys, logits_N: np.ndarray, repeats: int) -> bytes:
       InputError: there is none for these keys.
     """
     places = _places(keys, logits_N.size, repeats)
-    embedded = _decoded(_blind(logits_N)[places.header], places.header_stream, repeats, _HEADER_BITS)
+    embedded = _decoded(
+        _blind(logits_N)[places.header], places.header_stream, repeats, _HEADER_BITS
+    )
     header = secret.read_header(keys, secret.to_bytes(embedded))
     if header.layout != _LAYOUT or not 0 < 8 * header.length <= places.body.size:
         raise InputError(secret.NO_MESSAGE)

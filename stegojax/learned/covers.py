@@ -1,8 +1,10 @@
-"""Covers that nobody has seen before: pictures made by a trained run (SSGAN, SGAN), alone or with a message hidden in them.
+"""Covers that nobody has seen before: pictures made by a trained run (SSGAN, SGAN), alone or with a
+message hidden in them.
 
-What a picture is made from comes from the operating system, is used once and never stored, so no second picture like it exists
-that a stego could be compared with. The message is hidden by costs and codes as in any picture, and the receiver needs the key
-alone. Pictures are uint8 `[H, W, C]` here, as in files.
+What a picture is made from comes from the operating system, is used once and never stored, so no
+second picture like it exists that a stego could be compared with. The message is hidden by costs
+and codes as in any picture, and the receiver needs the key alone. Pictures are uint8 `[H, W, C]`
+here, as in files.
 """
 
 from __future__ import annotations
@@ -39,8 +41,11 @@ def load(workdir: str | pathlib.Path) -> run.Loaded:
     config = run.read_config(pathlib.Path(workdir))
     name = config.get("method", {}).get("name", "")
     if USES.get(name) != "covers":
-        raise InputError(f"the run in {workdir} ({name or 'the security protocol'}) makes no covers; there are runs of "
-                         f"{', '.join(name for name, use in USES.items() if use == 'covers')} for that")
+        raise InputError(
+            f"the run in {workdir} ({name or 'the security protocol'}) makes no covers; there are "
+            "runs of "
+            f"{', '.join(name for name, use in USES.items() if use == 'covers')} for that"
+        )
     return run.load(pathlib.Path(workdir))
 
 
@@ -56,9 +61,12 @@ def make(loaded: run.Loaded, count: int) -> np.ndarray:
     """
     pictures = []
     for first in range(0, count, _BATCH):
-        words = np.frombuffer(secrets.token_bytes(4 * _BATCH * dcgan.NOISE), np.uint32).reshape(_BATCH, dcgan.NOISE)
-        # The upper 24 bits: as many as a float32 in (-1, 1) has without rounding to an end of the interval.
-        noise = ((words >> 8) + 0.5) / 2.0 ** 23 - 1.0
+        words = np.frombuffer(secrets.token_bytes(4 * _BATCH * dcgan.NOISE), np.uint32).reshape(
+            _BATCH, dcgan.NOISE
+        )
+        # The upper 24 bits: as many as a float32 in (-1, 1) has without rounding to an end of the
+        # interval.
+        noise = ((words >> 8) + 0.5) / 2.0**23 - 1.0
         pictures.append(generator(loaded.method.predict)(loaded.state, noise.astype(np.float32)))
     return np.concatenate(pictures)[:count].astype(np.uint8)
 
@@ -73,11 +81,14 @@ def generator(predict: Callable) -> Callable[[State, np.ndarray], Array]:
     Returns:
       `(state, noise [B, 100]) -> pictures [B, H, W, 3]`, float32 whole values 0..255.
     """
-    return jax.jit(lambda state, noise: predict(state, {"noise": noise}, jax.random.key(0))["generated"])
+    return jax.jit(
+        lambda state, noise: predict(state, {"noise": noise}, jax.random.key(0))["generated"]
+    )
 
 
-def generate(workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: int,
-             overwrite: bool = False) -> Sequence[pathlib.Path]:
+def generate(
+    workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: int, overwrite: bool = False
+) -> Sequence[pathlib.Path]:
     """Writes pictures that a run makes: 0001.png and so on.
 
     Args:
@@ -104,15 +115,25 @@ def generate(workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); name another folder"
+        ) from error
     for path, pixels in zip(paths, make(loaded, count), strict=True):
         images.write(path, pixels, overwrite=overwrite)
     return paths
 
 
-def hide_message(shared: secret.Secret, workdir: str | pathlib.Path, message: bytes, stego: str | pathlib.Path, *,
-                 choices: hiding.Choices = hiding.Choices(), overwrite: bool = False) -> hiding.Comparison:
-    """Hides a message in a fresh cover, which is never written, and reads it back from the written file.
+def hide_message(
+    shared: secret.Secret,
+    workdir: str | pathlib.Path,
+    message: bytes,
+    stego: str | pathlib.Path,
+    *,
+    choices: hiding.Choices = hiding.Choices(),
+    overwrite: bool = False,
+) -> hiding.Comparison:
+    """Hides a message in a fresh cover, which is never written, and reads it back from the written
+    file.
 
     Args:
       shared: password or key.
@@ -138,6 +159,9 @@ def hide_message(shared: secret.Secret, workdir: str | pathlib.Path, message: by
         height, width = picture.pixels.shape[:2]
         most = hiding.capacity(picture, choices=choices).most
         room = "no message at all" if most is None else f"up to {most} bytes after compression"
-        raise InputError(f"the cover of {width}x{height} that {workdir} made carries {room}, and this message takes more; shorten "
-                         "it, try again with another cover, or use a run that makes larger pictures") from error
+        raise InputError(
+            f"the cover of {width}x{height} that {workdir} made carries {room}, and this message "
+            "takes more; shorten "
+            "it, try again with another cover, or use a run that makes larger pictures"
+        ) from error
     return hiding.write_checked(shared, picture, pixels, message, stego, overwrite=overwrite)

@@ -1,4 +1,5 @@
-"""Hiding a picture in a picture file, and revealing it, with a trained run (ISGAN and the systems it is compared with).
+"""Hiding a picture in a picture file, and revealing it, with a trained run (ISGAN and the systems
+it is compared with).
 
 Pictures are uint8 `[H, W, C]` here, as in files.
 """
@@ -32,12 +33,21 @@ class Hidden(NamedTuple):
 def check_hides_pictures(loaded: run.Loaded, workdir: pathlib.Path) -> None:
     """Raises `InputError` unless the run's messages are pictures."""
     if loaded.config.data.kind != "pairs":
-        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) does not hide pictures in pictures")
+        raise InputError(
+            f"the run in {workdir} ({loaded.config.method.name}) does not hide pictures in pictures"
+        )
 
 
-def hide_picture(workdir: str | pathlib.Path, cover: str | pathlib.Path, secret: str | pathlib.Path,
-                 stego: str | pathlib.Path, *, overwrite: bool = False) -> Hidden:
-    """Hides one picture file in another with a trained run, and reads the result back from the written file.
+def hide_picture(
+    workdir: str | pathlib.Path,
+    cover: str | pathlib.Path,
+    secret: str | pathlib.Path,
+    stego: str | pathlib.Path,
+    *,
+    overwrite: bool = False,
+) -> Hidden:
+    """Hides one picture file in another with a trained run, and reads the result back from the
+    written file.
 
     Args:
       workdir: of the run.
@@ -69,17 +79,26 @@ def hide_picture(workdir: str | pathlib.Path, cover: str | pathlib.Path, secret:
         resized = secret_picture.pixels.shape[:2]
         secret_float = images.imresize(secret_float, size)
     secret_pixels = np.asarray(images.round_to_pixels(secret_float)).astype(np.uint8)
-    made = predict(loaded, {"cover": cover_pixels, "secret": secret_pixels})["stego"].astype(np.uint8)
+    made = predict(loaded, {"cover": cover_pixels, "secret": secret_pixels})["stego"].astype(
+        np.uint8
+    )
     images.write(stego, made, like=cover_picture, overwrite=overwrite)
     written = images.read(stego).pixels
     if not np.array_equal(written, made):
-        raise InputError(f"{stego}: does not read back as it was written; check the disk and try again")
+        raise InputError(
+            f"{stego}: does not read back as it was written; check the disk and try again"
+        )
     revealed = predict(loaded, {"stego": written})["revealed"].astype(np.uint8)
     return Hidden(_psnr(written, cover_pixels), _psnr(revealed, secret_pixels), resized)
 
 
-def reveal_picture(workdir: str | pathlib.Path, stego: str | pathlib.Path, secret: str | pathlib.Path, *,
-                   overwrite: bool = False) -> None:
+def reveal_picture(
+    workdir: str | pathlib.Path,
+    stego: str | pathlib.Path,
+    secret: str | pathlib.Path,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Reveals the picture that a run hid in a file.
 
     Args:
@@ -89,7 +108,8 @@ def reveal_picture(workdir: str | pathlib.Path, stego: str | pathlib.Path, secre
       overwrite: whether `secret` may replace a file.
 
     Raises:
-      InputError: a file cannot be read or written, the stego is grey, or the run does not hide pictures.
+      InputError: a file cannot be read or written, the stego is grey, or the run does not hide
+        pictures.
     """
     images.lossless_format(secret)
     if pathlib.Path(secret).exists() and not overwrite:
@@ -98,9 +118,18 @@ def reveal_picture(workdir: str | pathlib.Path, stego: str | pathlib.Path, secre
     loaded = run.load(pathlib.Path(workdir))
     check_hides_pictures(loaded, pathlib.Path(workdir))
     if picture.pixels.shape[2] != 3:
-        raise InputError(f"{stego}: a stego of this run is a colour picture, this one is grey; give the file as it was written")
-    images.write(secret, predict(loaded, {"stego": picture.pixels})["revealed"].astype(np.uint8), overwrite=overwrite)
+        raise InputError(
+            f"{stego}: a stego of this run is a colour picture, this one is grey; give the file "
+            "as it was written"
+        )
+    images.write(
+        secret,
+        predict(loaded, {"stego": picture.pixels})["revealed"].astype(np.uint8),
+        overwrite=overwrite,
+    )
 
 
 def _psnr(x: np.ndarray, y: np.ndarray) -> float:
-    return float(metrics.psnr(jnp.asarray(x[None], jnp.float32), jnp.asarray(y[None], jnp.float32))[0])
+    return float(
+        metrics.psnr(jnp.asarray(x[None], jnp.float32), jnp.asarray(y[None], jnp.float32))[0]
+    )

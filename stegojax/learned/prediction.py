@@ -1,4 +1,6 @@
-"""`Method.predict` of a trained run on a picture of any size, as files hold it, or on many small ones."""
+"""`Method.predict` of a trained run on a picture of any size, as files hold it, or on many small
+ones.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,18 @@ def _compiled(predict, names):
     return jax.jit(call)
 
 
-def predict(loaded: run.Loaded, pictures: Mapping[str, np.ndarray], *, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """`Method.predict` on one picture of any size, padded to what the networks take and tiled where it is large.
+def predict(
+    loaded: run.Loaded, pictures: Mapping[str, np.ndarray], *, names: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """`Method.predict` on one picture of any size, padded to what the networks take and tiled where
+    it is large.
 
     Args:
       loaded: a trained run.
-      pictures: pictures 0..255 and maps of bits `[H, W, C]` of one size, by the names that its `predict` takes.
-      names: of what is wanted of what it gives; nothing else is computed. All of it where none is named.
+      pictures: pictures 0..255 and maps of bits `[H, W, C]` of one size, by the names that its
+        `predict` takes.
+      names: of what is wanted of what it gives; nothing else is computed. All of it where none is
+        named.
 
     Returns:
       What it gives, float32 `[H, W, C]` of the same height and width.
@@ -38,16 +45,27 @@ def predict(loaded: run.Loaded, pictures: Mapping[str, np.ndarray], *, names: Se
     height, width = next(iter(pictures.values())).shape[:2]
     multiple = made.size_multiple
     bottom, right = -height % multiple, -width % multiple
-    padded = {name: np.pad(value.astype(np.float32)[None], ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
-              for name, value in pictures.items()}
+    padded = {
+        name: np.pad(
+            value.astype(np.float32)[None], ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge"
+        )
+        for name, value in pictures.items()
+    }
     compiled = _compiled(made.predict, tuple(names))
     key = jax.random.key(loaded.config.seed)
-    results = tiles.apply(lambda part: compiled(loaded.state, {name: jnp.asarray(value) for name, value in part.items()}, key),
-                          padded, radius=made.receptive_radius)
+    results = tiles.apply(
+        lambda part: compiled(
+            loaded.state, {name: jnp.asarray(value) for name, value in part.items()}, key
+        ),
+        padded,
+        radius=made.receptive_radius,
+    )
     return {name: value[0, :height, :width] for name, value in results.items()}
 
 
-def predict_many(loaded: run.Loaded, batch: Mapping[str, np.ndarray], *, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+def predict_many(
+    loaded: run.Loaded, batch: Mapping[str, np.ndarray], *, names: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     """`Method.predict` on many pictures of the size that the run was trained at.
 
     Args:
@@ -59,11 +77,19 @@ def predict_many(loaded: run.Loaded, batch: Mapping[str, np.ndarray], *, names: 
       What it gives, float32 `[N, ...]`.
     """
     count = len(next(iter(batch.values())))
-    compiled, key = _compiled(loaded.method.predict, tuple(names)), jax.random.key(loaded.config.seed)
+    compiled, key = (
+        _compiled(loaded.method.predict, tuple(names)),
+        jax.random.key(loaded.config.seed),
+    )
     parts = []
     for first in range(0, count, _BATCH):
         # Filled up with zeros, so that one compiled function serves any number.
-        part = {name: value[first : first + _BATCH].astype(np.float32) for name, value in batch.items()}
-        filled = {name: np.pad(value, ((0, _BATCH - len(value)),) + ((0, 0),) * (value.ndim - 1)) for name, value in part.items()}
+        part = {
+            name: value[first : first + _BATCH].astype(np.float32) for name, value in batch.items()
+        }
+        filled = {
+            name: np.pad(value, ((0, _BATCH - len(value)),) + ((0, 0),) * (value.ndim - 1))
+            for name, value in part.items()
+        }
         parts.append(jax.tree.map(np.asarray, compiled(loaded.state, filled, key)))
     return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}

@@ -1,21 +1,29 @@
-"""Sending a sentence as a picture file that a trained run makes under a key, and reading it from the file (Seq2Seq-GAN).
+"""Sending a sentence as a picture file that a trained run makes under a key, and reading it from
+the file (Seq2Seq-GAN).
 
-The sender makes pictures until one says the sentence exactly when it is read as the receiver will, from whole pixel values. The
-receiver makes the sentence that it reads into pictures again: only if one of them is the picture at hand, the sentence is given
-out. So a wrong key, a changed picture and one from elsewhere are told from a message: a wrong sentence would need a picture that is
+The sender makes pictures until one says the sentence exactly when it is read as the receiver will,
+from whole pixel values. The
+receiver makes the sentence that it reads into pictures again: only if one of them is the picture at
+  hand, the sentence is given
+out. So a wrong key, a changed picture and one from elsewhere are told from a message: a wrong
+  sentence would need a picture that is
 the same within the tolerance.
 
-From the key alone follow the arrays that the networks take and `NOISES` arrays of noise, one of which goes into a picture; the
-sender tries them in random order, so that one sentence has up to `NOISES` pictures under one key. There is no salt: a picture has
-no room for it. One key's pictures therefore share what the networks take, and whoever knows enough sentences with their pictures
-can solve for it. The key keeps a run's other owners from reading, as a password to a door; it is no cipher.
+From the key alone follow the arrays that the networks take and `NOISES` arrays of noise, one of
+which goes into a picture; the
+sender tries them in random order, so that one sentence has up to `NOISES` pictures under one key.
+  There is no salt: a picture has
+no room for it. One key's pictures therefore share what the networks take, and whoever knows enough
+sentences with their pictures can solve for it. The key keeps a run's other owners from reading, as
+a password to a door; it is no cipher.
 
     keys    those of `secret.derive` with the salt `SALT`
     order   of the state's numbers: the order that the key "order" stands for
     signs   of the state's numbers: 1 or -1 for the bits 0 and 1 of the stream of "signs"
-    secret  normal numbers from the stream of "header"; noise: normal numbers from the stream of "check", one array after the other
-    normal  numbers from a stream: of every two 32-bit words a and b, little-endian, the Box-Muller pair
-            sqrt(-2 log((a + 1) / 2^32)) times cos and sin of 2 pi b / 2^32
+    secret  normal numbers from the stream of "header"; noise: normal numbers from the stream of
+            "check", one array after the other
+    normal  numbers from a stream: of every two 32-bit words a and b, little-endian, the Box-Muller
+            pair sqrt(-2 log((a + 1) / 2^32)) times cos and sin of 2 pi b / 2^32
 """
 
 from __future__ import annotations
@@ -39,14 +47,19 @@ NOISES = 128
 """How many pictures a sentence has under one key, and so how often the sender tries."""
 
 TOLERANCE = 0.5
-"""Mean difference, in levels, up to which two pictures are the same: rounding may fall differently on another machine."""
+"""Mean difference, in levels, up to which two pictures are the same: rounding may fall differently
+on another machine.
+"""
 
-SALT = hashlib.sha256(b"stegojax 1 sentences").digest()[:secret.SALT_BYTES]
+SALT = hashlib.sha256(b"stegojax 1 sentences").digest()[: secret.SALT_BYTES]
 
 BATCH = 16
 """Pictures that are made or read at once."""
 
-NOT_READ = "no sentence can be read: the picture was made under another key or by another run, or it was changed"
+NOT_READ = (
+    "no sentence can be read: the picture was made under another key or by another run, "
+    "or it was changed"
+)
 
 
 class Sent(NamedTuple):
@@ -89,12 +102,15 @@ def load(workdir: str | pathlib.Path) -> Sender:
       workdir: of the run.
 
     Raises:
-      InputError: the folder is not a run of sentences, has no checkpoint, or its vocabulary is missing.
+      InputError: the folder is not a run of sentences, has no checkpoint, or its vocabulary is
+        missing.
     """
     workdir = pathlib.Path(workdir)
     loaded = run.load(workdir)
     if loaded.config.data.kind != "sentences":
-        raise InputError(f"the run in {workdir} ({loaded.config.method.name}) does not send sentences")
+        raise InputError(
+            f"the run in {workdir} ({loaded.config.method.name}) does not send sentences"
+        )
     return Sender(loaded, tokenizer.load(workdir / pipeline.VOCABULARY_NAME))
 
 
@@ -112,13 +128,19 @@ def material(shared: secret.Secret | None, keyed: str) -> Material:
       InputError: there is a key and none is used, or the other way round.
     """
     if (shared is None) != (keyed == "none"):
-        raise InputError("the run uses no key; leave out --password-file and --key-file" if shared is not None else
-                         "the run needs a key; give --key-file or --password-file")
+        raise InputError(
+            "the run uses no key; leave out --password-file and --key-file"
+            if shared is not None
+            else "the run needs a key; give --key-file or --password-file"
+        )
     keys = secret.derive(shared or secret.key_file(secret.PUBLIC_KEY), SALT)
     size = 2 * models.STATE
     bits = secret.to_bits(secret.keystream(keys.signs, size // 8))
-    everything = {"order": secret.order(keys.order, size)[None], "signs": (1.0 - 2.0 * bits).astype(np.float32)[None],
-                  "secret": _normal(keys.header, models.SECRET)[None]}
+    everything = {
+        "order": secret.order(keys.order, size)[None],
+        "signs": (1.0 - 2.0 * bits).astype(np.float32)[None],
+        "secret": _normal(keys.header, models.SECRET)[None],
+    }
     noise = _normal(keys.check, NOISES * size).reshape(NOISES, 2, models.STATE)
     return Material({name: everything[name] for name in seq2seq_gan.KEYS[keyed]}, noise)
 
@@ -126,8 +148,15 @@ def material(shared: secret.Secret | None, keyed: str) -> Material:
 def _normal(key: bytes, count: int) -> np.ndarray:
     """`[count]` float32, count even."""
     words = np.frombuffer(secret.keystream(key, 4 * count), "<u4").reshape(-1, 2).astype(np.float64)
-    radius, angle = np.sqrt(-2.0 * np.log((words[:, 0] + 1.0) / 2.0**32)), 2.0 * np.pi * words[:, 1] / 2.0**32
-    return (radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)).reshape(-1).astype(np.float32)
+    radius, angle = (
+        np.sqrt(-2.0 * np.log((words[:, 0] + 1.0) / 2.0**32)),
+        2.0 * np.pi * words[:, 1] / 2.0**32,
+    )
+    return (
+        (radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+        .reshape(-1)
+        .astype(np.float32)
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -147,10 +176,13 @@ def predict(loaded: run.Loaded, batch: dict[str, np.ndarray]) -> dict[str, np.nd
     """
     count, found = len(next(iter(batch.values()))), []
     for first in range(0, count, BATCH):
-        part = {name: values[first:first + BATCH] for name, values in batch.items()}
+        part = {name: values[first : first + BATCH] for name, values in batch.items()}
         rows = len(next(iter(part.values())))
         # The last batch is filled up, so that there is one shape to compile for.
-        part = {name: np.concatenate([values, np.repeat(values[:1], BATCH - rows, axis=0)]) for name, values in part.items()}
+        part = {
+            name: np.concatenate([values, np.repeat(values[:1], BATCH - rows, axis=0)])
+            for name, values in part.items()
+        }
         made = _compiled(loaded.method.predict)(loaded.state, part)
         found.append({name: np.asarray(values)[:rows] for name, values in made.items()})
     return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
@@ -172,7 +204,9 @@ class Found(NamedTuple):
     tries: int
 
 
-def search(loaded: run.Loaded, ids: np.ndarray, own: Material, *, order: np.ndarray) -> Found | None:
+def search(
+    loaded: run.Loaded, ids: np.ndarray, own: Material, *, order: np.ndarray
+) -> Found | None:
     """The first picture that says a sentence exactly when it is read.
 
     Args:
@@ -185,8 +219,12 @@ def search(loaded: run.Loaded, ids: np.ndarray, own: Material, *, order: np.ndar
       The picture; None if there is none.
     """
     for first in range(0, len(order), BATCH):
-        part = order[first:first + BATCH]
-        batch = {"ids": np.repeat(ids[None], len(part), axis=0), "noise": own.noise[part], **rows_of(own, len(part))}
+        part = order[first : first + BATCH]
+        batch = {
+            "ids": np.repeat(ids[None], len(part), axis=0),
+            "noise": own.noise[part],
+            **rows_of(own, len(part)),
+        }
         made = predict(loaded, batch)
         right = np.flatnonzero((made["read_ids"] == ids).all(axis=1))
         # The receiver reads a picture by itself: what it will see there decides.
@@ -226,7 +264,11 @@ def distance(loaded: run.Loaded, ids: np.ndarray, pixels: np.ndarray, own: Mater
       Mean absolute difference, in levels.
     """
     count = NOISES if loaded.config.method.noise else 1
-    batch = {"ids": np.repeat(ids[None], count, axis=0), "noise": own.noise[:count], **rows_of(own, count)}
+    batch = {
+        "ids": np.repeat(ids[None], count, axis=0),
+        "noise": own.noise[:count],
+        **rows_of(own, count),
+    }
     made = predict(loaded, batch)["stego"]
     return float(np.abs(made - pixels.astype(np.float32)).mean(axis=(1, 2, 3)).min())
 
@@ -243,7 +285,8 @@ def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent
       uint8 `[64, 64, 3]`, and what came of it.
 
     Raises:
-      InputError: the sentence is empty, too long or has an unknown word; or no picture of it is read exactly.
+      InputError: the sentence is empty, too long or has an unknown word; or no picture of it is
+        read exactly.
     """
     loaded, vocabulary = sender
     ids = vocabulary.encode(sentence, length=loaded.config.method.length).ids
@@ -251,8 +294,11 @@ def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent
     secrets.SystemRandom().shuffle(order)
     found = search(loaded, ids, own, order=np.asarray(order))
     if found is None:
-        raise InputError(f"the run cannot send this sentence: of {len(order)} pictures none is read exactly; put it in other "
-                         "words, or train longer")
+        raise InputError(
+            f"the run cannot send this sentence: of {len(order)} pictures none is read exactly; "
+            "put it in other "
+            "words, or train longer"
+        )
     return found.pixels, Sent(vocabulary.decode(ids), found.tries)
 
 
@@ -274,13 +320,24 @@ def receive(sender: Sender, pixels: np.ndarray, own: Material) -> str:
     ids = read_ids(loaded, pixels[None], own)[0]
     words = vocabulary.decode(ids) if ids.max() < len(vocabulary) else ""
     # What no sender can have meant needs no comparison.
-    if not words or tokenizer.UNKNOWN in ids or tokenizer.END not in ids or distance(loaded, ids, pixels, own) > TOLERANCE:
+    if (
+        not words
+        or tokenizer.UNKNOWN in ids
+        or tokenizer.END not in ids
+        or distance(loaded, ids, pixels, own) > TOLERANCE
+    ):
         raise InputError(NOT_READ)
     return words
 
 
-def hide_sentence(workdir: str | pathlib.Path, shared: secret.Secret | None, message: bytes, stego: str | pathlib.Path, *,
-                  overwrite: bool = False) -> Sent:
+def hide_sentence(
+    workdir: str | pathlib.Path,
+    shared: secret.Secret | None,
+    message: bytes,
+    stego: str | pathlib.Path,
+    *,
+    overwrite: bool = False,
+) -> Sent:
     """Writes a sentence as a picture file, and reads it back from there.
 
     Args:
@@ -294,8 +351,8 @@ def hide_sentence(workdir: str | pathlib.Path, shared: secret.Secret | None, mes
       What came of it.
 
     Raises:
-      InputError: a file cannot be read or written, the run is none of sentences, the key is missing, or the sentence cannot be
-        sent.
+      InputError: a file cannot be read or written, the run is none of sentences, the key is
+        missing, or the sentence cannot be sent.
     """
     images.lossless_format(stego)
     if pathlib.Path(stego).exists() and not overwrite:
@@ -305,17 +362,27 @@ def hide_sentence(workdir: str | pathlib.Path, shared: secret.Secret | None, mes
     except UnicodeDecodeError as error:
         raise InputError("the message is not UTF-8 text; convert it") from error
     if len(lines) > 1:
-        raise InputError(f"the message has {len(lines)} lines, and a picture holds one sentence; send each in its own picture")
+        raise InputError(
+            f"the message has {len(lines)} lines, and a picture holds one sentence; send each in "
+            "its own picture"
+        )
     sender = load(workdir)
     own = material(shared, sender.loaded.config.method.keyed)
     pixels, sent = send(sender, "".join(lines), own)
     images.write(stego, pixels, overwrite=overwrite)
-    if not np.array_equal(images.read(stego).pixels, pixels) or receive(sender, pixels, own) != sent.sentence:
-        raise InputError(f"{stego}: does not read back as it was written; check the disk and try again")
+    if (
+        not np.array_equal(images.read(stego).pixels, pixels)
+        or receive(sender, pixels, own) != sent.sentence
+    ):
+        raise InputError(
+            f"{stego}: does not read back as it was written; check the disk and try again"
+        )
     return sent
 
 
-def reveal_sentence(workdir: str | pathlib.Path, shared: secret.Secret | None, stego: str | pathlib.Path) -> str:
+def reveal_sentence(
+    workdir: str | pathlib.Path, shared: secret.Secret | None, stego: str | pathlib.Path
+) -> str:
     """The sentence in a picture file.
 
     Args:
@@ -327,15 +394,18 @@ def reveal_sentence(workdir: str | pathlib.Path, shared: secret.Secret | None, s
       The sentence in its normal form.
 
     Raises:
-      InputError: a file cannot be read, the picture has another size, the key is missing or wrong, or the picture is not the
-        run's.
+      InputError: a file cannot be read, the picture has another size, the key is missing or wrong,
+        or the picture is not the run's.
     """
     pixels = images.read(stego).pixels
     expected = (models.SIZE, models.SIZE, 3)
     if pixels.shape != expected:
         height, width, channels = pixels.shape
-        raise InputError(f"{stego}: is {width}x{height} {'grey' if channels == 1 else 'colour'}, and the run's pictures are "
-                         f"{models.SIZE}x{models.SIZE} colour; give the file as it was written")
+        raise InputError(
+            f"{stego}: is {width}x{height} {'grey' if channels == 1 else 'colour'}, and the run's "
+            "pictures are "
+            f"{models.SIZE}x{models.SIZE} colour; give the file as it was written"
+        )
     sender = load(workdir)
     return receive(sender, pixels, material(shared, sender.loaded.config.method.keyed))
 

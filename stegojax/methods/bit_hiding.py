@@ -1,6 +1,8 @@
-"""What the methods that hide bits in a picture share: the shape of their messages, `predict` and `measure`.
+"""What the methods that hide bits in a picture share: the shape of their messages, `predict` and
+`measure`.
 
-A batch is `{"cover": [B, H, W, C]}`, pixel units 0..255, from data of the kind "pictures"; messages are drawn anew in every step.
+A batch is `{"cover": [B, H, W, C]}`, pixel units 0..255, from data of the kind "pictures"; messages
+are drawn anew in every step.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from stegojax.types import Array, Batch, Key, State
 class MessageShape(NamedTuple):
     """How many bits a system hides, and in what.
 
-    channels: 1 for a grey picture (the channels of a colour picture are hidden in one by one), 3 for a colour picture.
-    depth:    bits per pixel of a message `[B, H, W, depth]` as large as the picture; 0 where messages are `[B, length]`.
+    channels: 1 for a grey picture (the channels of a colour picture are hidden in one by one), 3
+      for a colour picture.
+    depth:    bits per pixel of a message `[B, H, W, depth]` as large as the picture; 0 where
+              messages are `[B, length]`.
     length:   bits per picture of the size that the run was trained at, where depth is 0.
     """
 
@@ -45,21 +49,27 @@ def draw(key: Key, cover: Array, shape: MessageShape) -> Array:
     return jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, size))(keys).astype(jnp.float32)
 
 
-def predict_with(embed: Callable[[State, Array, Array], Array], read: Callable[[State, Array], Array],
-                 shape: MessageShape, read_unrounded: Callable[[State, Array], Array] | None = None,
-                 ) -> Callable[[State, Batch, Key], dict[str, Array]]:
+def predict_with(
+    embed: Callable[[State, Array, Array], Array],
+    read: Callable[[State, Array], Array],
+    shape: MessageShape,
+    read_unrounded: Callable[[State, Array], Array] | None = None,
+) -> Callable[[State, Batch, Key], dict[str, Array]]:
     """`Method.predict` from the parts of a method.
 
     Args:
       embed: `(state, cover [B, H, W, C], message) -> stego [B, H, W, C]`, not yet rounded.
-      read: `(state, stego) -> logits` of the message's shape, positive for 1; by the last stage's decoder.
+      read: `(state, stego) -> logits` of the message's shape, positive for 1; by the last stage's
+        decoder.
       shape: of the messages.
-      read_unrounded: the same by the decoder of the stage that is trained on stegos with fractions; None for `read`.
+      read_unrounded: the same by the decoder of the stage that is trained on stegos with fractions;
+        None for `read`.
 
     Returns:
-      A function giving, from a batch with "cover" (and "message", or else one drawn from the key), "message", "stego"
-      (rounded), "unrounded", "logits" (read from the rounded stego), and "unrounded_logits" and "rounded_logits" of the first
-      stage's decoder; from a batch with "stego" alone, "logits".
+      A function giving, from a batch with "cover" (and "message", or else one drawn from the key),
+      "message", "stego" (rounded), "unrounded", "logits" (read from the rounded stego), and
+      "unrounded_logits" and "rounded_logits" of the first stage's decoder; from a batch with
+      "stego" alone, "logits".
     """
     first = read_unrounded or read
 
@@ -69,18 +79,31 @@ def predict_with(embed: Callable[[State, Array, Array], Array], read: Callable[[
         message = batch["message"] if "message" in batch else draw(key, batch["cover"], shape)
         unrounded = embed(state, batch["cover"], message)
         stego = round_to_pixels(unrounded)
-        return {"message": message, "unrounded": unrounded, "stego": stego, "logits": read(state, stego),
-                "unrounded_logits": first(state, unrounded), "rounded_logits": first(state, stego)}
+        return {
+            "message": message,
+            "unrounded": unrounded,
+            "stego": stego,
+            "logits": read(state, stego),
+            "unrounded_logits": first(state, unrounded),
+            "rounded_logits": first(state, stego),
+        }
 
     return predict
 
 
 def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
-    """SFTN's Table III: share of right bits unrounded, rounded, and after the last stage; PSNR (dB) and SSIM of the 8-bit stego."""
+    """SFTN's Table III: share of right bits unrounded, rounded, and after the last stage; PSNR (dB)
+    and SSIM of the 8-bit stego.
+    """
+
     def accuracy(logits):
         right = (logits > 0) == (outputs["message"] > 0.5)
         return jnp.mean(right, axis=tuple(range(1, right.ndim)), dtype=jnp.float32)
 
-    return {"accuracy_unrounded": accuracy(outputs["unrounded_logits"]), "accuracy_rounded": accuracy(outputs["rounded_logits"]),
-            "accuracy": accuracy(outputs["logits"]), "stego_psnr": metrics.psnr(outputs["stego"], batch["cover"]),
-            "stego_ssim": metrics.ssim(outputs["stego"], batch["cover"])}
+    return {
+        "accuracy_unrounded": accuracy(outputs["unrounded_logits"]),
+        "accuracy_rounded": accuracy(outputs["rounded_logits"]),
+        "accuracy": accuracy(outputs["logits"]),
+        "stego_psnr": metrics.psnr(outputs["stego"], batch["cover"]),
+        "stego_ssim": metrics.ssim(outputs["stego"], batch["cover"]),
+    }

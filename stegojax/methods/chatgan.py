@@ -1,4 +1,5 @@
-"""CHAT-GAN-like: SFTN's training of an encoder and a decoder with channel attention (after Tan et al. 2021).
+"""CHAT-GAN-like: SFTN's training of an encoder and a decoder with channel attention (after Tan et
+al. 2021).
 
 The original's code is not public; its figures are those of a system like it.
 """
@@ -19,8 +20,14 @@ def message(**section) -> MessageShape:
     return MessageShape(channels=1, depth=1)
 
 
-def make(*, width: float = 1.0, critic_width: float = 1.0, limit: float = models.LIMIT, adversarial_weight: float = 1.0,
-         **training) -> Method:
+def make(
+    *,
+    width: float = 1.0,
+    critic_width: float = 1.0,
+    limit: float = models.LIMIT,
+    adversarial_weight: float = 1.0,
+    **training,
+) -> Method:
     """CHAT-GAN-like as a `Method`, with the losses of SFTN's Eq. (9) to (12).
 
     Args:
@@ -42,5 +49,8 @@ def make(*, width: float = 1.0, critic_width: float = 1.0, limit: float = models
         decoder=models.Decoder(**options),
         message_loss=losses.bit_cross_entropy,
         cover_loss=joint.squared_error(1.0),
-        critics={"critic": sftn.discriminator(adversarial_weight, critic_width)} if adversarial_weight else {})
+        critics={"critic": sftn.discriminator(adversarial_weight, critic_width)}
+        if adversarial_weight
+        else {},
+    )
     return joint.make(system, **training)

@@ -1,4 +1,6 @@
-"""HayesGAN: Alice, Bob and Eve, a message in a picture that is made anew (Hayes and Danezis 2017)."""
+"""HayesGAN: Alice, Bob and Eve, a message in a picture that is made anew (Hayes and Danezis
+2017).
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,14 @@ def message_loss(said: Array, message: Array) -> Array:
     return losses.squared_bit_error(said, models.levels(message))
 
 
-def make(*, length: int = 100, width: float = 1.0, critic_width: float = 1.0, adversarial_weight: float = 0.1,
-         **training) -> Method:
+def make(
+    *,
+    length: int = 100,
+    width: float = 1.0,
+    critic_width: float = 1.0,
+    adversarial_weight: float = 0.1,
+    **training,
+) -> Method:
     """HayesGAN as a `Method`; Alice is the "encoder", Bob the "decoder" and Eve the "critic".
 
     Args:
@@ -30,7 +38,8 @@ def make(*, length: int = 100, width: float = 1.0, critic_width: float = 1.0, ad
       width: factor on every hidden channel count of Alice and Bob; 1 is the paper's.
       critic_width: the same of Eve.
       adversarial_weight: of the cross entropy by which Eve is deceived; 0 leaves Eve out.
-      **training: of `joint.make`; `cover_weight` is that of the absolute difference of pictures in [-1, 1].
+      **training: of `joint.make`; `cover_weight` is that of the absolute difference of pictures in
+        [-1, 1].
 
     Raises:
       InputError: a number is out of range.
@@ -38,7 +47,9 @@ def make(*, length: int = 100, width: float = 1.0, critic_width: float = 1.0, ad
     if not (isinstance(length, int) and length > 0):
         raise InputError(f"method.length={length} must be a whole number above 0")
     options = dict(width=width, axis_name=parallel.AXIS)
-    eve = joint.classifier(models.Eve(width=critic_width, axis_name=parallel.AXIS), adversarial_weight)
+    eve = joint.classifier(
+        models.Eve(width=critic_width, axis_name=parallel.AXIS), adversarial_weight
+    )
     system = joint.System(
         shape=message(length=length),
         encoder=models.Alice(**options),
@@ -48,5 +59,6 @@ def make(*, length: int = 100, width: float = 1.0, critic_width: float = 1.0, ad
         critics={"critic": eve} if adversarial_weight else {},
         # The least squared error is that of the bit's expectation.
         logits=lambda said: joint.logits_of(said + 0.5),
-        size_multiple=models.SIZE_MULTIPLE)
+        size_multiple=models.SIZE_MULTIPLE,
+    )
     return joint.make(system, **training)

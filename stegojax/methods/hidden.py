@@ -15,8 +15,13 @@ from stegojax.methods.bit_hiding import MessageShape
 from stegojax.models import hidden as models
 from stegojax.types import Array, Key, Method
 
-STRENGTHS = {"dropout": ("keep", float), "cropout": ("keep", float), "crop": ("keep", float),
-             "gaussian_blur": ("sigma", float), "jpeg_drop": ("quality", int)}
+STRENGTHS = {
+    "dropout": ("keep", float),
+    "cropout": ("keep", float),
+    "crop": ("keep", float),
+    "gaussian_blur": ("sigma", float),
+    "jpeg_drop": ("quality", int),
+}
 """Of the noises with a strength: the argument of the function in `models.hidden`, and its type."""
 
 Noise = Callable[[Key, Array, Array], Array]
@@ -42,19 +47,25 @@ def noise(text: str) -> Noise:
     """
     name, colon, number = text.partition(":")
     if name not in models.NOISES:
-        raise InputError(f"method.noises: {name!r} is unknown; there are {', '.join(models.NOISES)}")
+        raise InputError(
+            f"method.noises: {name!r} is unknown; there are {', '.join(models.NOISES)}"
+        )
     options = {}
     if colon:
         argument, kind = STRENGTHS.get(name, ("", None))
         try:
             options[argument] = kind(number)
         except (TypeError, ValueError):
-            raise InputError(f"method.noises: {text!r} is not understood; write NAME, or NAME:NUMBER for {', '.join(STRENGTHS)}"
-                             ) from None
+            raise InputError(
+                f"method.noises: {text!r} is not understood; write NAME, or NAME:NUMBER for "
+                f"{', '.join(STRENGTHS)}"
+            ) from None
     function = functools.partial(models.NOISES[name], **options)
 
     def damage(keys, stego, cover):
-        return jax.vmap(lambda key, stego, cover: function(key, stego[None], cover[None])[0])(keys, stego, cover)
+        return jax.vmap(lambda key, stego, cover: function(key, stego[None], cover[None])[0])(
+            keys, stego, cover
+        )
 
     return damage
 
@@ -68,10 +79,13 @@ def channel(noises: Sequence[Noise]) -> separable.Channel:
     Returns:
       The channel.
     """
+
     def through(key, stego, cover, read):
         kind_key, noise_key = jax.random.split(key)
         keys = parallel.example_keys(noise_key, stego.shape[0])
-        branches = [lambda stego, damage=damage: read(damage(keys, stego, cover)) for damage in noises]
+        branches = [
+            lambda stego, damage=damage: read(damage(keys, stego, cover)) for damage in noises
+        ]
         if len(branches) == 1:
             return branches[0](stego)
         return jax.lax.switch(jax.random.randint(kind_key, (), 0, len(branches)), branches, stego)
@@ -79,9 +93,17 @@ def channel(noises: Sequence[Noise]) -> separable.Channel:
     return through
 
 
-def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: float = 1.0, critic_width: float = 1.0,
-         adversarial_weight: float = 0.001, **training) -> Method:
-    """HiDDeN as a `Method`, Sec. 3; its adversary is the "critic". Held-out figures have the accuracy under every noise too.
+def make(
+    *,
+    length: int = 30,
+    noises: Sequence[str] = ("identity",),
+    width: float = 1.0,
+    critic_width: float = 1.0,
+    adversarial_weight: float = 0.001,
+    **training,
+) -> Method:
+    """HiDDeN as a `Method`, Sec. 3; its adversary is the "critic". Held-out figures have the
+    accuracy under every noise too.
 
     Args:
       length: bits per picture.
@@ -89,7 +111,8 @@ def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: floa
       width: factor on every hidden channel count of encoder and decoder; 1 is the paper's.
       critic_width: the same of the adversary.
       adversarial_weight: of the cross entropy by which the adversary is deceived; 0 leaves it out.
-      **training: of `joint.make`; `cover_weight` is that of the squared error of pictures in [-1, 1].
+      **training: of `joint.make`; `cover_weight` is that of the squared error of pictures in [-1,
+        1].
 
     Raises:
       InputError: a name or number is out of range.
@@ -101,7 +124,9 @@ def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: floa
         raise InputError(f"method.noises needs at least one noise and each once, got {noises}")
     damages = {text: noise(text) for text in noises}
     options = dict(width=width, axis_name=parallel.AXIS)
-    adversary = joint.classifier(models.Adversary(width=critic_width, axis_name=parallel.AXIS), adversarial_weight)
+    adversary = joint.classifier(
+        models.Adversary(width=critic_width, axis_name=parallel.AXIS), adversarial_weight
+    )
     decoder = models.Decoder(length=length, **options)
     system = joint.System(
         shape=message(length=length),
@@ -112,7 +137,8 @@ def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: floa
         critics={"critic": adversary} if adversarial_weight else {},
         # The least squared error is that of the bit's expectation.
         logits=joint.logits_of,
-        critic_first=True)
+        critic_first=True,
+    )
     made = joint.make(system, noise=channel(list(damages.values())), **training)
 
     def predict(state, batch, key):
@@ -125,7 +151,8 @@ def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: floa
             keys = parallel.example_keys(jax.random.fold_in(key, index), batch["cover"].shape[0])
             arrived = damage(keys, outputs["stego"], batch["cover"])
             outputs[f"after_{text}"] = joint.logits_of(
-                network.apply(decoder, state.params[name], state.batch_stats[name], arrived))
+                network.apply(decoder, state.params[name], state.batch_stats[name], arrived)
+            )
         return outputs
 
     def measure(batch, outputs):
@@ -133,7 +160,9 @@ def make(*, length: int = 30, noises: Sequence[str] = ("identity",), width: floa
         for text in damages:
             if f"after_{text}" in outputs:
                 right = (outputs[f"after_{text}"] > 0) == (outputs["message"] > 0.5)
-                figures[f"accuracy_{text.partition(':')[0]}"] = jnp.mean(right, axis=1, dtype=jnp.float32)
+                figures[f"accuracy_{text.partition(':')[0]}"] = jnp.mean(
+                    right, axis=1, dtype=jnp.float32
+                )
         return figures
 
     return made._replace(predict=predict, measure=measure)

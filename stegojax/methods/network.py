@@ -1,4 +1,6 @@
-"""What every method does with a network: initialise it, apply it with or without training statistics, take a step."""
+"""What every method does with a network: initialise it, apply it with or without training
+statistics, take a step.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from stegojax.types import Array, Key, Params
 
 
 def initialise(key: Key, module: nn.Module, *inputs: Array) -> tuple[Params, Params]:
-    """Parameters and BatchNorm statistics (`{}` without BatchNorm) of a module for inputs of these shapes."""
+    """Parameters and BatchNorm statistics (`{}` without BatchNorm) of a module for inputs of these
+    shapes.
+    """
     variables = module.init(key, *inputs, train=False)
     return variables["params"], variables.get("batch_stats", {})
 
@@ -23,8 +27,9 @@ def apply(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array
     return module.apply(_variables(params, batch_stats), *inputs, train=False)
 
 
-def apply_training(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array,
-                   key: Key | None = None) -> tuple[Any, Params]:
+def apply_training(
+    module: nn.Module, params: Params, batch_stats: Params, *inputs: Array, key: Key | None = None
+) -> tuple[Any, Params]:
     """Applies a module with the batch's statistics.
 
     Args:
@@ -34,8 +39,13 @@ def apply_training(module: nn.Module, params: Params, batch_stats: Params, *inpu
     Returns:
       Its output and the new running statistics.
     """
-    output, changed = module.apply(_variables(params, batch_stats), *inputs, train=True, mutable=["batch_stats"],
-                                   rngs=None if key is None else {"dropout": key})
+    output, changed = module.apply(
+        _variables(params, batch_stats),
+        *inputs,
+        train=True,
+        mutable=["batch_stats"],
+        rngs=None if key is None else {"dropout": key},
+    )
     return output, changed.get("batch_stats", {})
 
 
@@ -43,9 +53,11 @@ def _variables(params: Params, batch_stats: Params) -> dict[str, Params]:
     return {"params": params, "batch_stats": batch_stats} if batch_stats else {"params": params}
 
 
-def descend(optimizer: optax.GradientTransformation, gradients: Params, opt_state: Any,
-            params: Params) -> tuple[Params, Any, Array]:
-    """One step of an optimiser with the gradients of this device's share, averaged over all devices.
+def descend(
+    optimizer: optax.GradientTransformation, gradients: Params, opt_state: Any, params: Params
+) -> tuple[Params, Any, Array]:
+    """One step of an optimiser with the gradients of this device's share, averaged over all
+    devices.
 
     Returns:
       The new parameters, the new optimiser state, and the averaged gradients' global norm.
@@ -57,5 +69,9 @@ def descend(optimizer: optax.GradientTransformation, gradients: Params, opt_stat
 
 def split_keys(key: Key, *names: str) -> dict[str, Key]:
     """One key per network name, which does not depend on the other names."""
-    return {name: jax.random.fold_in(key, sum(ord(letter) * 31 ** i for i, letter in enumerate(name)) % (1 << 31))
-            for name in names}
+    return {
+        name: jax.random.fold_in(
+            key, sum(ord(letter) * 31**i for i, letter in enumerate(name)) % (1 << 31)
+        )
+        for name in names
+    }

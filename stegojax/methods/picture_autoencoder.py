@@ -1,8 +1,10 @@
-"""Baluja's and Atique's systems: encoder and decoder for whole pictures, trained on squared errors, without an adversary.
+"""Baluja's and Atique's systems: encoder and decoder for whole pictures, trained on squared errors,
+without an adversary.
 
-Both minimise `cover_weight |c - c'|^2 + secret_weight |s - s'|^2`; they differ in their networks, in Baluja's noise on the stego
-before it is revealed (Baluja 2017), and in Atique's penalty on the weights (Rehman et al. 2017), which is the optimiser's
-`weight_decay`. Pictures are 0..255, hidden in all three channels.
+Both minimise `cover_weight |c - c'|^2 + secret_weight |s - s'|^2`; they differ in their networks,
+in Baluja's noise on the stego before it is revealed (Baluja 2017), and in Atique's penalty on the
+weights (Rehman et al. 2017), which is the optimiser's `weight_decay`. Pictures are 0..255, hidden
+in all three channels.
 """
 
 from __future__ import annotations
@@ -52,8 +54,12 @@ def baluja_networks(*, width: float) -> Networks:
         prepared = network.apply(preparation, params["preparation"], {}, secret)
         return network.apply(hiding, params["hiding"], {}, cover, prepared)
 
-    return Networks(init, embed, lambda params, stego: network.apply(reveal, params["reveal"], {}, stego),
-                    max(baluja.HIDE_RADIUS, baluja.REVEAL_RADIUS))
+    return Networks(
+        init,
+        embed,
+        lambda params, stego: network.apply(reveal, params["reveal"], {}, stego),
+        max(baluja.HIDE_RADIUS, baluja.REVEAL_RADIUS),
+    )
 
 
 def atique_networks(*, width: float) -> Networks:
@@ -62,17 +68,30 @@ def atique_networks(*, width: float) -> Networks:
 
     def init(key, cover, secret):
         keys = network.split_keys(key, "encoder", "decoder")
-        return {"encoder": network.initialise(keys["encoder"], encoder, cover, secret)[0],
-                "decoder": network.initialise(keys["decoder"], decoder, cover)[0]}
+        return {
+            "encoder": network.initialise(keys["encoder"], encoder, cover, secret)[0],
+            "decoder": network.initialise(keys["decoder"], decoder, cover)[0],
+        }
 
-    return Networks(init, lambda params, cover, secret: network.apply(encoder, params["encoder"], {}, cover, secret),
-                    lambda params, stego: network.apply(decoder, params["decoder"], {}, stego),
-                    max(atique.HIDE_RADIUS, atique.REVEAL_RADIUS))
+    return Networks(
+        init,
+        lambda params, cover, secret: network.apply(encoder, params["encoder"], {}, cover, secret),
+        lambda params, stego: network.apply(decoder, params["decoder"], {}, stego),
+        max(atique.HIDE_RADIUS, atique.REVEAL_RADIUS),
+    )
 
 
-def make(networks: Callable[..., Networks], *, steps_per_epoch: int, optimizer: Mapping[str, Any],
-         cover_weight: float = 1.0, secret_weight: float = 1.0, noise: float = 0.0, width: float = 1.0,
-         picture_loss: Callable[[Array, Array], Array] = losses.mse) -> Method:
+def make(
+    networks: Callable[..., Networks],
+    *,
+    steps_per_epoch: int,
+    optimizer: Mapping[str, Any],
+    cover_weight: float = 1.0,
+    secret_weight: float = 1.0,
+    noise: float = 0.0,
+    width: float = 1.0,
+    picture_loss: Callable[[Array, Array], Array] = losses.mse,
+) -> Method:
     """Such a system as a `Method`.
 
     Args:
@@ -80,7 +99,8 @@ def make(networks: Callable[..., Networks], *, steps_per_epoch: int, optimizer: 
       steps_per_epoch: the unit of the optimiser's schedule.
       optimizer: the arguments of `optimizers.make`.
       cover_weight, secret_weight: of the two squared errors, taken on values in [0, 1].
-      noise: standard deviation, in pixel units, of the Gaussian noise added to the stego before it is revealed in training.
+      noise: standard deviation, in pixel units, of the Gaussian noise added to the stego before it
+        is revealed in training.
       width: factor on every hidden channel count; 1 is the paper's.
       picture_loss: `(x, y) -> [B]` in place of the squared error.
 
@@ -94,26 +114,45 @@ def make(networks: Callable[..., Networks], *, steps_per_epoch: int, optimizer: 
 
     def init(key, batch):
         params = parts.init(key, batch["cover"], batch["secret"])
-        return State(jnp.int32(0), params, {name: {} for name in params}, {"all": optimizer_steps.init(params)})
+        return State(
+            jnp.int32(0),
+            params,
+            {name: {} for name in params},
+            {"all": optimizer_steps.init(params)},
+        )
 
     def loss_fn(params, batch, key):
         stego = parts.embed(params, batch["cover"], batch["secret"])
         received = stego
         if noise:
             keys = parallel.example_keys(key, stego.shape[0])
-            received = stego + noise * jax.vmap(lambda key: jax.random.normal(key, stego.shape[1:]))(keys)
+            received = stego + noise * jax.vmap(
+                lambda key: jax.random.normal(key, stego.shape[1:])
+            )(keys)
         cover_loss = picture_loss(batch["cover"], stego)
         secret_loss = picture_loss(batch["secret"], parts.reveal(params, received))
         values = {"loss_cover": jnp.mean(cover_loss), "loss_secret": jnp.mean(secret_loss)}
         return jnp.mean(cover_weight * cover_loss + secret_weight * secret_loss), values
 
     def train_step(state, batch, key):
-        (loss, values), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params, batch, key)
-        params, opt_state, norm = network.descend(optimizer_steps, gradients, state.opt_state["all"], state.params)
+        (loss, values), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+            state.params, batch, key
+        )
+        params, opt_state, norm = network.descend(
+            optimizer_steps, gradients, state.opt_state["all"], state.params
+        )
         values = {"loss": loss, "gradient_norm": norm, **values}
-        return State(state.step + 1, params, state.batch_stats, {"all": opt_state}), parallel.mean(values)
+        return State(state.step + 1, params, state.batch_stats, {"all": opt_state}), parallel.mean(
+            values
+        )
 
-    return Method(init, train_step,
-                  picture_hiding.predict_with(lambda state, cover, secret: parts.embed(state.params, cover, secret),
-                                              lambda state, stego: parts.reveal(state.params, stego)),
-                  picture_hiding.measure, receptive_radius=parts.receptive_radius)
+    return Method(
+        init,
+        train_step,
+        picture_hiding.predict_with(
+            lambda state, cover, secret: parts.embed(state.params, cover, secret),
+            lambda state, stego: parts.reveal(state.params, stego),
+        ),
+        picture_hiding.measure,
+        receptive_radius=parts.receptive_radius,
+    )

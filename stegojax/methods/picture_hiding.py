@@ -1,4 +1,5 @@
-"""What the methods that hide a grey picture in a colour picture share: `predict`, `measure` and the shape of a batch.
+"""What the methods that hide a grey picture in a colour picture share: `predict`, `measure` and the
+shape of a batch.
 
 A batch is `{"cover": [B, H, W, 3], "secret": [B, H, W, 1]}`, pixel units 0..255.
 """
@@ -12,18 +13,21 @@ from stegojax.images import round_to_pixels
 from stegojax.types import Array, Batch, Key, State
 
 
-def predict_with(embed: Callable[[State, Array, Array], Array],
-                 reveal: Callable[[State, Array], Array]) -> Callable[[State, Batch, Key], dict[str, Array]]:
+def predict_with(
+    embed: Callable[[State, Array, Array], Array], reveal: Callable[[State, Array], Array]
+) -> Callable[[State, Batch, Key], dict[str, Array]]:
     """`Method.predict` from the two halves of a method.
 
     Args:
-      embed: `(state, cover [B, H, W, 3], secret [B, H, W, 1]) -> stego [B, H, W, 3]`, not yet rounded.
+      embed: `(state, cover [B, H, W, 3], secret [B, H, W, 1]) -> stego [B, H, W, 3]`, not yet
+        rounded.
       reveal: `(state, stego [B, H, W, 3]) -> [B, H, W, 1]`, not yet rounded.
 
     Returns:
-      A function giving, from a batch with "cover" and "secret", "stego" (rounded) and "revealed" (from the rounded stego,
-      rounded); from a batch with "stego" alone, "revealed".
+      A function giving, from a batch with "cover" and "secret", "stego" (rounded) and "revealed"
+      (from the rounded stego, rounded); from a batch with "stego" alone, "revealed".
     """
+
     def predict(state, batch, key):
         del key
         if "stego" in batch:
@@ -35,7 +39,9 @@ def predict_with(embed: Callable[[State, Array, Array], Array],
 
 
 def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
-    """PSNR (dB) and SSIM of stego and revealed picture, all on 8-bit values, the columns of ISGAN's Table 5."""
+    """PSNR (dB) and SSIM of stego and revealed picture, all on 8-bit values, the columns of ISGAN's
+    Table 5.
+    """
     return {
         "stego_psnr": metrics.psnr(outputs["stego"], batch["cover"]),
         "stego_ssim": metrics.ssim(outputs["stego"], batch["cover"]),

@@ -1,6 +1,8 @@
-"""SFTN's separable fine-tuning stage, for any encoder and decoder: the encoder stands still, the decoder learns to read files.
+"""SFTN's separable fine-tuning stage, for any encoder and decoder: the encoder stands still, the
+decoder learns to read files.
 
-Rounding has no gradient to train an encoder by. Here it needs none: the stegos are rounded as files hold them, and what is
+Rounding has no gradient to train an encoder by. Here it needs none: the stegos are rounded as files
+  hold them, and what is
 trained, from the first stage's decoder on, is a second one, "image_decoder".
 """
 
@@ -23,10 +25,14 @@ NAME = "image_decoder"
 """The second decoder among a state's networks."""
 
 Embed = Callable[[State, Array, Array], Array]
-"""`(state, cover [B, H, W, C], message) -> stego [B, H, W, C]`, not yet rounded, of an encoder that is not trained."""
+"""`(state, cover [B, H, W, C], message) -> stego [B, H, W, C]`, not yet rounded, of an encoder that
+is not trained.
+"""
 
 Channel = Callable[[Key, Array, Array, Callable[[Array], Any]], Any]
-"""`(key, stego, cover, read) -> read(what arrives of the stego)`: what lies between the encoder and the decoder."""
+"""`(key, stego, cover, read) -> read(what arrives of the stego)`: what lies between the encoder and
+the decoder.
+"""
 
 
 def undamaged(key: Key, stego: Array, cover: Array, read: Callable[[Array], Any]) -> Any:
@@ -35,12 +41,23 @@ def undamaged(key: Key, stego: Array, cover: Array, read: Callable[[Array], Any]
     return read(stego)
 
 
-def stage(*, steps: int, embed: Embed, decoder: nn.Module, message_loss: Callable[[Array, Array], Array],
-          shape: bit_hiding.MessageShape, optimizer: optax.GradientTransformation, channel: Channel = undamaged,
-          choice: str = "", first: str = "decoder") -> Stage:
-    """The stage that fine-tunes a decoder on rounded stegos: SFTN, Sec. III-B, Eq. (13), on stegos of Eq. (14).
+def stage(
+    *,
+    steps: int,
+    embed: Embed,
+    decoder: nn.Module,
+    message_loss: Callable[[Array, Array], Array],
+    shape: bit_hiding.MessageShape,
+    optimizer: optax.GradientTransformation,
+    channel: Channel = undamaged,
+    choice: str = "",
+    first: str = "decoder",
+) -> Stage:
+    """The stage that fine-tunes a decoder on rounded stegos: SFTN, Sec. III-B, Eq. (13), on stegos
+    of Eq. (14).
 
-    The encoder is applied with its running BatchNorm statistics; neither its parameters nor they are changed.
+    The encoder is applied with its running BatchNorm statistics; neither its parameters nor they
+    are changed.
 
     Args:
       steps: how long.
@@ -50,34 +67,57 @@ def stage(*, steps: int, embed: Embed, decoder: nn.Module, message_loss: Callabl
       shape: of the messages.
       optimizer: of the second decoder; it starts afresh.
       channel: what lies between the file and the decoder.
-      choice: the held-out figure by which the state is chosen that the stage begins from; "" for the last one.
+      choice: the held-out figure by which the state is chosen that the stage begins from; "" for
+        the last one.
       first: the network whose parameters and statistics the second decoder begins with.
 
     Returns:
-      The stage; from its beginning on a state has the network `NAME`, and an optimiser's state for that alone.
+      The stage; from its beginning on a state has the network `NAME`, and an optimiser's state for
+      that alone.
     """
+
     def begin(state, key):
         del key
         params = {**state.params, NAME: state.params[first]}
         stats = {**state.batch_stats, NAME: state.batch_stats[first]}
-        return state._replace(params=params, batch_stats=stats, opt_state={NAME: optimizer.init(params[NAME])})
+        return state._replace(
+            params=params, batch_stats=stats, opt_state={NAME: optimizer.init(params[NAME])}
+        )
 
     def train_step(state, batch, key):
         def loss_fn(params):
-            output, message, stats = _read(params, state, batch, key, embed, decoder, shape, channel)
+            output, message, stats = _read(
+                params, state, batch, key, embed, decoder, shape, channel
+            )
             return jnp.mean(message_loss(output, message)), stats
 
         (loss, stats), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params[NAME])
-        params, opt_state, norm = network.descend(optimizer, gradients, state.opt_state[NAME], state.params[NAME])
-        state = State(state.step + 1, {**state.params, NAME: params}, {**state.batch_stats, NAME: stats}, {NAME: opt_state})
+        params, opt_state, norm = network.descend(
+            optimizer, gradients, state.opt_state[NAME], state.params[NAME]
+        )
+        state = State(
+            state.step + 1,
+            {**state.params, NAME: params},
+            {**state.batch_stats, NAME: stats},
+            {NAME: opt_state},
+        )
         return state, parallel.mean({"loss": loss, "gradient_norm": norm})
 
     return Stage("separable", steps, train_step, begin, choice)
 
 
-def refresh(state: State, batch: Batch, key: Key, *, embed: Embed, decoder: nn.Module, shape: bit_hiding.MessageShape,
-            channel: Channel = undamaged) -> State:
-    """Brings the second decoder's BatchNorm statistics up to date, and no other's: `Method.refresh` of this stage.
+def refresh(
+    state: State,
+    batch: Batch,
+    key: Key,
+    *,
+    embed: Embed,
+    decoder: nn.Module,
+    shape: bit_hiding.MessageShape,
+    channel: Channel = undamaged,
+) -> State:
+    """Brings the second decoder's BatchNorm statistics up to date, and no other's: `Method.refresh`
+    of this stage.
 
     Args:
       state, batch, key: as of a step of the stage.
@@ -91,11 +131,17 @@ def refresh(state: State, batch: Batch, key: Key, *, embed: Embed, decoder: nn.M
 
 
 def _read(params, state, batch, key, embed, decoder, shape, channel):
-    """What the second decoder makes of rounded stegos in training: its output, the message, its new statistics."""
+    """What the second decoder makes of rounded stegos in training: its output, the message, its new
+    statistics.
+    """
     message_key, channel_key = jax.random.split(key)
     cover = batch["cover"]
     message = bit_hiding.draw(message_key, cover, shape)
     stego = jax.lax.stop_gradient(round_to_pixels(embed(state, cover, message)))
-    output, stats = channel(channel_key, stego, cover,
-                            lambda arrived: network.apply_training(decoder, params, state.batch_stats[NAME], arrived))
+    output, stats = channel(
+        channel_key,
+        stego,
+        cover,
+        lambda arrived: network.apply_training(decoder, params, state.batch_stats[NAME], arrived),
+    )
     return output, message, stats

@@ -1,7 +1,9 @@
-"""SFTN: one bit in every grey pixel, read from the rounded stego by a separately fine-tuned extractor (Yin et al. 2023).
+"""SFTN: one bit in every grey pixel, read from the rounded stego by a separately fine-tuned
+extractor (Yin et al. 2023).
 
-The joint stage is the paper's JT-stage, the separable stage its SF-stage; the warm-up before them is not the paper's: at full
-strength from the first step, the cover's weight lets a short training end in copying the cover.
+The joint stage is the paper's JT-stage, the separable stage its SF-stage; the warm-up before them
+is not the paper's: at full strength from the first step, the cover's weight lets a short training
+end in copying the cover.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ STRUCTURES = {
     "b": dict(kind="proposed", concatenate=False),
     "c": dict(kind="plain", concatenate=True),
 }
-"""The paper's networks, and the ablation study's (Table II): the extractor wired as the generator; no concatenation; no blocks."""
+"""The paper's networks, and the ablation study's (Table II): the extractor wired as the generator;
+no concatenation; no blocks.
+"""
 
 
 def message(**section) -> MessageShape:
@@ -45,21 +49,33 @@ def score_gap(cover_scores: Array, stego_scores: Array) -> Array:
 
 
 def discriminator(weight: float, width: float) -> joint.Critic:
-    """Xu-Net as SFTN and CHAT-GAN have it: it ascends what encoder and decoder descend, `score_gap`.
+    """Xu-Net as SFTN and CHAT-GAN have it: it ascends what encoder and decoder descend,
+    `score_gap`.
 
     Args:
       weight: lambda_d of Eq. (12).
       width: factor on its channels.
     """
+
     def loss(cover_scores: Array, stego_scores: Array) -> Array:
         return -score_gap(cover_scores, stego_scores)
 
-    return joint.Critic(XuNet(outputs=1, width=width, axis_name=parallel.AXIS), loss, score_gap, weight)
+    return joint.Critic(
+        XuNet(outputs=1, width=width, axis_name=parallel.AXIS), loss, score_gap, weight
+    )
 
 
-def make(*, structure: str = "proposed", width: float = 1.0, critic_width: float = 1.0, limit: float = models.LIMIT,
-         adversarial_weight: float = 1.0, **training) -> Method:
-    """SFTN as a `Method`; the paper's generator is the "encoder", its stego matrix extractor the "decoder".
+def make(
+    *,
+    structure: str = "proposed",
+    width: float = 1.0,
+    critic_width: float = 1.0,
+    limit: float = models.LIMIT,
+    adversarial_weight: float = 1.0,
+    **training,
+) -> Method:
+    """SFTN as a `Method`; the paper's generator is the "encoder", its stego matrix extractor the
+    "decoder".
 
     Args:
       structure: a name in `STRUCTURES`.
@@ -67,13 +83,16 @@ def make(*, structure: str = "proposed", width: float = 1.0, critic_width: float
       critic_width: the same of the discriminator.
       limit: largest modification of a pixel, Eq. (14), in both stages.
       adversarial_weight: lambda_d of Eq. (12); 0 leaves the discriminator out.
-      **training: of `joint.make`; `message_weight` is lambda_m1, `cover_weight` is lambda_q, of the squared error in grey levels.
+      **training: of `joint.make`; `message_weight` is lambda_m1, `cover_weight` is lambda_q, of the
+        squared error in grey levels.
 
     Raises:
       InputError: a name, weight or limit is out of range.
     """
     if structure not in STRUCTURES:
-        raise InputError(f"method.structure {structure!r} is unknown; there are {', '.join(STRUCTURES)}")
+        raise InputError(
+            f"method.structure {structure!r} is unknown; there are {', '.join(STRUCTURES)}"
+        )
     if not limit > 0:
         raise InputError(f"method.limit={limit} must be above 0")
     options = dict(width=width, axis_name=parallel.AXIS)
@@ -83,7 +102,10 @@ def make(*, structure: str = "proposed", width: float = 1.0, critic_width: float
         decoder=models.Extractor(**STRUCTURES[structure], **options),
         message_loss=losses.bit_cross_entropy,
         cover_loss=joint.squared_error(1.0),
-        critics={"critic": discriminator(adversarial_weight, critic_width)} if adversarial_weight else {},
+        critics={"critic": discriminator(adversarial_weight, critic_width)}
+        if adversarial_weight
+        else {},
         stego=lambda cover, modifications: models.stego_matrix(cover, modifications, limit=limit),
-        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS)
+        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS,
+    )
     return joint.make(system, **training)

@@ -1,8 +1,10 @@
-"""The networks of Rehman et al. 2017 (Atique's "End-to-end trained CNN encoder-decoder networks for image steganography"): a
+"""The networks of Rehman et al. 2017 (Atique's "End-to-end trained CNN encoder-decoder networks for
+image steganography"): a
 grey guest picture hidden in a colour host picture of the same size.
 
-Pictures are `[B, H, W, C]` float32 in pixel units 0..255, in [0, 1] inside. The last layers are linear: outputs may leave the
-range and are clipped when they are rounded. Any H and W. There is no batch normalisation, so `train` changes nothing.
+Pictures are `[B, H, W, C]` float32 in pixel units 0..255, in [0, 1] inside. The last layers are
+linear: outputs may leave the range and are clipped when they are rounded. Any H and W. There is no
+  batch normalisation, so `train` changes nothing.
 """
 
 from __future__ import annotations
@@ -26,16 +28,21 @@ HIDE_RADIUS = BRANCH_LAYERS
 """How many pixels in each direction influence one pixel of the stego: seven layers of 3x3."""
 
 REVEAL_RADIUS = len(DECODER_WIDTHS) + 1
-"""How many pixels in each direction influence one pixel of the revealed guest: seven layers of 3x3."""
+"""How many pixels in each direction influence one pixel of the revealed guest: seven layers of 3x3.
+"""
 
 
 def _check_picture(caller: str, name: str, x: Array, channels: int) -> None:
     if x.ndim != 4 or x.shape[-1] != channels or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{caller}: {name} must be a float array [B, H, W, {channels}], {x.dtype} {x.shape} was given")
+        raise ValueError(
+            f"{caller}: {name} must be a float array [B, H, W, {channels}], {x.dtype} {x.shape} "
+            "was given"
+        )
 
 
 class Encoder(nn.Module):
-    """The encoder: two branches of seven 3x3 convolutions; three 1x1 convolutions make the stego of them.
+    """The encoder: two branches of seven 3x3 convolutions; three 1x1 convolutions make the stego of
+    them.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
@@ -63,7 +70,9 @@ class Encoder(nn.Module):
         _check_picture("atique.Encoder", "the cover", cover, 3)
         _check_picture("atique.Encoder", "the secret", secret, 1)
         if cover.shape[:-1] != secret.shape[:-1]:
-            raise ValueError(f"atique.Encoder: cover {cover.shape} and secret {secret.shape} differ in B, H or W")
+            raise ValueError(
+                f"atique.Encoder: cover {cover.shape} and secret {secret.shape} differ in B, H or W"
+            )
         features = layers.scaled_width(BRANCH_FEATURES, self.width)
         host, guest = (cover / 255.0).astype(self.dtype), (secret / 255.0).astype(self.dtype)
         for layer in range(1, BRANCH_LAYERS + 1):

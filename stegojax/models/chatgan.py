@@ -1,12 +1,14 @@
-"""CHAT-GAN-like networks: bits hidden by dense convolutions with channel attention, after Tan et al. 2021.
+"""CHAT-GAN-like networks: bits hidden by dense convolutions with channel attention, after Tan et
+al. 2021.
 
-The original's code is not public, so these follow descriptions of it; what those leave open is filled with the attention
-of CBAM (Woo et al. 2018) and the decoder of SteganoGAN, and figures are to be reported as CHAT-GAN-like. The discriminator is
-`xunet.XuNet(outputs=1)`.
+The original's code is not public, so these follow descriptions of it; what those leave open is
+filled with the attention of CBAM (Woo et al. 2018) and the decoder of SteganoGAN, and figures are
+to be reported as CHAT-GAN-like. The discriminator is `xunet.XuNet(outputs=1)`.
 
-Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [0, 1] inside; messages are float32 maps of bits {0, 1},
-`[B, H, W, D]`, and what is read is logits, positive for 1. Any H and W. Attention looks at the whole picture, which therefore
-cannot be processed in tiles. Everything is computed in float32.
+Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [0, 1] inside; messages are float32
+maps of bits {0, 1}, `[B, H, W, D]`, and what is read is logits, positive for 1. Any H and W.
+Attention looks at the whole picture, which therefore cannot be processed in tiles. Everything is
+computed in float32.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ LIMIT = 0.1 * 255.0
 class ChannelAttention(nn.Module):
     """Weighs the channels of a picture's feature map by its means and its maxima (CBAM).
 
-    One small network with one hidden layer, ReLU, sees the means of the channels and their maxima in turn; the sigmoid of the
-    two outputs' sum multiplies the map.
+    One small network with one hidden layer, ReLU, sees the means of the channels and their maxima
+    in turn; the sigmoid of the two outputs' sum multiplies the map.
     """
 
     @nn.compact
@@ -46,7 +48,9 @@ class ChannelAttention(nn.Module):
         channels = x.shape[-1]
         hidden = nn.Dense(max(1, channels // REDUCTION), kernel_init=layers.xavier, name="hidden")
         output = nn.Dense(channels, kernel_init=layers.xavier, name="output")
-        summed = sum(output(nn.relu(hidden(pooled))) for pooled in (x.mean(axis=(1, 2)), x.max(axis=(1, 2))))
+        summed = sum(
+            output(nn.relu(hidden(pooled))) for pooled in (x.mean(axis=(1, 2)), x.max(axis=(1, 2)))
+        )
         return x * nn.sigmoid(summed)[:, None, None, :]
 
 
@@ -70,7 +74,10 @@ class Unit(nn.Module):
 
 def _units(width: float, axis_name: str | None, *, train: bool) -> list[Callable[[Array], Array]]:
     features = layers.scaled_width(WIDTH, width)
-    return [functools.partial(Unit(features, axis_name, name=f"unit{i}"), train=train) for i in range(1, UNITS + 1)]
+    return [
+        functools.partial(Unit(features, axis_name, name=f"unit{i}"), train=train)
+        for i in range(1, UNITS + 1)
+    ]
 
 
 class Encoder(nn.Module):
@@ -79,7 +86,8 @@ class Encoder(nn.Module):
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the full network.
       limit: largest modification in either direction, grey levels.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -103,17 +111,21 @@ class Encoder(nn.Module):
         """
         check_hiding("chatgan.Encoder", cover, message)
         x = fused_features(_units(self.width, self.axis_name, train=train), cover / 255.0, message)
-        modifications = layers.truncate(layers.conv(cover.shape[-1], name="output")(x) * 255.0, self.limit)
+        modifications = layers.truncate(
+            layers.conv(cover.shape[-1], name="output")(x) * 255.0, self.limit
+        )
         return jnp.clip(cover + modifications, 0.0, 255.0)
 
 
 class Decoder(nn.Module):
-    """The decoder: the stego becomes the message; SteganoGAN's dense decoder, with attention in every unit.
+    """The decoder: the stego becomes the message; SteganoGAN's dense decoder, with attention in
+    every unit.
 
     Attributes:
       depth: D, bits per pixel.
       width: multiplies the channels of every hidden layer; 1 is the full network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     depth: int = 1

@@ -1,11 +1,14 @@
-"""The networks of SGAN (Volkhonskiy et al. 2016): a DCGAN whose pictures are to be safe covers, and its two steganalyzers.
+"""The networks of SGAN (Volkhonskiy et al. 2016): a DCGAN whose pictures are to be safe covers, and
+its two steganalyzers.
 
-A generator makes a picture from noise, a discriminator tells it from a photograph, and one steganalyzer, trained with them,
-looks for a message in it; the other is trained afterwards, to judge the result. SSGAN compares itself with this system.
+A generator makes a picture from noise, a discriminator tells it from a photograph, and one
+steganalyzer, trained with them, looks for a message in it; the other is trained afterwards, to
+judge the result. SSGAN compares itself with this system.
 
-Noise is `[B, 100]`, usually uniform in (-1, 1). Pictures are `[B, H, W, 3]`, float32 in pixel units 0..255; inside, generator
-and discriminator work in [-1, 1]. H = W = 64 in the paper; any multiple of 16 will do. Parameters depend on H and W, so a
-trained network is for pictures of the size it was trained on.
+Noise is `[B, 100]`, usually uniform in (-1, 1). Pictures are `[B, H, W, 3]`, float32 in pixel units
+0..255; inside, generator and discriminator work in [-1, 1]. H = W = 64 in the paper; any multiple
+of 16 will do. Parameters depend on H and W, so a trained network is for pictures of the size it was
+trained on.
 """
 
 from __future__ import annotations
@@ -35,7 +38,9 @@ MINIMUM_SIZE = 16
 """Smallest height and width of a picture for the steganalyzers."""
 
 dcgan_init = nn.initializers.normal(0.02)
-"""Radford, Metz and Chintala's initialisation of transposed convolutions and fully connected layers."""
+"""Radford, Metz and Chintala's initialisation of transposed convolutions and fully connected
+layers.
+"""
 
 
 def leaky_relu(x: Array) -> Array:
@@ -50,8 +55,11 @@ def leaky_relu(x: Array) -> Array:
     return nn.leaky_relu(x, LEAK)
 
 
-def transposed_conv(features: int, size: int, *, use_bias: bool, kernel_init=dcgan_init, name: str) -> nn.Module:
-    """A transposed convolution with stride 2: height and width are doubled; the adjoint of a strided convolution with "SAME".
+def transposed_conv(
+    features: int, size: int, *, use_bias: bool, kernel_init=dcgan_init, name: str
+) -> nn.Module:
+    """A transposed convolution with stride 2: height and width are doubled; the adjoint of a
+    strided convolution with "SAME".
 
     Args:
       features: channels of the output.
@@ -63,13 +71,29 @@ def transposed_conv(features: int, size: int, *, use_bias: bool, kernel_init=dcg
     Returns:
       A flax module, `[B, H, W, C] -> [B, 2 H, 2 W, features]`.
     """
-    return nn.ConvTranspose(features, (size, size), strides=(2, 2), padding="SAME", use_bias=use_bias, kernel_init=kernel_init,
-                            name=name)
+    return nn.ConvTranspose(
+        features,
+        (size, size),
+        strides=(2, 2),
+        padding="SAME",
+        use_bias=use_bias,
+        kernel_init=kernel_init,
+        name=name,
+    )
 
 
-def grow(noise: Array, *, size: int, width: float, activation: Callable[[Array], Array], use_bias: bool, train: bool,
-         axis_name: str | None) -> Array:
-    """A DCGAN generator's layers, to be called in a flax module: a fully connected one and four that double the picture.
+def grow(
+    noise: Array,
+    *,
+    size: int,
+    width: float,
+    activation: Callable[[Array], Array],
+    use_bias: bool,
+    train: bool,
+    axis_name: str | None,
+) -> Array:
+    """A DCGAN generator's layers, to be called in a flax module: a fully connected one and four
+    that double the picture.
 
     Args:
       noise: `[B, NOISE]`.
@@ -88,13 +112,21 @@ def grow(noise: Array, *, size: int, width: float, activation: Callable[[Array],
       InputError: the size is not a multiple of `HALVINGS`.
     """
     if noise.ndim != 2 or noise.shape[1] != NOISE or noise.dtype != jnp.float32:
-        raise ValueError(f"a generator's noise must be a float32 array [B, {NOISE}], {noise.dtype} {noise.shape} was given")
+        raise ValueError(
+            f"a generator's noise must be a float32 array [B, {NOISE}], {noise.dtype} "
+            f"{noise.shape} was given"
+        )
     if size < HALVINGS or size % HALVINGS:
-        raise InputError(f"the generator makes pictures whose size is a multiple of {HALVINGS}, {size} was given; change the "
-                         "size")
+        raise InputError(
+            f"the generator makes pictures whose size is a multiple of {HALVINGS}, {size} was "
+            "given; change the "
+            "size"
+        )
     first, *others = (layers.scaled_width(features, width) for features in reversed(FEATURES))
     side = size // HALVINGS
-    x = nn.Dense(side * side * first, kernel_init=dcgan_init, name="full")(noise).reshape(-1, side, side, first)
+    x = nn.Dense(side * side * first, kernel_init=dcgan_init, name="full")(noise).reshape(
+        -1, side, side, first
+    )
     x = activation(layers.batch_norm(train=train, axis_name=axis_name, name="norm0")(x))
     for i, features in enumerate(others, start=1):
         x = transposed_conv(features, 5, use_bias=use_bias, name=f"up{i}")(x)
@@ -117,8 +149,11 @@ def check_pictures(network: str, pictures: Array) -> None:
     layers.check_planes(network, pictures, minimum_size=HALVINGS, channels=3)
     height, width = pictures.shape[1:3]
     if height % HALVINGS or width % HALVINGS:
-        raise InputError(f"{network} needs pictures whose height and width are multiples of {HALVINGS}, {width}x{height} was "
-                         "given; use other crops")
+        raise InputError(
+            f"{network} needs pictures whose height and width are multiples of {HALVINGS}, "
+            f"{width}x{height} was "
+            "given; use other crops"
+        )
 
 
 class Generator(nn.Module):
@@ -127,7 +162,8 @@ class Generator(nn.Module):
     Attributes:
       size: height and width of the pictures, a multiple of `HALVINGS`.
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     size: int = 64
@@ -149,15 +185,26 @@ class Generator(nn.Module):
           ValueError: the noise is not `[B, NOISE]` float32.
           InputError: the size is not a multiple of `HALVINGS`.
         """
-        return grow(noise, size=self.size, width=self.width, activation=nn.relu, use_bias=False, train=train,
-                    axis_name=self.axis_name)
+        return grow(
+            noise,
+            size=self.size,
+            width=self.width,
+            activation=nn.relu,
+            use_bias=False,
+            train=train,
+            axis_name=self.axis_name,
+        )
 
 
 def _judge(network: nn.Module, x: Array, *, train: bool) -> Array:
-    """Four layers that halve the picture, each normalising what it is given, and their flat output."""
+    """Four layers that halve the picture, each normalising what it is given, and their flat
+    output.
+    """
     for i, features in enumerate(FEATURES, start=1):
         x = layers.batch_norm(train=train, axis_name=network.axis_name, name=f"norm{i}")(x)
-        x = layers.conv(layers.scaled_width(features, network.width), 5, stride=2, name=f"conv{i}")(x)
+        x = layers.conv(layers.scaled_width(features, network.width), 5, stride=2, name=f"conv{i}")(
+            x
+        )
         x = leaky_relu(x)
     return x
 
@@ -167,7 +214,8 @@ class Discriminator(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -194,13 +242,16 @@ class Discriminator(nn.Module):
 
 
 class Steganalyzer(nn.Module):
-    """SGAN's S, the steganalyzer that is trained with the generator: is there a message in this picture?
+    """SGAN's S, the steganalyzer that is trained with the generator: is there a message in this
+    picture?
 
-    The discriminator behind a fixed high-pass filter of every channel, with one batch normalisation more at the end.
+    The discriminator behind a fixed high-pass filter of every channel, with one batch normalisation
+    more at the end.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -223,20 +274,24 @@ class Steganalyzer(nn.Module):
         """
         check_pictures("SGAN's steganalyzer", pictures)
         x = _judge(self, high_pass.residuals(pictures, high_pass.KV_NORMALISED), train=train)
-        x = layers.batch_norm(train=train, axis_name=self.axis_name, name=f"norm{len(FEATURES) + 1}")(x)
+        x = layers.batch_norm(
+            train=train, axis_name=self.axis_name, name=f"norm{len(FEATURES) + 1}"
+        )(x)
         stego = nn.Dense(1, kernel_init=dcgan_init, name="full")(x.reshape(x.shape[0], -1))
         return jnp.concatenate([jnp.zeros_like(stego), stego], axis=-1)
 
 
 class IndependentSteganalyzer(nn.Module):
-    """SGAN's S*, the steganalyzer that is trained afterwards and judges the system: is there a message in this picture?
+    """SGAN's S*, the steganalyzer that is trained afterwards and judges the system: is there a
+    message in this picture?
 
-    Four convolutions and two maxima at full resolution behind a fixed high-pass filter of every channel; its first fully
-    connected layer has most of the parameters.
+    Four convolutions and two maxima at full resolution behind a fixed high-pass filter of every
+    channel; its first fully connected layer has most of the parameters.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: of no effect, since it has no batch statistics; there so that it takes what the other steganalyzers take.
+      axis_name: of no effect, since it has no batch statistics; there so that it takes what the
+        other steganalyzers take.
     """
 
     width: float = 1.0
@@ -257,11 +312,24 @@ class IndependentSteganalyzer(nn.Module):
           ValueError: the pictures are not `[B, H, W, 3]` float32.
           InputError: the pictures are smaller than `MINIMUM_SIZE`.
         """
-        layers.check_planes("SGAN's independent steganalyzer", pictures, minimum_size=MINIMUM_SIZE, channels=3)
+        layers.check_planes(
+            "SGAN's independent steganalyzer", pictures, minimum_size=MINIMUM_SIZE, channels=3
+        )
         init = nn.initializers.truncated_normal(0.02)
         x = high_pass.residuals(pictures, high_pass.KV_NORMALISED)
-        for i, (features, size, window) in enumerate(((10, 7, None), (20, 5, 4), (30, 3, None), (40, 3, 2)), start=1):
-            x = nn.relu(layers.conv(layers.scaled_width(features, self.width), size, kernel_init=init, name=f"conv{i}")(x))
+        for i, (features, size, window) in enumerate(
+            ((10, 7, None), (20, 5, 4), (30, 3, None), (40, 3, 2)), start=1
+        ):
+            x = nn.relu(
+                layers.conv(
+                    layers.scaled_width(features, self.width),
+                    size,
+                    kernel_init=init,
+                    name=f"conv{i}",
+                )(x)
+            )
             x = x if window is None else nn.max_pool(x, (window, window), padding="SAME")
-        x = nn.Dense(layers.scaled_width(100, self.width), kernel_init=layers.xavier, name="full1")(x.reshape(x.shape[0], -1))
+        x = nn.Dense(layers.scaled_width(100, self.width), kernel_init=layers.xavier, name="full1")(
+            x.reshape(x.shape[0], -1)
+        )
         return nn.Dense(2, kernel_init=layers.xavier, name="full2")(jnp.tanh(x))

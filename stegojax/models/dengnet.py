@@ -1,11 +1,13 @@
-"""Deng-Net (Deng, Chen, Luo and Luo 2019): a fast steganalyzer that ends in global covariance pooling.
+"""Deng-Net (Deng, Chen, Luo and Luo 2019): a fast steganalyzer that ends in global covariance
+pooling.
 
-The 30 normalised high-pass kernels of the spatial rich model, truncated; four groups of convolutions; and in place of the
-mean of the last feature maps the square root of their covariance matrix, by Newton-Schulz iterations (iSQRT-COV, Li et al.
-2018), whose upper triangle a linear layer classifies.
+The 30 normalised high-pass kernels of the spatial rich model, truncated; four groups of
+convolutions; and in place of the mean of the last feature maps the square root of their covariance
+matrix, by Newton-Schulz iterations (iSQRT-COV, Li et al. 2018), whose upper triangle a linear layer
+classifies.
 
-Planes are `[B, H, W, 1]`, float32 in pixel units 0..255. Any H and W from `MINIMUM_SIZE` on. The pooling is computed in full
-float32 precision on every device.
+Planes are `[B, H, W, 1]`, float32 in pixel units 0..255. Any H and W from `MINIMUM_SIZE` on. The
+pooling is computed in full float32 precision on every device.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from stegojax.models import high_pass, layers
 from stegojax.types import Array
 
 MINIMUM_SIZE = 16
-"""Smallest height and width of a picture, which is halved three times: a covariance of at least 2x2 positions."""
+"""Smallest height and width of a picture, which is halved three times: a covariance of at least 2x2
+positions.
+"""
 
 GROUPS = (((32, 32, 32, 32), True), ((32, 64), True), ((64, 128), True), ((128, 256), False))
 """Channels of the convolutions of groups 2 to 5, and whether pooling follows."""
@@ -32,11 +36,14 @@ ITERATIONS = 5
 """Newton-Schulz iterations."""
 
 TRACE_FLOOR = 1e-6
-"""Added to the trace of a covariance before it divides: a constant feature map has trace 0. A trained network's is near 100."""
+"""Added to the trace of a covariance before it divides: a constant feature map has trace 0. A
+trained network's is near 100.
+"""
 
 
 def covariance(features: Array) -> Array:
-    """The covariance of feature maps over positions, divided by their number (Deng et al. 2019, Section 3.2).
+    """The covariance of feature maps over positions, divided by their number (Deng et al. 2019,
+    Section 3.2).
 
     Args:
       features: `[..., H, W, C]`.
@@ -48,17 +55,21 @@ def covariance(features: Array) -> Array:
       ValueError: fewer than three axes.
     """
     if features.ndim < 3:
-        raise ValueError(f"covariance: feature maps [..., H, W, C] are needed, {features.shape} was given")
+        raise ValueError(
+            f"covariance: feature maps [..., H, W, C] are needed, {features.shape} was given"
+        )
     x = features.reshape(*features.shape[:-3], -1, features.shape[-1])
     x = x - x.mean(axis=-2, keepdims=True)
     return jnp.matmul(x.mT, x, precision=lax.Precision.HIGHEST) / x.shape[-2]
 
 
 def square_root(sigma: Array, *, iterations: int = ITERATIONS) -> Array:
-    """The approximate square root of a covariance matrix by coupled Newton-Schulz iterations (Li et al. 2018, Equation 4).
+    """The approximate square root of a covariance matrix by coupled Newton-Schulz iterations (Li et
+    al. 2018, Equation 4).
 
-    The matrix is divided by its trace, which puts its eigenvalues where the iterations converge, and the root multiplied by
-    the trace's root. Eigenvalues far below the trace are not converged after five iterations, and need not be. Only matrix
+    The matrix is divided by its trace, which puts its eigenvalues where the iterations converge,
+    and the root multiplied by the trace's root. Eigenvalues far below the trace are not converged
+    after five iterations, and need not be. Only matrix
     products: gradients are finite for every matrix, zero included.
 
     Args:
@@ -72,7 +83,9 @@ def square_root(sigma: Array, *, iterations: int = ITERATIONS) -> Array:
       ValueError: the matrices are not square, or there are fewer than two iterations.
     """
     if sigma.ndim < 2 or sigma.shape[-1] != sigma.shape[-2]:
-        raise ValueError(f"square_root: square matrices [..., C, C] are needed, {sigma.shape} was given")
+        raise ValueError(
+            f"square_root: square matrices [..., C, C] are needed, {sigma.shape} was given"
+        )
     if iterations < 2:
         raise ValueError(f"square_root: at least 2 iterations are needed, {iterations} was given")
 
@@ -103,14 +116,18 @@ def upper_triangle(matrix: Array) -> Array:
       ValueError: the matrices are not square.
     """
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
-        raise ValueError(f"upper_triangle: square matrices [..., C, C] are needed, {matrix.shape} was given")
+        raise ValueError(
+            f"upper_triangle: square matrices [..., C, C] are needed, {matrix.shape} was given"
+        )
     rows, columns = np.triu_indices(matrix.shape[-1])
     return matrix[..., rows, columns]
 
 
 def _uniform_bias(inputs: int):
-    """PyTorch's initialisation of a bias: uniform within one over the root of the number of inputs."""
-    limit = inputs ** -0.5
+    """PyTorch's initialisation of a bias: uniform within one over the root of the number of
+    inputs.
+    """
+    limit = inputs**-0.5
 
     def init(key, shape, dtype=jnp.float32):
         return jax.random.uniform(key, shape, dtype, -limit, limit)
@@ -119,7 +136,8 @@ def _uniform_bias(inputs: int):
 
 
 class Group(nn.Module):
-    """Convolutions, each followed by batch normalisation and ReLU, and average pooling if asked for.
+    """Convolutions, each followed by batch normalisation and ReLU, and average pooling if asked
+    for.
 
     Attributes:
       features: channels of each convolution.
@@ -134,8 +152,16 @@ class Group(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         for i, features in enumerate(self.features, start=1):
-            x = layers.conv(features, 3, kernel_init=layers.he, bias_init=_uniform_bias(9 * x.shape[-1]), name=f"conv{i}")(x)
-            x = nn.relu(layers.batch_norm(train=train, axis_name=self.axis_name, name=f"norm{i}")(x))
+            x = layers.conv(
+                features,
+                3,
+                kernel_init=layers.he,
+                bias_init=_uniform_bias(9 * x.shape[-1]),
+                name=f"conv{i}",
+            )(x)
+            x = nn.relu(
+                layers.batch_norm(train=train, axis_name=self.axis_name, name=f"norm{i}")(x)
+            )
         return layers.padded_avg_pool(x, size=3, stride=2, padding=1) if self.pool else x
 
 
@@ -143,8 +169,10 @@ class DengNet(nn.Module):
     """Deng-Net: is this picture a cover (class 0) or a stego (class 1)?
 
     Attributes:
-      width: multiplies the channels of every convolution (the 30 filters stay); 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      width: multiplies the channels of every convolution (the 30 filters stay); 1 is the paper's
+        network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0

@@ -1,11 +1,14 @@
-"""GNCNN (Qian, Dong, Wang and Tan 2015): the first convolutional steganalyzer, with Gaussian neurons.
+"""GNCNN (Qian, Dong, Wang and Tan 2015): the first convolutional steganalyzer, with Gaussian
+neurons.
 
-One fixed high-pass filter, convolutions with the activation exp(-x^2), which responds to residuals near zero, average pooling,
-three fully connected layers. `GNCNN` is the network for 256x256 pictures; `SmallGNCNN` is the one that SSGAN (Shi et al. 2017)
-makes of it for 64x64 colour pictures, with filled-in borders and one group less.
+One fixed high-pass filter, convolutions with the activation exp(-x^2), which responds to residuals
+near zero, average pooling, three fully connected layers. `GNCNN` is the network for 256x256
+pictures; `SmallGNCNN` is the one that SSGAN (Shi et al. 2017) makes of it for 64x64 colour
+pictures, with filled-in borders and one group less.
 
-Pictures are `[B, H, W, C]`, float32 in pixel units 0..255. The classifier reads every position of the last map, so the number
-of parameters depends on H and W, and a trained network judges pictures of the size it was trained on.
+Pictures are `[B, H, W, C]`, float32 in pixel units 0..255. The classifier reads every position of
+the last map, so the number of parameters depends on H and W, and a trained network judges pictures
+of the size it was trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from stegojax.models import high_pass, layers
 from stegojax.types import Array
 
 MINIMUM_SIZE = 132
-"""Smallest height and width of a picture for `GNCNN`: the one of which five groups leave a single position."""
+"""Smallest height and width of a picture for `GNCNN`: the one of which five groups leave a single
+position.
+"""
 
 SMALL_MINIMUM_SIZE = 16
 """Smallest height and width of a picture for `SmallGNCNN`, which halves it four times."""
@@ -48,12 +53,14 @@ def gaussian(x: Array) -> Array:
 
 
 class Group(nn.Module):
-    """Convolution, batch normalisation if asked for, Gaussian neurons, means over 3x3 windows with stride 2.
+    """Convolution, batch normalisation if asked for, Gaussian neurons, means over 3x3 windows with
+    stride 2.
 
     Attributes:
       features: channels.
       size: height and width of the kernel.
-      padding: "VALID": no borders, and a last window of the pooling may stick out; "SAME": height and width are halved.
+      padding: "VALID": no borders, and a last window of the pooling may stick out; "SAME": height
+        and width are halved.
       normalise: whether batch normalisation precedes the neurons.
       axis_name: mapped axis over which batch statistics are averaged in training.
     """
@@ -74,14 +81,28 @@ class Group(nn.Module):
         return layers.padded_avg_pool(gaussian(x), size=3, stride=2, partial=True)
 
 
-def _classify(network: nn.Module, x: Array, *, sizes: tuple[int, ...], padding: str, train: bool) -> Array:
+def _classify(
+    network: nn.Module, x: Array, *, sizes: tuple[int, ...], padding: str, train: bool
+) -> Array:
     x = high_pass.residuals(x, high_pass.KV_NORMALISED, padding=padding)
     for i, size in enumerate(sizes, start=1):
-        x = Group(layers.scaled_width(FEATURES, network.width), size, padding, network.normalise, network.axis_name,
-                  name=f"group{i}")(x, train=train)
+        x = Group(
+            layers.scaled_width(FEATURES, network.width),
+            size,
+            padding,
+            network.normalise,
+            network.axis_name,
+            name=f"group{i}",
+        )(x, train=train)
     x = x.reshape(x.shape[0], -1)
     for i, features in enumerate(FULL, start=1):
-        x = nn.relu(nn.Dense(layers.scaled_width(features, network.width), kernel_init=layers.xavier, name=f"full{i}")(x))
+        x = nn.relu(
+            nn.Dense(
+                layers.scaled_width(features, network.width),
+                kernel_init=layers.xavier,
+                name=f"full{i}",
+            )(x)
+        )
     return nn.Dense(2, kernel_init=layers.xavier, name=f"full{len(FULL) + 1}")(x)
 
 
@@ -89,9 +110,12 @@ class GNCNN(nn.Module):
     """GNCNN for grey pictures of 256x256: is this a cover (class 0) or a stego (class 1)?
 
     Attributes:
-      width: multiplies the channels of every group and fully connected layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
-      normalise: batch normalisation before the Gaussian neurons, not in the paper: without it their gradients die out easily.
+      width: multiplies the channels of every group and fully connected layer; 1 is the paper's
+        network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
+      normalise: batch normalisation before the Gaussian neurons, not in the paper: without it their
+        gradients die out easily.
     """
 
     width: float = 1.0
@@ -121,9 +145,12 @@ class SmallGNCNN(nn.Module):
     """GNCNN for 64x64 pictures, SSGAN's S and S*: is this a cover (class 0) or a stego (class 1)?
 
     Attributes:
-      width: multiplies the channels of every group and fully connected layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
-      normalise: batch normalisation before the Gaussian neurons, not in the paper: without it their gradients die out easily.
+      width: multiplies the channels of every group and fully connected layer; 1 is the paper's
+        network.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
+      normalise: batch normalisation before the Gaussian neurons, not in the paper: without it their
+        gradients die out easily.
     """
 
     width: float = 1.0
@@ -135,7 +162,8 @@ class SmallGNCNN(nn.Module):
         """Judges a picture.
 
         Args:
-          pictures: `[B, H, W, C]` of any C (SSGAN's have 3), 0..255; H and W at least `SMALL_MINIMUM_SIZE`.
+          pictures: `[B, H, W, C]` of any C (SSGAN's have 3), 0..255; H and W at least
+            `SMALL_MINIMUM_SIZE`.
           train: normalise with the batch's own statistics and update the running ones.
 
         Returns:
@@ -145,5 +173,7 @@ class SmallGNCNN(nn.Module):
           ValueError: the picture is not `[B, H, W, C]` float32.
           InputError: the picture is smaller than `SMALL_MINIMUM_SIZE`.
         """
-        layers.check_planes("GNCNN for small pictures", pictures, minimum_size=SMALL_MINIMUM_SIZE, channels=None)
+        layers.check_planes(
+            "GNCNN for small pictures", pictures, minimum_size=SMALL_MINIMUM_SIZE, channels=None
+        )
         return _classify(self, pictures, sizes=SMALL_SIZES, padding="SAME", train=train)

@@ -1,11 +1,14 @@
-"""The networks and noise layers of HiDDeN (Zhu et al. 2018): L bits hidden in a picture so that they survive damage to it.
+"""The networks and noise layers of HiDDeN (Zhu et al. 2018): L bits hidden in a picture so that
+they survive damage to it.
 
-Encoder, decoder and adversary are rows of one unit: convolution 3x3, batch normalisation, ReLU. Between encoder and decoder a
-noise layer damages the stego; `NOISES` has them by name, all of one form, `(key, stego, cover) -> damaged stego`, and
-differentiable.
+Encoder, decoder and adversary are rows of one unit: convolution 3x3, batch normalisation, ReLU.
+  Between encoder and decoder a
+noise layer damages the stego; `NOISES` has them by name, all of one form, `(key, stego, cover) ->
+damaged stego`, and differentiable.
 
-Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are bits {0, 1} as float32, `[B, L]`,
-and what is read is an estimate of them, 1 above one half. Any H and W. The decoder averages over the whole picture.
+Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are bits {0,
+1} as float32, `[B, L]`, and what is read is an estimate of them, 1 above one half. Any H and W. The
+decoder averages over the whole picture.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ WIDTH = 64
 """Channels of every hidden layer."""
 
 ENCODER_UNITS, DECODER_UNITS, ADVERSARY_UNITS = 4, 7, 3
-"""Units of the encoder before the message joins, of the decoder before the one with a channel per bit, of the adversary."""
+"""Units of the encoder before the message joins, of the decoder before the one with a channel per
+bit, of the adversary.
+"""
 
 JPEG_KEPT = (25, 9, 9)
 """How many DCT coefficients of Y, U and V, in zig-zag order, JPEG-Mask keeps."""
@@ -69,7 +74,8 @@ class Encoder(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -92,13 +98,20 @@ class Encoder(nn.Module):
         """
         layers.check_planes("hidden.Encoder", cover, minimum_size=1, channels=None)
         if message.ndim != 2 or message.dtype != jnp.float32 or message.shape[0] != cover.shape[0]:
-            raise ValueError(f"hidden.Encoder: the message must be float32 bits [B, L], {message.dtype} {message.shape} was "
-                             f"given with a cover {cover.shape}")
+            raise ValueError(
+                f"hidden.Encoder: the message must be float32 bits [B, L], {message.dtype} "
+                f"{message.shape} was "
+                f"given with a cover {cover.shape}"
+            )
         picture = cover / 127.5 - 1.0
         features = layers.scaled_width(WIDTH, self.width)
         x = _Row(ENCODER_UNITS, features, self.axis_name, name="row")(picture, train=train)
-        everywhere = jnp.broadcast_to(message[:, None, None, :], (*cover.shape[:3], message.shape[1]))
-        x = Unit(features, self.axis_name, name="fuse")(jnp.concatenate([x, everywhere, picture], axis=-1), train=train)
+        everywhere = jnp.broadcast_to(
+            message[:, None, None, :], (*cover.shape[:3], message.shape[1])
+        )
+        x = Unit(features, self.axis_name, name="fuse")(
+            jnp.concatenate([x, everywhere, picture], axis=-1), train=train
+        )
         return (layers.conv(cover.shape[-1], 1, name="output")(x) + 1.0) * 127.5
 
 
@@ -108,7 +121,8 @@ class Decoder(nn.Module):
     Attributes:
       length: L, bits per picture; the paper's 30.
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     length: int = 30
@@ -131,7 +145,9 @@ class Decoder(nn.Module):
         """
         layers.check_planes("hidden.Decoder", stego, minimum_size=1, channels=None)
         features = layers.scaled_width(WIDTH, self.width)
-        x = _Row(DECODER_UNITS, features, self.axis_name, name="row")(stego / 127.5 - 1.0, train=train)
+        x = _Row(DECODER_UNITS, features, self.axis_name, name="row")(
+            stego / 127.5 - 1.0, train=train
+        )
         x = Unit(self.length, self.axis_name, name="bits")(x, train=train).mean(axis=(1, 2))
         return nn.Dense(self.length, kernel_init=layers.xavier, name="full")(x)
 
@@ -141,7 +157,8 @@ class Adversary(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -163,7 +180,9 @@ class Adversary(nn.Module):
         """
         layers.check_planes("hidden.Adversary", pictures, minimum_size=1, channels=None)
         features = layers.scaled_width(WIDTH, self.width)
-        x = _Row(ADVERSARY_UNITS, features, self.axis_name, name="row")(pictures / 127.5 - 1.0, train=train)
+        x = _Row(ADVERSARY_UNITS, features, self.axis_name, name="row")(
+            pictures / 127.5 - 1.0, train=train
+        )
         return nn.Dense(1, kernel_init=layers.xavier, name="full")(x.mean(axis=(1, 2)))
 
 
@@ -210,15 +229,20 @@ def _square(caller: str, height: int, width: int, keep: float) -> int:
     """The side of a square with a share of a picture's area."""
     side = math.floor(math.sqrt(keep * height * width) + 1e-6) if keep > 0 else 0
     if not 1 <= side <= min(height, width):
-        raise InputError(f"{caller}: no square has {keep} of the area of a picture of {width}x{height} pixels; "
-                         "choose another share")
+        raise InputError(
+            f"{caller}: no square has {keep} of the area of a picture of {width}x{height} pixels; "
+            "choose another share"
+        )
     return side
 
 
 def _corners(key: Key, batch: int, height: int, width: int, side: int) -> tuple[Array, Array]:
     """Where a square in each picture begins: rows and columns, `[B]` each, all positions alike."""
     rows, columns = jax.random.split(key)
-    return tuple(jax.random.randint(k, (batch,), 0, n - side + 1) for k, n in ((rows, height), (columns, width)))
+    return tuple(
+        jax.random.randint(k, (batch,), 0, n - side + 1)
+        for k, n in ((rows, height), (columns, width))
+    )
 
 
 def cropout(key: Key, stego: Array, cover: Array, *, keep: float = 0.3) -> Array:
@@ -243,8 +267,10 @@ def cropout(key: Key, stego: Array, cover: Array, *, keep: float = 0.3) -> Array
     batch, height, width, _ = stego.shape
     side = _square("cropout", height, width, keep)
     rows, columns = (corner[:, None] for corner in _corners(key, batch, height, width, side))
-    in_rows, in_columns = ((jnp.arange(n)[None] >= start) & (jnp.arange(n)[None] < start + side)
-                           for n, start in ((height, rows), (width, columns)))
+    in_rows, in_columns = (
+        (jnp.arange(n)[None] >= start) & (jnp.arange(n)[None] < start + side)
+        for n, start in ((height, rows), (width, columns))
+    )
     return jnp.where((in_rows[:, :, None] & in_columns[:, None, :])[..., None], stego, cover)
 
 
@@ -270,14 +296,18 @@ def crop(key: Key, stego: Array, cover: Array, *, keep: float = 0.035) -> Array:
     batch, height, width, channels = stego.shape
     side = _square("crop", height, width, keep)
     rows, columns = _corners(key, batch, height, width, side)
-    return jax.vmap(lambda x, i, j: lax.dynamic_slice(x, (i, j, 0), (side, side, channels)))(stego, rows, columns)
+    return jax.vmap(lambda x, i, j: lax.dynamic_slice(x, (i, j, 0), (side, side, channels)))(
+        stego, rows, columns
+    )
 
 
 def _blur_matrix(n: int, sigma: float) -> np.ndarray:
-    """`[n, n]`: row i averages positions around i with Gaussian weights; the first and last continue beyond the ends."""
+    """`[n, n]`: row i averages positions around i with Gaussian weights; the first and last
+    continue beyond the ends.
+    """
     radius = math.ceil(2 * sigma)
     offsets = np.arange(-radius, radius + 1)
-    weights = np.exp(-offsets**2 / (2 * sigma**2))
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
     matrix = np.zeros((n, n))
     for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
         np.add.at(matrix, (np.arange(n), np.clip(np.arange(n) + offset, 0, n - 1)), weight)
@@ -285,7 +315,8 @@ def _blur_matrix(n: int, sigma: float) -> np.ndarray:
 
 
 def gaussian_blur(key: Key, stego: Array, cover: Array, *, sigma: float = 2.0) -> Array:
-    """Blurs the stego with a Gaussian that ends at two standard deviations, as the authors' does; borders are continued.
+    """Blurs the stego with a Gaussian that ends at two standard deviations, as the authors' does;
+    borders are continued.
 
     HiDDeN, Section 3.2, Gaussian.
 
@@ -309,9 +340,18 @@ def gaussian_blur(key: Key, stego: Array, cover: Array, *, sigma: float = 2.0) -
     return jnp.einsum("ih,bhwc,jw->bijc", rows, stego, columns, precision=lax.Precision.HIGHEST)
 
 
-_LUMINANCE = np.array([[16, 11, 10, 16, 24, 40, 51, 61], [12, 12, 14, 19, 26, 58, 60, 55], [14, 13, 16, 24, 40, 57, 69, 56],
-                       [14, 17, 22, 29, 51, 87, 80, 62], [18, 22, 37, 56, 68, 109, 103, 77], [24, 35, 55, 64, 81, 104, 113, 92],
-                       [49, 64, 78, 87, 103, 121, 120, 101], [72, 92, 95, 98, 112, 100, 103, 99]])
+_LUMINANCE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
 """JPEG's example quantisation table of luma (ITU-T T.81, Table K.1)."""
 
 _CHROMINANCE = np.full((8, 8), 99)
@@ -341,7 +381,9 @@ def zigzag(kept: int) -> np.ndarray:
     """
     if not 0 <= kept <= 64:
         raise InputError(f"a block has 64 coefficients, {kept} were asked for")
-    order = sorted(np.ndindex(8, 8), key=lambda p: (p[0] + p[1], p[0] if (p[0] + p[1]) % 2 else p[1]))
+    order = sorted(
+        np.ndindex(8, 8), key=lambda p: (p[0] + p[1], p[0] if (p[0] + p[1]) % 2 else p[1])
+    )
     mask = np.zeros((8, 8), bool)
     for i, j in order[:kept]:
         mask[i, j] = True
@@ -349,7 +391,8 @@ def zigzag(kept: int) -> np.ndarray:
 
 
 def _masked_blocks(stego: Array, mask: Array) -> Array:
-    """Multiplies the DCT coefficients of 8x8 blocks by a mask `[B or 1, rows of blocks or 1, columns or 1, 8, 8, C]`.
+    """Multiplies the DCT coefficients of 8x8 blocks by a mask `[B or 1, rows of blocks or 1,
+    columns or 1, 8, 8, C]`.
 
     Colour is turned into luma and chroma for it, and borders are continued to whole blocks.
     """
@@ -360,14 +403,24 @@ def _masked_blocks(stego: Array, mask: Array) -> Array:
     dct = jnp.asarray(_dct_matrix())
     blocks = x.reshape(batch, rows, 8, columns, 8, channels)
     # The grey level of all-zero coefficients is JPEG's, half the range.
-    spectra = jnp.einsum("ki,brisjc,lj->brsklc", dct, blocks - 128.0, dct, precision=lax.Precision.HIGHEST)
-    blocks = jnp.einsum("ki,brsklc,lj->brisjc", dct, spectra * mask, dct, precision=lax.Precision.HIGHEST) + 128.0
+    spectra = jnp.einsum(
+        "ki,brisjc,lj->brsklc", dct, blocks - 128.0, dct, precision=lax.Precision.HIGHEST
+    )
+    blocks = (
+        jnp.einsum(
+            "ki,brsklc,lj->brisjc", dct, spectra * mask, dct, precision=lax.Precision.HIGHEST
+        )
+        + 128.0
+    )
     x = blocks.reshape(x.shape)[:, :height, :width]
     return ycbcr_to_rgb(x) if channels == 3 else x
 
 
-def jpeg_mask(key: Key, stego: Array, cover: Array, *, kept: tuple[int, int, int] = JPEG_KEPT) -> Array:
-    """Keeps the lowest frequencies of every 8x8 block: what JPEG compression does to the others, differentiably.
+def jpeg_mask(
+    key: Key, stego: Array, cover: Array, *, kept: tuple[int, int, int] = JPEG_KEPT
+) -> Array:
+    """Keeps the lowest frequencies of every 8x8 block: what JPEG compression does to the others,
+    differentiably.
 
     HiDDeN, Section 3.2, JPEG-Mask.
 
@@ -375,8 +428,8 @@ def jpeg_mask(key: Key, stego: Array, cover: Array, *, kept: tuple[int, int, int
       key: of no effect.
       stego: `[B, H, W, 1 or 3]`, 0..255.
       cover: same shape, of no effect.
-      kept: how many DCT coefficients in zig-zag order are kept of luma and of the two chroma channels; the first alone counts
-        for grey pictures.
+      kept: how many DCT coefficients in zig-zag order are kept of luma and of the two chroma
+        channels; the first alone counts for grey pictures.
 
     Returns:
       Same shape, pixel units, not clipped.
@@ -391,10 +444,12 @@ def jpeg_mask(key: Key, stego: Array, cover: Array, *, kept: tuple[int, int, int
 
 
 def jpeg_keep_probabilities(quality: int) -> np.ndarray:
-    """The chance of each DCT coefficient to survive JPEG-Drop: (1 - ln(q) / 7)^2, between .1 and .9, q its quantisation step.
+    """The chance of each DCT coefficient to survive JPEG-Drop: (1 - ln(q) / 7)^2, between .1 and
+    .9, q its quantisation step.
 
-    The authors' code (jirenz/HiDDeN, DCT_layer.lua), where the steps are JPEG's example tables scaled to a quality, within
-    1..128. The mean of a block always survives, the second of the two forms there.
+    The authors' code (jirenz/HiDDeN, DCT_layer.lua), where the steps are JPEG's example tables
+    scaled to a quality, within 1..128. The mean of a block always survives, the second of the two
+    forms there.
 
     Args:
       quality: 1..100.
@@ -416,7 +471,8 @@ def jpeg_keep_probabilities(quality: int) -> np.ndarray:
 
 
 def jpeg_drop(key: Key, stego: Array, cover: Array, *, quality: int = 50) -> Array:
-    """Sets DCT coefficients of every 8x8 block to zero at random, the more often the coarser JPEG would quantise them.
+    """Sets DCT coefficients of every 8x8 block to zero at random, the more often the coarser JPEG
+    would quantise them.
 
     HiDDeN, Section 3.2, JPEG-Drop; the chances are `jpeg_keep_probabilities`.
 
@@ -437,7 +493,9 @@ def jpeg_drop(key: Key, stego: Array, cover: Array, *, quality: int = 50) -> Arr
     batch, height, width, channels = stego.shape
     chances = jnp.asarray(jpeg_keep_probabilities(quality)[..., :channels])
     shape = (batch, -(-height // 8), -(-width // 8), 8, 8, channels)
-    return _masked_blocks(stego, jax.random.bernoulli(key, chances[None, None, None], shape).astype(jnp.float32))
+    return _masked_blocks(
+        stego, jax.random.bernoulli(key, chances[None, None, None], shape).astype(jnp.float32)
+    )
 
 
 NOISES = {
@@ -452,10 +510,22 @@ NOISES = {
 """The noise layers by name."""
 
 
-def _check_pair(caller: str, stego: Array, cover: Array, *, channels: tuple[int, ...] | None = None) -> None:
-    if stego.ndim != 4 or stego.shape != cover.shape or not stego.dtype == cover.dtype == jnp.float32:
-        raise ValueError(f"hidden.{caller}: stego and cover must be float32 of one shape [B, H, W, C], {stego.dtype} "
-                         f"{stego.shape} and {cover.dtype} {cover.shape} were given")
+def _check_pair(
+    caller: str, stego: Array, cover: Array, *, channels: tuple[int, ...] | None = None
+) -> None:
+    if (
+        stego.ndim != 4
+        or stego.shape != cover.shape
+        or not stego.dtype == cover.dtype == jnp.float32
+    ):
+        raise ValueError(
+            f"hidden.{caller}: stego and cover must be float32 of one shape [B, H, W, C], "
+            f"{stego.dtype} "
+            f"{stego.shape} and {cover.dtype} {cover.shape} were given"
+        )
     if channels is not None and stego.shape[-1] not in channels:
-        raise ValueError(f"hidden.{caller}: pictures must have {' or '.join(map(str, channels))} channels, {stego.shape} was "
-                         "given")
+        raise ValueError(
+            f"hidden.{caller}: pictures must have {' or '.join(map(str, channels))} channels, "
+            f"{stego.shape} was "
+            "given"
+        )

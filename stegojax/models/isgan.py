@@ -1,9 +1,12 @@
-"""The networks of ISGAN (Zhang, Dong and Liu 2018): a grey picture hidden in the luminance of a colour picture of its size.
+"""The networks of ISGAN (Zhang, Dong and Liu 2018): a grey picture hidden in the luminance of a
+colour picture of its size.
 
-The encoder (Table 1) fuses the cover's Y plane and the secret with inception modules, the decoder (Table 2) is a plain
-convolutional network, and the steganalyzer (Table 3) is an XuNet-like classifier with spatial pyramid pooling.
+The encoder (Table 1) fuses the cover's Y plane and the secret with inception modules, the decoder
+(Table 2) is a plain convolutional network, and the steganalyzer (Table 3) is an XuNet-like
+classifier with spatial pyramid pooling.
 
-Planes are `[B, H, W, 1]`, pictures `[B, H, W, 3]`, float32 in pixel units 0..255; inside, planes are in [0, 1]. Any H and W.
+Planes are `[B, H, W, 1]`, pictures `[B, H, W, 3]`, float32 in pixel units 0..255; inside, planes
+are in [0, 1]. Any H and W.
 """
 
 from __future__ import annotations
@@ -22,10 +25,13 @@ DECODER_WIDTHS = (32, 64, 128, 64, 32)
 """Output channels of layers 1 to 5 of the decoder (Table 2)."""
 
 HIDE_RADIUS = 1 + 2 * len(INCEPTION_WIDTHS) + 1
-"""How many pixels in each direction influence one pixel of the encoder's output: two 3x3 layers and seven 5x5 towers."""
+"""How many pixels in each direction influence one pixel of the encoder's output: two 3x3 layers and
+seven 5x5 towers.
+"""
 
 REVEAL_RADIUS = len(DECODER_WIDTHS)
-"""How many pixels in each direction influence one pixel of the decoder's output: five 3x3 layers."""
+"""How many pixels in each direction influence one pixel of the decoder's output: five 3x3 layers.
+"""
 
 MINIMUM_SIZE = 32
 """Smallest height and width of a picture for the steganalyzer, which halves it five times."""
@@ -36,7 +42,9 @@ LEAK = 0.2
 
 def _check_plane(caller: str, name: str, x: Array) -> None:
     if x.ndim != 4 or x.shape[-1] != 1 or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{caller}: {name} must be a float array [B, H, W, 1], {x.dtype} {x.shape} was given")
+        raise ValueError(
+            f"{caller}: {name} must be a float array [B, H, W, 1], {x.dtype} {x.shape} was given"
+        )
 
 
 class ConvBlock(nn.Module):
@@ -50,15 +58,18 @@ class ConvBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = layers.conv(self.features, self.size, dtype=self.dtype, name="conv")(x)
-        x = layers.batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name="norm")(x)
+        x = layers.batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name="norm")(
+            x
+        )
         return nn.leaky_relu(x, LEAK)
 
 
 class InceptionBlock(nn.Module):
     """The inception module with a residual shortcut (Figure 3).
 
-    Four towers of a quarter of the channels each (1x1; 1x1 then 3x3; 1x1 then 5x5; 3x3 maximum then 1x1), every convolution
-    followed by batch normalisation and ReLU, side by side; a 1x1 convolution of the input is added; ReLU.
+    Four towers of a quarter of the channels each (1x1; 1x1 then 3x3; 1x1 then 5x5; 3x3 maximum then
+    1x1), every convolution followed by batch normalisation and ReLU, side by side; a 1x1
+    convolution of the input is added; ReLU.
     """
 
     features: int
@@ -72,12 +83,18 @@ class InceptionBlock(nn.Module):
 
         def unit(y, size, name):
             y = conv(self.features // 4, size, name)(y)
-            return nn.relu(layers.batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name=f"{name}_norm")(y))
+            return nn.relu(
+                layers.batch_norm(
+                    train=train, axis_name=self.axis_name, dtype=self.dtype, name=f"{name}_norm"
+                )(y)
+            )
 
-        towers = [unit(x, 1, "one"),
-                  unit(unit(x, 1, "three_reduce"), 3, "three"),
-                  unit(unit(x, 1, "five_reduce"), 5, "five"),
-                  unit(layers.max_pool_3x3(x), 1, "pool")]
+        towers = [
+            unit(x, 1, "one"),
+            unit(unit(x, 1, "three_reduce"), 3, "three"),
+            unit(unit(x, 1, "five_reduce"), 5, "five"),
+            unit(layers.max_pool_3x3(x), 1, "pool"),
+        ]
         return nn.relu(jnp.concatenate(towers, axis=-1) + conv(self.features, 1, "shortcut")(x))
 
 
@@ -86,7 +103,8 @@ class Encoder(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
       dtype: what is computed in; parameters and the output are float32.
     """
 
@@ -112,7 +130,9 @@ class Encoder(nn.Module):
         _check_plane("isgan.Encoder", "the cover's Y plane", cover_y)
         _check_plane("isgan.Encoder", "the secret", secret)
         if cover_y.shape != secret.shape:
-            raise ValueError(f"isgan.Encoder: cover {cover_y.shape} and secret {secret.shape} differ in shape")
+            raise ValueError(
+                f"isgan.Encoder: cover {cover_y.shape} and secret {secret.shape} differ in shape"
+            )
         shared = {"axis_name": self.axis_name, "dtype": self.dtype}
         ends = layers.scaled_width(16, self.width, multiple=4)
         x = (jnp.concatenate([cover_y, secret], axis=-1) / 255.0).astype(self.dtype)
@@ -130,7 +150,8 @@ class Decoder(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
       dtype: what is computed in; parameters and the output are float32.
     """
 
@@ -155,8 +176,12 @@ class Decoder(nn.Module):
         _check_plane("isgan.Decoder", "the stego's Y plane", stego_y)
         x = (stego_y / 255.0).astype(self.dtype)
         for i, features in enumerate(DECODER_WIDTHS, start=1):
-            x = ConvBlock(layers.scaled_width(features, self.width, multiple=4), axis_name=self.axis_name, dtype=self.dtype,
-                          name=f"layer{i}")(x, train=train)
+            x = ConvBlock(
+                layers.scaled_width(features, self.width, multiple=4),
+                axis_name=self.axis_name,
+                dtype=self.dtype,
+                name=f"layer{i}",
+            )(x, train=train)
         x = layers.conv(1, 1, dtype=self.dtype, name="output")(x)
         return nn.sigmoid(x.astype(jnp.float32)) * 255.0
 
@@ -164,11 +189,13 @@ class Decoder(nn.Module):
 class Steganalyzer(nn.Module):
     """ISGAN's steganalyzer (Table 3): is this picture a cover (class 0) or a stego (class 1)?
 
-    Five layers that halve height and width, maxima over 1x1, 2x2 and 4x4 grids, two fully connected layers.
+    Five layers that halve height and width, maxima over 1x1, 2x2 and 4x4 grids, two fully connected
+    layers.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
       dtype: what is computed in; parameters and the output are float32.
     """
 
@@ -192,21 +219,36 @@ class Steganalyzer(nn.Module):
           InputError: the picture is smaller than `MINIMUM_SIZE`.
         """
         if ycbcr.ndim != 4 or ycbcr.shape[-1] != 3 or not jnp.issubdtype(ycbcr.dtype, jnp.floating):
-            raise ValueError("isgan.Steganalyzer: the picture must be a float array [B, H, W, 3], "
-                             f"{ycbcr.dtype} {ycbcr.shape} was given")
+            raise ValueError(
+                "isgan.Steganalyzer: the picture must be a float array [B, H, W, 3], "
+                f"{ycbcr.dtype} {ycbcr.shape} was given"
+            )
         height, width = ycbcr.shape[1:3]
         if min(height, width) < MINIMUM_SIZE:
-            raise InputError(f"ISGAN's steganalyzer needs pictures of at least {MINIMUM_SIZE}x{MINIMUM_SIZE} pixels, "
-                             f"{width}x{height} was given; use larger crops")
+            raise InputError(
+                f"ISGAN's steganalyzer needs pictures of at least {MINIMUM_SIZE}x{MINIMUM_SIZE} "
+                "pixels, "
+                f"{width}x{height} was given; use larger crops"
+            )
         x = (ycbcr / 255.0).astype(self.dtype)
         for i, (features, size, active) in enumerate(
-                ((8, 3, True), (16, 3, True), (32, 1, False), (64, 1, False), (128, 1, True)), start=1):
+            ((8, 3, True), (16, 3, True), (32, 1, False), (64, 1, False), (128, 1, True)), start=1
+        ):
             features = layers.scaled_width(features, self.width)
             x = layers.conv(features, size, dtype=self.dtype, name=f"conv{i}")(x)
-            x = layers.batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name=f"norm{i}")(x)
+            x = layers.batch_norm(
+                train=train, axis_name=self.axis_name, dtype=self.dtype, name=f"norm{i}"
+            )(x)
             x = nn.leaky_relu(x, LEAK) if active else x
             x = layers.avg_pool(x, size=5, stride=2)
         x = layers.spatial_pyramid_pool(x)
-        x = nn.Dense(layers.scaled_width(128, self.width), dtype=self.dtype, kernel_init=layers.xavier, name="full1")(x)
-        x = nn.Dense(2, dtype=self.dtype, kernel_init=layers.xavier, name="full2")(nn.leaky_relu(x, LEAK))
+        x = nn.Dense(
+            layers.scaled_width(128, self.width),
+            dtype=self.dtype,
+            kernel_init=layers.xavier,
+            name="full1",
+        )(x)
+        x = nn.Dense(2, dtype=self.dtype, kernel_init=layers.xavier, name="full2")(
+            nn.leaky_relu(x, LEAK)
+        )
         return x.astype(jnp.float32)

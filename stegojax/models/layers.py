@@ -1,8 +1,8 @@
 """Layers that several networks share: convolution, batch normalisation, pooling.
 
-Feature maps are `[B, H, W, C]` in the network's own scale (pictures enter and leave a network in pixel units 0..255; the
-network scales them inside itself). Every layer takes any H and W, odd ones included. Parameters are float32; `dtype` is what a
-layer computes in.
+Feature maps are `[B, H, W, C]` in the network's own scale (pictures enter and leave a network in
+pixel units 0..255; the network scales them inside itself). Every layer takes any H and W, odd ones
+included. Parameters are float32; `dtype` is what a layer computes in.
 """
 
 from __future__ import annotations
@@ -18,17 +18,30 @@ from stegojax.errors import InputError
 from stegojax.types import Array
 
 xavier = nn.initializers.xavier_uniform()
-"""Xavier's uniform initialisation (Glorot and Bengio 2010), the default of every convolution here."""
+"""Xavier's uniform initialisation (Glorot and Bengio 2010), the default of every convolution here.
+"""
 
 he = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
-"""He's normal initialisation (He et al. 2015): variance 2 over the number of inputs, not truncated."""
+"""He's normal initialisation (He et al. 2015): variance 2 over the number of inputs, not truncated.
+"""
 
 
-def conv(features: int, size: int = 3, *, dtype: jnp.dtype = jnp.float32, kernel_init=xavier, name: str | None = None,
-         padding="SAME", stride: int = 1, use_bias: bool = True, bias_init=nn.initializers.zeros) -> nn.Module:
+def conv(
+    features: int,
+    size: int = 3,
+    *,
+    dtype: jnp.dtype = jnp.float32,
+    kernel_init=xavier,
+    name: str | None = None,
+    padding="SAME",
+    stride: int = 1,
+    use_bias: bool = True,
+    bias_init=nn.initializers.zeros,
+) -> nn.Module:
     """A convolution layer, by default with a bias, that keeps height and width.
 
-    A kernel of size 1 with stride 1 is a matrix product over the channels: the same numbers as a 1x1 convolution, whose
+    A kernel of size 1 with stride 1 is a matrix product over the channels: the same numbers as a
+      1x1 convolution, whose
     gradient XLA computes about one and a half times as fast on a CPU in this form.
 
     Args:
@@ -38,35 +51,52 @@ def conv(features: int, size: int = 3, *, dtype: jnp.dtype = jnp.float32, kernel
       kernel_init: initialiser of the kernel.
       name: the layer's name among the parameters.
       padding: as in `nn.Conv`; of no effect on a kernel of size 1, which needs none.
-      stride: rows and columns from one output to the next; height and width become H / stride and W / stride, rounded up.
+      stride: rows and columns from one output to the next; height and width become H / stride and W
+        / stride, rounded up.
       use_bias: whether a bias is added.
       bias_init: initialiser of the bias.
 
     Returns:
       A flax module, `[B, H, W, C] -> [B, H, W, features]`.
     """
-    options = dict(dtype=dtype, use_bias=use_bias, kernel_init=kernel_init, bias_init=bias_init, name=name)
+    options = dict(
+        dtype=dtype, use_bias=use_bias, kernel_init=kernel_init, bias_init=bias_init, name=name
+    )
     if size == stride == 1:
         return nn.Dense(features, **options)
     return nn.Conv(features, (size, size), strides=(stride, stride), padding=padding, **options)
 
 
-def batch_norm(*, train: bool, axis_name: str | None = None, dtype: jnp.dtype = jnp.float32,
-               name: str | None = None) -> nn.Module:
+def batch_norm(
+    *,
+    train: bool,
+    axis_name: str | None = None,
+    dtype: jnp.dtype = jnp.float32,
+    name: str | None = None,
+) -> nn.Module:
     """Batch normalisation per channel with scale and shift (Ioffe and Szegedy 2015).
 
     Running averages decay by .9; epsilon is 1e-5.
 
     Args:
-      train: normalise with this batch's statistics and update the running ones; otherwise with the running ones.
-      axis_name: name of the mapped axis over which the batch's statistics are averaged; None for one device.
+      train: normalise with this batch's statistics and update the running ones; otherwise with the
+        running ones.
+      axis_name: name of the mapped axis over which the batch's statistics are averaged; None for
+        one device.
       dtype: what the output is in; the statistics are always float32.
       name: the layer's name among the parameters.
 
     Returns:
       A flax module, `[B, H, W, C] -> [B, H, W, C]`.
     """
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, axis_name=axis_name, dtype=dtype, name=name)
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        axis_name=axis_name,
+        dtype=dtype,
+        name=name,
+    )
 
 
 def scaled_width(channels: int, width: float, *, multiple: int = 1) -> int:
@@ -84,11 +114,16 @@ def scaled_width(channels: int, width: float, *, multiple: int = 1) -> int:
       InputError: `width` is not positive.
     """
     if width <= 0:
-        raise InputError(f"a network's width multiplier must be positive, {width} was given; 1 is the paper's network")
+        raise InputError(
+            f"a network's width multiplier must be positive, {width} was given; 1 is the paper's "
+            "network"
+        )
     return max(1, round(channels * width / multiple)) * multiple
 
 
-def check_planes(network: str, planes: Array, *, minimum_size: int, channels: int | None = 1) -> None:
+def check_planes(
+    network: str, planes: Array, *, minimum_size: int, channels: int | None = 1
+) -> None:
     """Refuses pictures that a steganalyzer cannot judge.
 
     Args:
@@ -102,12 +137,18 @@ def check_planes(network: str, planes: Array, *, minimum_size: int, channels: in
       InputError: a smaller picture.
     """
     if planes.ndim != 4 or channels not in (None, planes.shape[-1]) or planes.dtype != jnp.float32:
-        raise ValueError(f"{network}: pictures must be a float32 array [B, H, W, {'C' if channels is None else channels}] in "
-                         f"0..255, {planes.dtype} {planes.shape} was given")
+        raise ValueError(
+            f"{network}: pictures must be a float32 array [B, H, W, "
+            f"{'C' if channels is None else channels}] in "
+            f"0..255, {planes.dtype} {planes.shape} was given"
+        )
     height, width = planes.shape[1:3]
     if min(height, width) < minimum_size:
-        raise InputError(f"{network} needs pictures of at least {minimum_size}x{minimum_size} pixels, {width}x{height} was "
-                         "given; use larger crops")
+        raise InputError(
+            f"{network} needs pictures of at least {minimum_size}x{minimum_size} pixels, "
+            f"{width}x{height} was "
+            "given; use larger crops"
+        )
 
 
 def truncate(x: Array, limit: float) -> Array:
@@ -125,13 +166,17 @@ def truncate(x: Array, limit: float) -> Array:
 
 def _check_map(caller: str, x: Array) -> None:
     if x.ndim != 4:
-        raise ValueError(f"{caller}: a feature map [B, H, W, C] is needed, an array of shape {x.shape} was given")
+        raise ValueError(
+            f"{caller}: a feature map [B, H, W, C] is needed, an array of shape {x.shape} was given"
+        )
 
 
 def max_pool_3x3(x: Array) -> Array:
-    """The maximum over every 3x3 neighbourhood, stride 1; outside the picture there is nothing to take.
+    """The maximum over every 3x3 neighbourhood, stride 1; outside the picture there is nothing to
+    take.
 
-    Rows first, then columns, each as two comparisons of shifted maps: on a CPU the gradient of XLA's window maximum takes three
+    Rows first, then columns, each as two comparisons of shifted maps: on a CPU the gradient of
+      XLA's window maximum takes three
     times as long. Where several neighbours are equal, one of them gets the gradient.
 
     Args:
@@ -145,14 +190,17 @@ def max_pool_3x3(x: Array) -> Array:
         border = [(0, 0, 0)] * 4
         border[axis] = (1, 1, 0)
         padded = lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), border)
-        before, after = (lax.slice_in_dim(padded, start, start + x.shape[axis], axis=axis) for start in (0, 2))
+        before, after = (
+            lax.slice_in_dim(padded, start, start + x.shape[axis], axis=axis) for start in (0, 2)
+        )
         x = jnp.where(before > x, before, x)
         x = jnp.where(after > x, after, x)
     return x
 
 
 def avg_pool(x: Array, *, size: int, stride: int) -> Array:
-    """The mean over windows, with as many outputs as strides begin in the picture; a window's mean is over its pixels inside.
+    """The mean over windows, with as many outputs as strides begin in the picture; a window's mean
+    is over its pixels inside.
 
     Args:
       x: `[B, H, W, C]`.
@@ -171,7 +219,9 @@ def avg_pool(x: Array, *, size: int, stride: int) -> Array:
 
 
 def _mean_inside(x: Array, size: int, stride: int, outside: Sequence[tuple[int, int]]) -> Array:
-    """Means over the pixels of each window that are inside; their numbers are worked out here and not by the compiler."""
+    """Means over the pixels of each window that are inside; their numbers are worked out here and
+    not by the compiler.
+    """
     counts = []
     for n, (before, after) in zip(x.shape[1:3], outside):
         starts = np.arange(0, n + before + after - size + 1, stride) - before
@@ -180,16 +230,20 @@ def _mean_inside(x: Array, size: int, stride: int, outside: Sequence[tuple[int, 
     return total * (size**2 / np.multiply.outer(*counts)[None, :, :, None]).astype(np.float32)
 
 
-def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, partial: bool = False) -> Array:
+def padded_avg_pool(
+    x: Array, *, size: int, stride: int, padding: int = 0, partial: bool = False
+) -> Array:
     """The mean over windows as PyTorch and Caffe take it: zeros around the map, which count.
 
     Args:
       x: `[B, H, W, C]`.
       size: height and width of the window.
-      stride: rows and columns from one window to the next; the first window begins `padding` before the map.
+      stride: rows and columns from one window to the next; the first window begins `padding` before
+        the map.
       padding: rows and columns of zeros on every side.
-      partial: whether a last window that sticks out of the padded map is kept; its mean is over what is inside. ("Ceil mode";
-        with `padding` at most `size - stride`, so that every window meets the map.)
+      partial: whether a last window that sticks out of the padded map is kept; its mean is over
+        what is inside. ("Ceil mode"; with `padding` at most `size - stride`, so that every window
+        meets the map.)
 
     Returns:
       `[B, (H + 2 padding - size) / stride + 1, ..., C]`, rounded down, or up if `partial`.
@@ -203,7 +257,10 @@ def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, parti
         room = n + 2 * padding - size
         windows = (-(-room // stride) if partial else room // stride) + 1
         if windows < 1:
-            raise ValueError(f"padded_avg_pool: no window of {size} with padding {padding} fits the map {x.shape}")
+            raise ValueError(
+                f"padded_avg_pool: no window of {size} with padding {padding} fits the map "
+                f"{x.shape}"
+            )
         outside.append((0, max(0, (windows - 1) * stride - room)))
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     if partial:
@@ -212,10 +269,12 @@ def padded_avg_pool(x: Array, *, size: int, stride: int, padding: int = 0, parti
 
 
 def spatial_pyramid_pool(x: Array, *, grids: Sequence[int] = (1, 2, 4)) -> Array:
-    """Spatial pyramid pooling with maxima (He et al. 2014): a vector of one length from a feature map of any size.
+    """Spatial pyramid pooling with maxima (He et al. 2014): a vector of one length from a feature
+    map of any size.
 
-    Bin i of g over n rows holds the rows from floor(i n / g) to ceil((i + 1) n / g), so bins cover everything, may overlap by
-    one row, and are never empty, even where the grid is finer than the map.
+    Bin i of g over n rows holds the rows from floor(i n / g) to ceil((i + 1) n / g), so bins cover
+    everything, may overlap by one row, and are never empty, even where the grid is finer than the
+    map.
 
     Args:
       x: `[B, H, W, C]`.

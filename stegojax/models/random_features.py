@@ -1,13 +1,16 @@
-"""Features of pictures from a fixed network that nobody trained: what a distance of two sets of pictures can be taken from.
+"""Features of pictures from a fixed network that nobody trained: what a distance of two sets of
+pictures can be taken from.
 
-Four convolutions with random kernels, each followed by ReLU and means over 2x2 pixels; the features are the means and the
-standard deviations of every channel of every layer. `metrics.frechet_distance` of their means and covariances is the
-*random-feature Frechet distance*. It is no FID: that name is for the features of the Inception network trained on ImageNet,
-and figures of the two are on different scales. It compares sets measured by this program, of pictures of one size, and
-nothing else.
+Four convolutions with random kernels, each followed by ReLU and means over 2x2 pixels; the features
+are the means and the standard deviations of every channel of every layer.
+`metrics.frechet_distance` of their means and covariances is the
+*random-feature Frechet distance*. It is no FID: that name is for the features of the Inception
+  network trained on ImageNet,
+and figures of the two are on different scales. It compares sets measured by this program, of
+pictures of one size, and nothing else.
 
-The kernels are drawn by NumPy's legacy generator, whose stream is frozen, so that they are the same on every machine and with
-every version. Pictures are `[B, H, W, 3]`, float32 in pixel units 0..255.
+The kernels are drawn by NumPy's legacy generator, whose stream is frozen, so that they are the same
+on every machine and with every version. Pictures are `[B, H, W, 3]`, float32 in pixel units 0..255.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ _VARIANCE_FLOOR = 1e-6
 
 @functools.cache
 def kernels() -> tuple[np.ndarray, ...]:
-    """The kernels of the four layers: normal, of variance 2 over the number of inputs (He et al. 2015).
+    """The kernels of the four layers: normal, of variance 2 over the number of inputs (He et al.
+    2015).
 
     Source: this program's own.
 
@@ -56,13 +60,15 @@ def kernels() -> tuple[np.ndarray, ...]:
 def features(pictures: Array) -> Array:
     """The features of pictures.
 
-    Source: this program's own; the idea of untrained features for comparing generators is of Naeem et al. 2020.
+    Source: this program's own; the idea of untrained features for comparing generators is of Naeem
+      et al. 2020.
 
     Args:
       pictures: `[B, H, W, 3]`, 0..255; H and W at least `MINIMUM_SIZE`.
 
     Returns:
-      `[B, DIMENSIONS]`, float32: of each layer the means of its channels, then their standard deviations.
+      `[B, DIMENSIONS]`, float32: of each layer the means of its channels, then their standard
+      deviations.
 
     Raises:
       ValueError: the pictures are not `[B, H, W, 3]` float32.
@@ -71,8 +77,14 @@ def features(pictures: Array) -> Array:
     layers.check_planes("random_features.features", pictures, minimum_size=MINIMUM_SIZE, channels=3)
     x, found = pictures / 127.5 - 1.0, []
     for kernel in kernels():
-        x = lax.conv_general_dilated(x, jnp.asarray(kernel), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                                     precision=lax.Precision.HIGHEST)
+        x = lax.conv_general_dilated(
+            x,
+            jnp.asarray(kernel),
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=lax.Precision.HIGHEST,
+        )
         x = jnp.maximum(x, 0.0)
         # The floor keeps the root's gradient finite where a channel is constant.
         found += [x.mean(axis=(1, 2)), jnp.sqrt(x.var(axis=(1, 2)) + _VARIANCE_FLOOR)]

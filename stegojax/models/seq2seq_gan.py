@@ -1,21 +1,27 @@
-"""The networks of Seq2Seq-GAN: a sentence becomes a picture of 64x64 pixels, and the picture the sentence again.
+"""The networks of Seq2Seq-GAN: a sentence becomes a picture of 64x64 pixels, and the picture the
+sentence again.
 
-Sender: an LSTM reads the sentence into a *state* of two vectors, which a generator makes a picture of. Receiver: a second
-convolutional network reads the state from the picture, and a second LSTM writes the sentence. A discriminator tells the
-pictures from photographs. ("Generative image steganography based on Seq2Seq and GAN", 25th Meeting on Image Recognition and
-Understanding; layers that the text leaves open are marked in the classes.)
+Sender: an LSTM reads the sentence into a *state* of two vectors, which a generator makes a picture
+  of. Receiver: a second
+convolutional network reads the state from the picture, and a second LSTM writes the sentence. A
+discriminator tells the pictures from photographs. ("Generative image steganography based on Seq2Seq
+and GAN", 25th Meeting on Image Recognition and Understanding; layers that the text leaves open are
+marked in the classes.)
 
 A secret key can take part in three ways, for a method to choose from:
 
-* "plane", the paper's own (Section 5): the key is one more channel of what the generator reads. The receiver does without it,
-  and pictures of one sentence under different keys hardly differ.
-* "modulation": a key network gives a scale and a shift for every channel after every batch normalisation, of the generator and
-  of the receiver's network, as styles do in StyleGAN2 and labels in conditional batch normalisation.
-* `scramble` and `unscramble`, outside the networks: the key permutes the state's numbers and turns their signs. Pictures of one
-  sentence under two keys then differ as those of two sentences do, and under a wrong key the state is noise.
+* "plane", the paper's own (Section 5): the key is one more channel of what the generator reads. The
+  receiver does without it, and pictures of one sentence under different keys hardly differ.
+* "modulation": a key network gives a scale and a shift for every channel after every batch
+  normalisation, of the generator and of the receiver's network, as styles do in StyleGAN2 and
+  labels in conditional batch normalisation.
+* `scramble` and `unscramble`, outside the networks: the key permutes the state's numbers and turns
+  their signs. Pictures of one sentence under two keys then differ as those of two sentences do, and
+  under a wrong key the state is noise.
 
-Rows of word numbers are int32 `[B, T]` (`data.tokenizer`), states float32 `[B, 2, 256]` in (-1, 1), keys float32 `[B, 64]`,
-usually standard normal. Pictures are `[B, 64, 64, 3]`, float32 in pixel units 0..255; inside, networks work in [-1, 1].
+Rows of word numbers are int32 `[B, T]` (`data.tokenizer`), states float32 `[B, 2, 256]` in (-1, 1),
+keys float32 `[B, 64]`, usually standard normal. Pictures are `[B, 64, 64, 3]`, float32 in pixel
+units 0..255; inside, networks work in [-1, 1].
 """
 
 from __future__ import annotations
@@ -59,8 +65,11 @@ STYLE = 128
 """Units of the layers of the key network."""
 
 style_init = nn.initializers.variance_scaling(1 / 16, "fan_in", "truncated_normal")
-"""Initialisation of the scales and shifts: with it an untrained generator's picture changes as much from key to key as from
-sentence to sentence (mean differences of 27 and 28 levels); with variance 1 the keys drown the sentences (47 and 12)."""
+"""Initialisation of the scales and shifts: with it an untrained generator's picture changes as much
+from key to key as from
+sentence to sentence (mean differences of 27 and 28 levels); with variance 1 the keys drown the
+sentences (47 and 12).
+"""
 
 KEYED = ("none", "plane", "modulation")
 """How a secret key can take part in a network."""
@@ -68,36 +77,52 @@ KEYED = ("none", "plane", "modulation")
 
 def _check_rows(caller: str, ids: Array) -> None:
     if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
-        raise ValueError(f"{caller}: rows of integers [B, T] are needed, {ids.dtype} {ids.shape} was given")
+        raise ValueError(
+            f"{caller}: rows of integers [B, T] are needed, {ids.dtype} {ids.shape} was given"
+        )
 
 
 def _check_states(caller: str, states: Array) -> None:
     if states.ndim != 3 or states.shape[1:] != (2, STATE) or states.dtype != jnp.float32:
-        raise ValueError(f"{caller}: states must be a float32 array [B, 2, {STATE}], {states.dtype} {states.shape} was "
-                         "given")
+        raise ValueError(
+            f"{caller}: states must be a float32 array [B, 2, {STATE}], {states.dtype} "
+            f"{states.shape} was "
+            "given"
+        )
 
 
 def _check_pictures(caller: str, pictures: Array) -> None:
     if pictures.ndim != 4 or pictures.shape[1:] != (SIZE, SIZE, 3) or pictures.dtype != jnp.float32:
-        raise ValueError(f"{caller}: pictures must be a float32 array [B, {SIZE}, {SIZE}, 3] in 0..255, {pictures.dtype} "
-                         f"{pictures.shape} was given")
+        raise ValueError(
+            f"{caller}: pictures must be a float32 array [B, {SIZE}, {SIZE}, 3] in 0..255, "
+            f"{pictures.dtype} "
+            f"{pictures.shape} was given"
+        )
 
 
-def _check_secret(caller: str, keyed: str, known: tuple[str, ...], secret: Array | None, batch: int) -> None:
+def _check_secret(
+    caller: str, keyed: str, known: tuple[str, ...], secret: Array | None, batch: int
+) -> None:
     if keyed not in known:
         raise ValueError(f"{caller}: keyed must be one of {', '.join(known)}, {keyed!r} was given")
     if (secret is None) != (keyed == "none"):
-        raise ValueError(f"{caller}: keyed = {keyed!r} goes {'without' if keyed == 'none' else 'with'} a secret key")
+        raise ValueError(
+            f"{caller}: keyed = {keyed!r} goes {'without' if keyed == 'none' else 'with'} a "
+            "secret key"
+        )
     if secret is not None and (secret.shape != (batch, SECRET) or secret.dtype != jnp.float32):
-        raise ValueError(f"{caller}: secret keys must be a float32 array [{batch}, {SECRET}], {secret.dtype} {secret.shape} "
-                         "was given")
+        raise ValueError(
+            f"{caller}: secret keys must be a float32 array [{batch}, {SECRET}], {secret.dtype} "
+            f"{secret.shape} "
+            "was given"
+        )
 
 
 class SentenceEncoder(nn.Module):
     """The sender's LSTM (Figure 3a): the state that a sentence leaves behind.
 
-    The text has a linear layer after each of the two vectors; here tanh follows, so that the state has the range of what the
-    receiver's network gives back.
+    The text has a linear layer after each of the two vectors; here tanh follows, so that the state
+    has the range of what the receiver's network gives back.
 
     Attributes:
       vocabulary: how many entries the vocabulary has.
@@ -111,21 +136,28 @@ class SentenceEncoder(nn.Module):
 
         Args:
           ids: `[B, T]`, integers, 0 .. vocabulary - 1.
-          mask: `[B, T]`, true from the beginning to the end of the sentence, which begins the row; the rest is not read.
+          mask: `[B, T]`, true from the beginning to the end of the sentence, which begins the row;
+            the rest is not read.
 
         Returns:
-          `[B, 2, STATE]` in (-1, 1): the LSTM's output and its cell, each after a fully connected layer.
+          `[B, 2, STATE]` in (-1, 1): the LSTM's output and its cell, each after a fully connected
+          layer.
 
         Raises:
           ValueError: the rows are not `[B, T]` integers, or the mask has another shape.
         """
         _check_rows("seq2seq_gan.SentenceEncoder", ids)
         if mask.shape != ids.shape:
-            raise ValueError(f"seq2seq_gan.SentenceEncoder: a mask {ids.shape} is needed, {mask.shape} was given")
+            raise ValueError(
+                f"seq2seq_gan.SentenceEncoder: a mask {ids.shape} is needed, {mask.shape} was given"
+            )
         words = nn.Embed(self.vocabulary, STATE, name="embedding")(ids)
         lstm = nn.RNN(nn.OptimizedLSTMCell(STATE, name="lstm"), return_carry=True, name="rnn")
         (cell, output), _ = lstm(words, seq_lengths=mask.astype(jnp.int32).sum(axis=1))
-        rows = [nn.Dense(STATE, kernel_init=layers.xavier, name=name)(x) for name, x in (("output", output), ("cell", cell))]
+        rows = [
+            nn.Dense(STATE, kernel_init=layers.xavier, name=name)(x)
+            for name, x in (("output", output), ("cell", cell))
+        ]
         return jnp.tanh(jnp.stack(rows, axis=1))
 
 
@@ -149,7 +181,8 @@ class SentenceDecoder(nn.Module):
 
         Args:
           states: `[B, 2, STATE]`.
-          ids: `[B, T]`, integers: the words before those to be predicted, so a row without its last number.
+          ids: `[B, T]`, integers: the words before those to be predicted, so a row without its last
+            number.
 
         Returns:
           `[B, T, vocabulary]`: logits of the word after each of `ids`.
@@ -176,7 +209,8 @@ class SentenceDecoder(nn.Module):
 
 
 def begin(states: Array) -> tuple[Array, Array]:
-    """What the receiver's LSTM starts from: a state's second vector is its cell, the first its output.
+    """What the receiver's LSTM starts from: a state's second vector is its cell, the first its
+    output.
 
     Args:
       states: `[B, 2, STATE]`.
@@ -191,8 +225,11 @@ def begin(states: Array) -> tuple[Array, Array]:
     return states[:, 1], states[:, 0]
 
 
-def write_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, length: int) -> Array:
-    """The sentences that states stand for, always taking the likeliest next word (greedy decoding, beam 1).
+def write_sentences(
+    decoder: SentenceDecoder, variables: Any, states: Array, *, length: int
+) -> Array:
+    """The sentences that states stand for, always taking the likeliest next word (greedy decoding,
+    beam 1).
 
     Source: Seq2Seq-GAN, Section 3.2; `BEGIN` and `PADDING` are never taken.
 
@@ -217,17 +254,24 @@ def write_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, 
     def step(carry, _):
         lstm, last, ended = carry
         lstm, logits = decoder.apply(variables, lstm, last, method="step")
-        word = jnp.where(ended, PADDING, jnp.argmax(logits + never[None], axis=-1)).astype(jnp.int32)
+        word = jnp.where(ended, PADDING, jnp.argmax(logits + never[None], axis=-1)).astype(
+            jnp.int32
+        )
         return (lstm, word, ended | (word == END)), word
 
-    _, words = jax.lax.scan(step, (begin(states), first, jnp.zeros(first.shape, bool)), length=length - 1)
+    _, words = jax.lax.scan(
+        step, (begin(states), first, jnp.zeros(first.shape, bool)), length=length - 1
+    )
     return jnp.concatenate([first[None], words]).T
 
 
-def beam_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, length: int, beams: int) -> tuple[Array, Array]:
+def beam_sentences(
+    decoder: SentenceDecoder, variables: Any, states: Array, *, length: int, beams: int
+) -> tuple[Array, Array]:
     """The likeliest sentences that states stand for, as far as a beam search finds them.
 
-    Source: Seq2Seq-GAN, Section 3.2, decodes greedily; the search is that of Sutskever et al. 2014, Section 3.2: every sentence
+    Source: Seq2Seq-GAN, Section 3.2, decodes greedily; the search is that of Sutskever et al. 2014,
+      Section 3.2: every sentence
     keeps its `beams` likeliest beginnings, an ended one unchanged. There is no bonus for length.
 
     Args:
@@ -235,11 +279,12 @@ def beam_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, l
       beams: how many beginnings are kept, 1 .. vocabulary; 1 is `write_sentences`.
 
     Returns:
-      `[B, T]`, int32, the likeliest row that was found, in the form of `write_sentences`; and `[B]`, the logarithm of its
-      probability.
+      `[B, T]`, int32, the likeliest row that was found, in the form of `write_sentences`; and
+      `[B]`, the logarithm of its probability.
 
     Raises:
-      ValueError: the states have another shape or type, there is no room for a word, or the beams are out of range.
+      ValueError: the states have another shape or type, there is no room for a word, or the beams
+        are out of range.
     """
     _check_states("beam_sentences", states)
     if length < 2:
@@ -255,15 +300,21 @@ def beam_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, l
         return leaf.reshape(count * beams, *leaf.shape[2:])
 
     def chosen(leaf, parents):
-        return jnp.take_along_axis(leaf, parents.reshape(count, beams, *(1,) * (leaf.ndim - 2)), axis=1)
+        return jnp.take_along_axis(
+            leaf, parents.reshape(count, beams, *(1,) * (leaf.ndim - 2)), axis=1
+        )
 
     def step(carry, place):
         lstm, rows, scores, ended = carry
         last = jax.lax.dynamic_index_in_dim(rows, place, axis=2, keepdims=False)
-        lstm, logits = decoder.apply(variables, jax.tree.map(of_beams, lstm), of_beams(last), method="step")
+        lstm, logits = decoder.apply(
+            variables, jax.tree.map(of_beams, lstm), of_beams(last), method="step"
+        )
         gains = (jax.nn.log_softmax(logits) + never[None]).reshape(count, beams, words)
         gains = jnp.where(ended[..., None], only_padding[None, None], gains)
-        scores, which = jax.lax.top_k((scores[..., None] + gains).reshape(count, beams * words), beams)
+        scores, which = jax.lax.top_k(
+            (scores[..., None] + gains).reshape(count, beams * words), beams
+        )
         parents, word = which // words, (which % words).astype(jnp.int32)
         lstm = jax.tree.map(lambda leaf: chosen(leaf.reshape(count, beams, -1), parents), lstm)
         rows = jax.lax.dynamic_update_index_in_dim(chosen(rows, parents), word, place + 1, axis=2)
@@ -271,14 +322,19 @@ def beam_sentences(decoder: SentenceDecoder, variables: Any, states: Array, *, l
 
     lstm = jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], beams, axis=1), begin(states))
     rows = jnp.full((count, beams, length), PADDING, jnp.int32).at[:, :, 0].set(BEGIN)
-    # All beams begin alike: but for the first they must not count, or every one would keep the same sentence.
+    # All beams begin alike: but for the first they must not count, or every one would keep the same
+    # sentence.
     scores = jnp.full((count, beams), -jnp.inf).at[:, 0].set(0.0)
-    (_, rows, scores, _), _ = jax.lax.scan(step, (lstm, rows, scores, jnp.zeros((count, beams), bool)), jnp.arange(length - 1))
+    (_, rows, scores, _), _ = jax.lax.scan(
+        step, (lstm, rows, scores, jnp.zeros((count, beams), bool)), jnp.arange(length - 1)
+    )
     return rows[:, 0], scores[:, 0]
 
 
 class _Modulated(nn.Module):
-    """Batch normalisation and, where there is a style, a scale 1 + s and a shift t per channel that follow from it."""
+    """Batch normalisation and, where there is a style, a scale 1 + s and a shift t per channel that
+    follow from it.
+    """
 
     axis_name: str | None
 
@@ -298,12 +354,18 @@ class _KeyNetwork(nn.Module):
     @nn.compact
     def __call__(self, secret: Array) -> Array:
         for i in (1, 2):
-            secret = nn.leaky_relu(nn.Dense(STYLE, kernel_init=layers.he, name=f"full{i}")(secret), dcgan.LEAK)
+            secret = nn.leaky_relu(
+                nn.Dense(STYLE, kernel_init=layers.he, name=f"full{i}")(secret), dcgan.LEAK
+            )
         return secret
 
 
-def _taps(pairs: dict[tuple[int, int], tuple[int, int]], shape: tuple[int, int, int, int]) -> np.ndarray:
-    """Ones where an output's place in its block and a tap meet an input's block and the place there."""
+def _taps(
+    pairs: dict[tuple[int, int], tuple[int, int]], shape: tuple[int, int, int, int]
+) -> np.ndarray:
+    """Ones where an output's place in its block and a tap meet an input's block and the place
+    there.
+    """
     found = np.zeros(shape, np.float32)
     for (output, tap), (block, place) in pairs.items():
         found[output, tap, block, place] = 1.0
@@ -311,17 +373,26 @@ def _taps(pairs: dict[tuple[int, int], tuple[int, int]], shape: tuple[int, int, 
 
 
 _DOUBLING = _taps({(0, 0): (0, 0), (0, 2): (1, 0), (1, 1): (1, 0), (1, 3): (2, 0)}, (2, 4, 3, 1))
-"""Along one axis: which of the four taps of a transposed convolution with stride 2 brings which input to which of two outputs."""
+"""Along one axis: which of the four taps of a transposed convolution with stride 2 brings which
+input to which of two outputs.
+"""
 
-_FOLDED = _taps({(output, tap): ((output + tap + 1) // 2, (output + tap + 1) % 2) for output in (0, 1) for tap in (0, 1, 2)},
-                (2, 3, 3, 2))
+_FOLDED = _taps(
+    {
+        (output, tap): ((output + tap + 1) // 2, (output + tap + 1) % 2)
+        for output in (0, 1)
+        for tap in (0, 1, 2)
+    },
+    (2, 3, 3, 2),
+)
 """Likewise for the three taps of an ordinary convolution on pixels that lie in blocks of two."""
 
 
 def _convolve_blocks(x: Array, kernel: Array, taps: np.ndarray) -> Array:
     """A convolution that gives blocks of 2x2 outputs, by an ordinary 3x3 convolution of blocks.
 
-    XLA's convolutions on a CPU are slow with gaps and with few channels. In blocks there are no gaps, and four times the channels.
+    XLA's convolutions on a CPU are slow with gaps and with few channels. In blocks there are no
+    gaps, and four times the channels.
 
     Args:
       x: `[B, H, W, C']`, C' the block's places times the channels.
@@ -333,7 +404,9 @@ def _convolve_blocks(x: Array, kernel: Array, taps: np.ndarray) -> Array:
     """
     wide = jnp.einsum("riax,sjby,ijcf->abxycrsf", taps, taps, kernel)
     wide = wide.reshape(3, 3, x.shape[-1], 4 * kernel.shape[-1])
-    return jax.lax.conv_general_dilated(x, wide, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return jax.lax.conv_general_dilated(
+        x, wide, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
 
 
 def _unfold(x: Array) -> Array:
@@ -344,7 +417,9 @@ def _unfold(x: Array) -> Array:
 
 
 class _Doubled(nn.Module):
-    """A transposed convolution of 4x4 with stride 2 and without bias, as `dcgan.transposed_conv`, whose pixels lie in blocks."""
+    """A transposed convolution of 4x4 with stride 2 and without bias, as `dcgan.transposed_conv`,
+    whose pixels lie in blocks.
+    """
 
     features: int
 
@@ -367,12 +442,14 @@ class _Colours(nn.Module):
 class Generator(nn.Module):
     """The "generator encoder" (Figure 4): a picture from a state.
 
-    A convolution, two residual blocks at 8x8, and three transposed convolutions, which "a final transpose convolution block"
-    must mean if 64x64 is to come of 8x8; convolutions before a batch normalisation have no bias.
+    A convolution, two residual blocks at 8x8, and three transposed convolutions, which "a final
+    transpose convolution block" must mean if 64x64 is to come of 8x8; convolutions before a batch
+    normalisation have no bias.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
       keyed: how a secret key takes part, one of `KEYED`.
     """
 
@@ -418,7 +495,9 @@ class Generator(nn.Module):
             x = _Doubled(features, name=f"up{i}")(x if i == 1 else _unfold(x))
             shape = x.shape
             # Normalised per channel: what the pixels' places in their blocks have in common.
-            x = nn.relu(norm(x.reshape(*shape[:2], 4 * shape[2], features), f"up{i}_norm")).reshape(shape)
+            x = nn.relu(norm(x.reshape(*shape[:2], 4 * shape[2], features), f"up{i}_norm")).reshape(
+                shape
+            )
         return (jnp.tanh(_Colours(name="output")(x)) + 1.0) * 127.5
 
 
@@ -427,7 +506,8 @@ class StateReader(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
       keyed: whether a secret key takes part: "none" as in the paper, or "modulation".
     """
 
@@ -451,11 +531,19 @@ class StateReader(nn.Module):
           ValueError: the pictures or keys have another shape or type, or `keyed` does not fit.
         """
         _check_pictures("seq2seq_gan.StateReader", pictures)
-        _check_secret("seq2seq_gan.StateReader", self.keyed, ("none", "modulation"), secret, pictures.shape[0])
+        _check_secret(
+            "seq2seq_gan.StateReader", self.keyed, ("none", "modulation"), secret, pictures.shape[0]
+        )
         style = None if secret is None else _KeyNetwork(name="key")(secret)
         x = pictures / 127.5 - 1.0
         for i, features in enumerate(SHRINKING, start=1):
-            x = layers.conv(layers.scaled_width(features, self.width), 4, stride=2, use_bias=False, name=f"conv{i}")(x)
+            x = layers.conv(
+                layers.scaled_width(features, self.width),
+                4,
+                stride=2,
+                use_bias=False,
+                name=f"conv{i}",
+            )(x)
             x = dcgan.leaky_relu(_Modulated(self.axis_name, name=f"norm{i}")(x, style, train=train))
         positions = (SIZE // 2 ** len(SHRINKING)) ** 2
         x = layers.conv(2 * STATE // positions, 3, name="output")(x)
@@ -463,7 +551,8 @@ class StateReader(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The discriminator (Figure 5a): is this picture a photograph or made by the generator? It has no batch normalisation.
+    """The discriminator (Figure 5a): is this picture a photograph or made by the generator? It has
+    no batch normalisation.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
@@ -487,7 +576,11 @@ class Discriminator(nn.Module):
         _check_pictures("seq2seq_gan.Discriminator", pictures)
         x = pictures / 127.5 - 1.0
         for i, features in enumerate(SHRINKING, start=1):
-            x = dcgan.leaky_relu(layers.conv(layers.scaled_width(features, self.width), 4, stride=2, name=f"conv{i}")(x))
+            x = dcgan.leaky_relu(
+                layers.conv(
+                    layers.scaled_width(features, self.width), 4, stride=2, name=f"conv{i}"
+                )(x)
+            )
         return nn.Dense(1, kernel_init=layers.xavier, name="full")(x.reshape(x.shape[0], -1))[:, 0]
 
 
@@ -522,8 +615,11 @@ def _check_scramble(caller: str, states: Array, change: Scramble) -> None:
     _check_states(caller, states)
     expected = (states.shape[0], 2 * STATE)
     if change.order.shape != expected or change.signs.shape != expected:
-        raise ValueError(f"{caller}: order and signs {expected} are needed, {change.order.shape} and {change.signs.shape} were "
-                         "given")
+        raise ValueError(
+            f"{caller}: order and signs {expected} are needed, {change.order.shape} and "
+            f"{change.signs.shape} were "
+            "given"
+        )
 
 
 def scramble(states: Array, change: Scramble) -> Array:
@@ -547,7 +643,8 @@ def scramble(states: Array, change: Scramble) -> Array:
 
 
 def unscramble(states: Array, change: Scramble) -> Array:
-    """The state that was scrambled: exactly, with the same key; with another one, its numbers at wrong places with wrong signs.
+    """The state that was scrambled: exactly, with the same key; with another one, its numbers at
+    wrong places with wrong signs.
 
     Source: this program's own; the paper has no counterpart.
 
@@ -563,4 +660,6 @@ def unscramble(states: Array, change: Scramble) -> Array:
     """
     _check_scramble("unscramble", states, change)
     flat = states.reshape(-1, 2 * STATE) * change.signs
-    return jnp.take_along_axis(flat, jnp.argsort(change.order, axis=1), axis=1).reshape(states.shape)
+    return jnp.take_along_axis(flat, jnp.argsort(change.order, axis=1), axis=1).reshape(
+        states.shape
+    )

@@ -1,8 +1,10 @@
-"""SRNet (Boroumand, Chen and Fridrich 2019): a deep residual steganalyzer that learns its filters from nothing.
+"""SRNet (Boroumand, Chen and Fridrich 2019): a deep residual steganalyzer that learns its filters
+from nothing.
 
-Seven layers at full resolution, five of them residual blocks, so that pooling does not average the stego signal away before
-the filters are found; four residual blocks that halve height and width; two convolutions and the mean of all positions.
-Nothing follows the sum in a residual block. Convolutions have no biases.
+Seven layers at full resolution, five of them residual blocks, so that pooling does not average the
+stego signal away before the filters are found; four residual blocks that halve height and width;
+two convolutions and the mean of all positions. Nothing follows the sum in a residual block.
+Convolutions have no biases.
 
 Planes are `[B, H, W, 1]`, float32 in pixel units 0..255. Any H and W from `MINIMUM_SIZE` on.
 """
@@ -47,17 +49,26 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
-        x = layers.conv(self.features, self.size, stride=self.stride, use_bias=False, kernel_init=layers.he, name="conv")(x)
+        x = layers.conv(
+            self.features,
+            self.size,
+            stride=self.stride,
+            use_bias=False,
+            kernel_init=layers.he,
+            name="conv",
+        )(x)
         return layers.batch_norm(train=train, axis_name=self.axis_name, name="norm")(x)
 
 
 class Layer(nn.Module):
-    """One of the layer types of Figure 1: plain, residual with the identity, residual that halves, or the last.
+    """One of the layer types of Figure 1: plain, residual with the identity, residual that halves,
+    or the last.
 
     Attributes:
       features: channels.
-      kind: "plain": convolution, normalisation, ReLU; else two convolutions with a ReLU between them and then
-        "residual": the input is added; "halving": a mean over 3x3 windows with stride 2, and a 1x1 convolution of every other
+      kind: "plain": convolution, normalisation, ReLU; else two convolutions with a ReLU between
+        them and then "residual": the input is added; "halving": a mean over 3x3 windows with stride
+          2, and a 1x1 convolution of every other
         row and column of the input is added; "last": the mean of all positions, `[B, C]`.
       axis_name: mapped axis over which batch statistics are averaged in training.
     """
@@ -69,7 +80,9 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         def conv_norm(y, name, **options):
-            return ConvNorm(self.features, axis_name=self.axis_name, name=name, **options)(y, train=train)
+            return ConvNorm(self.features, axis_name=self.axis_name, name=name, **options)(
+                y, train=train
+            )
 
         y = nn.relu(conv_norm(x, "one"))
         if self.kind == "plain":
@@ -87,7 +100,8 @@ class SRNet(nn.Module):
 
     Attributes:
       width: multiplies the channels of every layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -109,9 +123,15 @@ class SRNet(nn.Module):
           InputError: the picture is smaller than `MINIMUM_SIZE`.
         """
         layers.check_planes("SRNet", planes, minimum_size=MINIMUM_SIZE)
-        kinds = ([(features, "plain") for features in PLAIN] + [(PLAIN[-1], "residual")] * RESIDUAL
-                 + [(features, "halving") for features in HALVING] + [(LAST, "last")])
+        kinds = (
+            [(features, "plain") for features in PLAIN]
+            + [(PLAIN[-1], "residual")] * RESIDUAL
+            + [(features, "halving") for features in HALVING]
+            + [(LAST, "last")]
+        )
         x = planes
         for i, (features, kind) in enumerate(kinds, start=1):
-            x = Layer(layers.scaled_width(features, self.width), kind, self.axis_name, name=f"layer{i}")(x, train=train)
+            x = Layer(
+                layers.scaled_width(features, self.width), kind, self.axis_name, name=f"layer{i}"
+            )(x, train=train)
         return nn.Dense(2, kernel_init=nn.initializers.normal(0.01), name="full")(x)

@@ -1,11 +1,16 @@
-"""The networks of SteganoGAN (Zhang et al. 2019): D bits per pixel hidden in a picture by convolutions with dense connections.
+"""The networks of SteganoGAN (Zhang et al. 2019): D bits per pixel hidden in a picture by
+convolutions with dense connections.
 
-Three encoders, two decoders, a critic. All use one unit: convolution 3x3, leaky ReLU, batch normalisation, in this order. The
-wiring of the dense networks, in which every unit sees the message and all features before it, is that of CHAT-GAN and SFTN too.
+Three encoders, two decoders, a critic. All use one unit: convolution 3x3, leaky ReLU, batch
+  normalisation, in this order. The
+wiring of the dense networks, in which every unit sees the message and all features before it, is
+that of CHAT-GAN and SFTN too.
 
-Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are float32 maps of bits {0, 1},
-`[B, H, W, D]`, and what is read is `[B, H, W, D]` logits, positive for 1. Any H and W (the critic's from `MINIMUM_SIZE` on).
-Everything is computed in float32: half precision has too few digits for changes of one grey level in 256.
+Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are float32
+maps of bits {0, 1}, `[B, H, W, D]`, and what is read is `[B, H, W, D]` logits, positive for 1. Any
+H and W (the critic's from `MINIMUM_SIZE` on).
+Everything is computed in float32: half precision has too few digits for changes of one grey level
+  in 256.
 """
 
 from __future__ import annotations
@@ -30,10 +35,14 @@ HIDE_RADIUS = REVEAL_RADIUS = UNITS + 1
 """How many pixels in each direction influence one pixel of an output: four layers of 3x3."""
 
 MINIMUM_SIZE = 2 * (UNITS + 1) + 1
-"""Smallest height and width of a picture for the critic, whose four convolutions take two rows and columns each."""
+"""Smallest height and width of a picture for the critic, whose four convolutions take two rows and
+columns each.
+"""
 
 ENCODERS = ("basic", "residual", "dense")
-"""The encoders' names: a picture made anew; added to the cover; added to the cover, with dense connections."""
+"""The encoders' names: a picture made anew; added to the cover; added to the cover, with dense
+connections.
+"""
 
 DECODERS = ("basic", "dense")
 """The decoders' names: units in a row, or with dense connections."""
@@ -52,15 +61,24 @@ def check_hiding(network: str, cover: Array, message: Array) -> None:
     """
     layers.check_planes(network, cover, minimum_size=1, channels=None)
     if message.ndim != 4 or message.dtype != jnp.float32 or message.shape[:3] != cover.shape[:3]:
-        raise ValueError(f"{network}: the message must be a float32 map of bits [B, H, W, D] of the cover's B, H and W, "
-                         f"{message.dtype} {message.shape} was given with a cover {cover.shape}")
+        raise ValueError(
+            f"{network}: the message must be a float32 map of bits [B, H, W, D] of the cover's B, "
+            "H and W, "
+            f"{message.dtype} {message.shape} was given with a cover {cover.shape}"
+        )
 
 
-def fused_features(units: Sequence[Callable[[Array], Array]], picture: Array, message: Array | None = None, *,
-                   concatenate: bool = True) -> Array:
+def fused_features(
+    units: Sequence[Callable[[Array], Array]],
+    picture: Array,
+    message: Array | None = None,
+    *,
+    concatenate: bool = True,
+) -> Array:
     """Runs units on a picture so that each sees the features of all before it, and the message.
 
-    Zhang et al. 2019, Section 3.1 (dense); SFTN, Section III-A and Table I, with and without concatenation.
+    Zhang et al. 2019, Section 3.1 (dense); SFTN, Section III-A and Table I, with and without
+    concatenation.
 
     Args:
       units: functions of feature maps, `[B, H, W, any] -> [B, H, W, features]`.
@@ -71,8 +89,11 @@ def fused_features(units: Sequence[Callable[[Array], Array]], picture: Array, me
     Returns:
       `[B, H, W, all]`: what one more unit would see, features in order and the message behind.
     """
+
     def seen(found):
-        return jnp.concatenate((found if concatenate else found[-1:]) + ([] if message is None else [message]), axis=-1)
+        return jnp.concatenate(
+            (found if concatenate else found[-1:]) + ([] if message is None else [message]), axis=-1
+        )
 
     found = [units[0](picture)]
     for unit in units[1:]:
@@ -99,9 +120,14 @@ class Unit(nn.Module):
         return layers.batch_norm(train=train, axis_name=self.axis_name, name="norm")(x)
 
 
-def _units(width: float, axis_name: str | None, *, train: bool, padding: str = "SAME") -> list[Callable[[Array], Array]]:
+def _units(
+    width: float, axis_name: str | None, *, train: bool, padding: str = "SAME"
+) -> list[Callable[[Array], Array]]:
     features = layers.scaled_width(WIDTH, width)
-    return [functools.partial(Unit(features, padding, axis_name, name=f"unit{i}"), train=train) for i in range(1, UNITS + 1)]
+    return [
+        functools.partial(Unit(features, padding, axis_name, name=f"unit{i}"), train=train)
+        for i in range(1, UNITS + 1)
+    ]
 
 
 def _in_a_row(units: Sequence[Callable[[Array], Array]], x: Array) -> Array:
@@ -116,7 +142,8 @@ class Encoder(nn.Module):
     Attributes:
       kind: a name in `ENCODERS`.
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     kind: str = "dense"
@@ -133,7 +160,8 @@ class Encoder(nn.Module):
           train: normalise with the batch's own statistics and update the running ones.
 
         Returns:
-          `[B, H, W, C]`, the stego in pixel units, not rounded; clipped to 0..255 by the basic encoder alone.
+          `[B, H, W, C]`, the stego in pixel units, not rounded; clipped to 0..255 by the basic
+          encoder alone.
 
         Raises:
           ValueError: the arrays are not such.
@@ -141,7 +169,9 @@ class Encoder(nn.Module):
         """
         check_hiding("steganogan.Encoder", cover, message)
         if self.kind not in ENCODERS:
-            raise InputError(f"SteganoGAN's encoder {self.kind!r} is unknown; there are {', '.join(ENCODERS)}")
+            raise InputError(
+                f"SteganoGAN's encoder {self.kind!r} is unknown; there are {', '.join(ENCODERS)}"
+            )
         units = _units(self.width, self.axis_name, train=train)
         picture = cover / 127.5 - 1.0
         if self.kind == "dense":
@@ -159,7 +189,8 @@ class Decoder(nn.Module):
       depth: D, bits per pixel.
       kind: a name in `DECODERS`.
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     depth: int = 1
@@ -184,7 +215,9 @@ class Decoder(nn.Module):
         """
         layers.check_planes("steganogan.Decoder", stego, minimum_size=1, channels=None)
         if self.kind not in DECODERS:
-            raise InputError(f"SteganoGAN's decoder {self.kind!r} is unknown; there are {', '.join(DECODERS)}")
+            raise InputError(
+                f"SteganoGAN's decoder {self.kind!r} is unknown; there are {', '.join(DECODERS)}"
+            )
         units = _units(self.width, self.axis_name, train=train)
         run = fused_features if self.kind == "dense" else _in_a_row
         return layers.conv(self.depth, name="output")(run(units, stego / 127.5 - 1.0))
@@ -195,7 +228,8 @@ class Critic(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
-      axis_name: mapped axis over which batch statistics are averaged in training; None for one device.
+      axis_name: mapped axis over which batch statistics are averaged in training; None for one
+        device.
     """
 
     width: float = 1.0
@@ -210,12 +244,17 @@ class Critic(nn.Module):
           train: normalise with the batch's own statistics and update the running ones.
 
         Returns:
-          `[B, 1]`, the mean score of all positions: the lower, the more like a cover (see `losses.critic_gap`).
+          `[B, 1]`, the mean score of all positions: the lower, the more like a cover (see
+          `losses.critic_gap`).
 
         Raises:
           ValueError: the picture is not such an array.
           InputError: the picture is smaller than `MINIMUM_SIZE`.
         """
-        layers.check_planes("SteganoGAN's critic", pictures, minimum_size=MINIMUM_SIZE, channels=None)
-        x = _in_a_row(_units(self.width, self.axis_name, train=train, padding="VALID"), pictures / 127.5 - 1.0)
+        layers.check_planes(
+            "SteganoGAN's critic", pictures, minimum_size=MINIMUM_SIZE, channels=None
+        )
+        x = _in_a_row(
+            _units(self.width, self.axis_name, train=train, padding="VALID"), pictures / 127.5 - 1.0
+        )
         return layers.conv(1, padding="VALID", name="output")(x).mean(axis=(1, 2))

@@ -1,4 +1,6 @@
-"""What `--mode=evaluate` measures of a run beyond held-out figures, a module for every kind of message (`methods.USES`).
+"""What `--mode=evaluate` measures of a run beyond held-out figures, a module for every kind of
+message (`methods.USES`).
 
-Each has `evaluate(config, workdir, loaded) -> (text, results)`: tables to print, and what goes into `evaluation.json`.
+Each has `evaluate(config, workdir, loaded) -> (text, results)`: tables to print, and what goes into
+`evaluation.json`.
 """

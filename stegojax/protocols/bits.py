@@ -1,9 +1,12 @@
-"""Evaluation of runs that hide bits: the columns of SFTN's Tables III and IV, and how much arrives without an error.
+"""Evaluation of runs that hide bits: the columns of SFTN's Tables III and IV, and how much arrives
+without an error.
 
-The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the share of bits that are read right
-before rounding, after it, and after the last stage; PSNR and SSIM of the 8-bit stego; and the net payload, the longest file of
-random bytes that `hide` and `reveal` of `learned.bits` bring through, in bits per pixel. Detection errors come from the
-security protocol (`security.py`), in WORKDIR/security, with detectors trained anew on this run's stegos.
+The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the
+  share of bits that are read right
+before rounding, after it, and after the last stage; PSNR and SSIM of the 8-bit stego; and the net
+payload, the longest file of random bytes that `hide` and `reveal` of `learned.bits` bring through,
+in bits per pixel. Detection errors come from the security protocol (`security.py`), in
+WORKDIR/security, with detectors trained anew on this run's stegos.
 """
 
 from __future__ import annotations
@@ -27,16 +30,25 @@ from stegojax.learned import bits
 SIDE = 512
 """Pictures are cut to this height and width, those of the paper."""
 
-FIGURES = {"accuracy_unrounded": ("Accuracy unrounded", "{:.4f}"), "accuracy_rounded": ("Accuracy rounded", "{:.4f}"),
-           "accuracy": ("Accuracy, last stage", "{:.4f}"), "psnr": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}"),
-           "net_payload": ("Net payload (bpp)", "{:.4f}"), "share_of_capacity": ("of what the channel carries", "{:.1%}")}
+FIGURES = {
+    "accuracy_unrounded": ("Accuracy unrounded", "{:.4f}"),
+    "accuracy_rounded": ("Accuracy rounded", "{:.4f}"),
+    "accuracy": ("Accuracy, last stage", "{:.4f}"),
+    "psnr": ("PSNR (dB)", "{:.2f}"),
+    "ssim": ("SSIM", "{:.4f}"),
+    "net_payload": ("Net payload (bpp)", "{:.4f}"),
+    "share_of_capacity": ("of what the channel carries", "{:.1%}"),
+}
 
 _KEY = secret.key_file(bytes(32))
-# Where the search for the net payload starts, as a multiple of what a cover is said to carry, and its steps.
+# Where the search for the net payload starts, as a multiple of what a cover is said to carry, and
+# its steps.
 _FIRST, _STEP = 1.12, 0.04
 
 
-def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> tuple[str, dict[str, Any]]:
+def evaluate(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
     """The tables of a run.
 
     Args:
@@ -45,25 +57,38 @@ def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: r
       loaded: the run.
 
     Returns:
-      The tables in Markdown, and what `evaluation.json` shall hold: "photographs", per source the mean figures, and "detection",
+      The tables in Markdown, and what `evaluation.json` shall hold: "photographs", per source the
+        mean figures, and "detection",
       P_E per detector.
     """
     results: dict[str, Any] = {"photographs": {}}
-    sources = [config.data.source] + ([config.evaluation.cross_source] if config.evaluation.get("cross_source", "") else [])
+    sources = [config.data.source] + (
+        [config.evaluation.cross_source] if config.evaluation.get("cross_source", "") else []
+    )
     for source in sources:
         covers = photographs(config, loaded, source)
         rows = []
         for number, cover in enumerate(covers):
             rows.append(figures(loaded, cover, seed=config.seed + number))
-            _say(f"{source}, photograph {number + 1} of {len(covers)}: net payload {rows[-1]['net_payload']:.4f} bpp at "
-                 f"{rows[-1]['psnr']:.2f} dB")
-        results["photographs"][source] = {name: float(np.mean([row[name] for row in rows])) for name in FIGURES}
+            _say(
+                f"{source}, photograph {number + 1} of {len(covers)}: net payload "
+                f"{rows[-1]['net_payload']:.4f} bpp at "
+                f"{rows[-1]['psnr']:.2f} dB"
+            )
+        results["photographs"][source] = {
+            name: float(np.mean([row[name] for row in rows])) for name in FIGURES
+        }
         results["photographs"][source]["count"] = len(rows)
     errors = {}
     if config.evaluation.get("security", None):
         errors = detection(config, workdir)
         results["detection"] = errors
-    header = ["Method", "Photographs", *(title for title, _ in FIGURES.values()), *(f"{name} error" for name in errors)]
+    header = [
+        "Method",
+        "Photographs",
+        *(title for title, _ in FIGURES.values()),
+        *(f"{name} error" for name in errors),
+    ]
     rows = []
     for number, (source, found) in enumerate(results["photographs"].items()):
         cells = [config.method.name, f"{found['count']} of {source}"]
@@ -71,16 +96,22 @@ def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: r
         # Detectors are trained on the run's own kind of covers: Table IV has no such columns.
         cells += [f"{value:.4f}" if number == 0 else "" for value in errors.values()]
         rows.append(cells)
-    text = (f"Whole held-out photographs of at most {SIDE}x{SIDE}, 8-bit (Tables III and IV of the SFTN paper); the net payload is "
-            "what files bring through without an error:\n\n" + markdown(header, rows))
+    text = (
+        f"Whole held-out photographs of at most {SIDE}x{SIDE}, 8-bit (Tables III and IV of the "
+        "SFTN paper); the net payload is "
+        "what files bring through without an error:\n\n" + markdown(header, rows)
+    )
     return text, results
 
 
-def photographs(config: ml_collections.ConfigDict, loaded: run.Loaded, source: str) -> list[np.ndarray]:
+def photographs(
+    config: ml_collections.ConfigDict, loaded: run.Loaded, source: str
+) -> list[np.ndarray]:
     """The covers of the evaluation.
 
     Args:
-      config: of the run; `evaluation.photographs` is how many at most, and steps of `data.preprocess` that are not random apply.
+      config: of the run; `evaluation.photographs` is how many at most, and steps of
+        `data.preprocess` that are not random apply.
       loaded: the run.
       source: a name for `open_source`.
 
@@ -99,13 +130,20 @@ def photographs(config: ml_collections.ConfigDict, loaded: run.Loaded, source: s
         if len(found) == config.evaluation.get("photographs", 8):
             break
         picture = held_out[index]
-        picture = preprocess.to_colour(picture) if shape.channels == 3 else preprocess.to_grey(picture)
+        picture = (
+            preprocess.to_colour(picture) if shape.channels == 3 else preprocess.to_grey(picture)
+        )
         picture = preprocess.apply(np.random.default_rng(0), picture, steps)
-        picture = preprocess.centre_crop(picture, tuple(min(side, SIDE) for side in picture.shape[:2]))
+        picture = preprocess.centre_crop(
+            picture, tuple(min(side, SIDE) for side in picture.shape[:2])
+        )
         if bits.elements(loaded, picture):
             found.append(picture)
     if not found:
-        raise InputError(f"{source} has no held-out picture as large as those that the run was trained on; add some")
+        raise InputError(
+            f"{source} has no held-out picture as large as those that the run was trained on; add "
+            "some"
+        )
     return found
 
 
@@ -125,14 +163,22 @@ def figures(loaded: run.Loaded, cover: np.ndarray, *, seed: int) -> dict[str, fl
     measured = bits.measure(loaded, cover, message)
     sounding = bits.sound(loaded, cover)
     payload = 8 * net_payload(loaded, cover, sounding, seed=seed)
-    return {"accuracy_unrounded": measured["accuracy_unrounded"], "accuracy_rounded": measured["accuracy_rounded"],
-            "accuracy": measured["accuracy"], "psnr": measured["stego_psnr"], "ssim": measured["stego_ssim"],
-            "net_payload": payload / (cover.shape[0] * cover.shape[1]),
-            "share_of_capacity": payload / max(sounding.information * sounding.elements, 1.0)}
+    return {
+        "accuracy_unrounded": measured["accuracy_unrounded"],
+        "accuracy_rounded": measured["accuracy_rounded"],
+        "accuracy": measured["accuracy"],
+        "psnr": measured["stego_psnr"],
+        "ssim": measured["stego_ssim"],
+        "net_payload": payload / (cover.shape[0] * cover.shape[1]),
+        "share_of_capacity": payload / max(sounding.information * sounding.elements, 1.0),
+    }
 
 
-def net_payload(loaded: run.Loaded, cover: np.ndarray, sounding: bits.Sounding, *, seed: int) -> int:
-    """The longest file that a cover brings through, found by hiding and revealing ever shorter ones.
+def net_payload(
+    loaded: run.Loaded, cover: np.ndarray, sounding: bits.Sounding, *, seed: int
+) -> int:
+    """The longest file that a cover brings through, found by hiding and revealing ever shorter
+    ones.
 
     Args:
       loaded: a trained run.
@@ -156,7 +202,8 @@ def net_payload(loaded: run.Loaded, cover: np.ndarray, sounding: bits.Sounding, 
 
 
 def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
-    """The error of detectors trained on a run's stegos (`security.evaluate` with `evaluation.security`), in WORKDIR/security.
+    """The error of detectors trained on a run's stegos (`security.evaluate` with
+    `evaluation.security`), in WORKDIR/security.
 
     Args:
       config: of the run.
@@ -166,13 +213,24 @@ def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[
       P_E by detector, the mean over the splits.
     """
     section = config.evaluation.security.to_dict()
-    whole = ml_collections.ConfigDict({"experiment": "security", "seed": config.seed, "payloads": (1.0,), "networks": {},
-                                       "schemes": (f"run:{workdir}",), "loader": config.loader.to_dict(), **section})
+    whole = ml_collections.ConfigDict(
+        {
+            "experiment": "security",
+            "seed": config.seed,
+            "payloads": (1.0,),
+            "networks": {},
+            "schemes": (f"run:{workdir}",),
+            "loader": config.loader.to_dict(),
+            **section,
+        }
+    )
     security.evaluate(whole, pathlib.Path(workdir) / "security")
     with open(pathlib.Path(workdir) / "security" / "security.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {name: float(np.mean([float(row["P_E"]) for row in rows if row["detector"] == name]))
-            for name in dict.fromkeys(row["detector"] for row in rows)}
+    return {
+        name: float(np.mean([float(row["P_E"]) for row in rows if row["detector"] == name]))
+        for name in dict.fromkeys(row["detector"] for row in rows)
+    }
 
 
 def _say(line: str) -> None:

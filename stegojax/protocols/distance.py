@@ -1,4 +1,5 @@
-"""How far made pictures are from real ones, as sets: the Frechet distance of the features of a fixed network.
+"""How far made pictures are from real ones, as sets: the Frechet distance of the features of a
+fixed network.
 
 Pictures are `[N, H, W, 3]`, float32 whole values 0..255.
 """
@@ -17,7 +18,8 @@ from stegojax.models import inception, random_features
 from stegojax.types import Array
 
 RANDOM_FEATURES = "random-feature Frechet distance (no FID)"
-"""What the distance is called that needs no weights. Its figures and FID's are on different scales."""
+"""What the distance is called that needs no weights. Its figures and FID's are on different scales.
+"""
 
 FID = "FID"
 """What the distance is called where the features are the Inception network's."""
@@ -31,7 +33,8 @@ def distance(real: np.ndarray, made: np.ndarray, *, weights: str = "") -> tuple[
     Args:
       real: `[N, H, W, 3]`, 0..255.
       made: `[M, H, W, 3]`, likewise.
-      weights: a file of the Inception network's weights, see `models.inception`; "" for features that need none.
+      weights: a file of the Inception network's weights, see `models.inception`; "" for features
+        that need none.
 
     Returns:
       The name of the distance, which belongs beside every figure of it, and the distance, from 0.
@@ -40,20 +43,28 @@ def distance(real: np.ndarray, made: np.ndarray, *, weights: str = "") -> tuple[
       InputError: a set has fewer than two pictures, or the file cannot be used.
     """
     features = _inception(weights) if weights else jax.jit(random_features.features)
-    return FID if weights else RANDOM_FEATURES, metrics.frechet_distance(*_moments(features, real), *_moments(features, made))
+    return FID if weights else RANDOM_FEATURES, metrics.frechet_distance(
+        *_moments(features, real), *_moments(features, made)
+    )
 
 
-def _moments(features: Callable[[Array], Array], pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    features: Callable[[Array], Array], pictures: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of the features, in float64."""
     pictures = np.asarray(pictures, np.float32)
     if len(pictures) < 2:
-        raise InputError(f"a distance of sets of pictures needs two or more in each, {len(pictures)} given")
+        raise InputError(
+            f"a distance of sets of pictures needs two or more in each, {len(pictures)} given"
+        )
     found = []
     for first in range(0, len(pictures), _BATCH):
-        part = pictures[first:first + _BATCH]
+        part = pictures[first : first + _BATCH]
         # The last batch is filled up, so that there is one shape to compile for.
-        filled = np.concatenate([part, np.repeat(part[:1], min(_BATCH, len(pictures)) - len(part), axis=0)])
-        found.append(np.asarray(features(filled))[:len(part)])
+        filled = np.concatenate(
+            [part, np.repeat(part[:1], min(_BATCH, len(pictures)) - len(part), axis=0)]
+        )
+        found.append(np.asarray(features(filled))[: len(part)])
     values = np.concatenate(found).astype(np.float64)
     return values.mean(axis=0), np.cov(values, rowvar=False)
 

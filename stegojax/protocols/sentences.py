@@ -1,13 +1,15 @@
-"""What a run that sends sentences as pictures is worth: every figure from 8-bit PNG files that were written and read back.
+"""What a run that sends sentences as pictures is worth: every figure from 8-bit PNG files that were
+written and read back.
 
-    words      BLEU, word error rate and share of exact sentences, by greedy decoding and by beam search, over their length
-    key        how much pictures of one sentence differ from key to key, against those of two sentences under one key; what a wrong
-               key reads; how near the picture of what a wrong key reads comes to the picture at hand
-    sending    the share of sentences that some picture says exactly, and the tries until it is found
-    pictures   their distance, as a set, from photographs
+    words      BLEU, word error rate and share of exact sentences, by greedy decoding and by beam
+    search, over their length key        how much pictures of one sentence differ from key to key,
+               against those of two sentences under one key; what a wrong key reads; how near the
+               picture of what a wrong key reads comes to the picture at hand
+    sending    the share of sentences that some picture says exactly, and the tries until it is
+    found pictures   their distance, as a set, from photographs
 
-Keys are those of key files that the config's seed stands for. Sentences are of the held-out side, in normal form; a wrong key is
-another sentence's.
+Keys are those of key files that the config's seed stands for. Sentences are of the held-out side,
+in normal form; a wrong key is another sentence's.
 """
 
 from __future__ import annotations
@@ -35,13 +37,15 @@ from stegojax.protocols.distance import distance
 CURVES_NAME = "sentences.png"
 
 
-def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> tuple[str, dict[str, Any]]:
+def evaluate(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
     """Measures a run of sentences; writes `WORKDIR/sentences.png`.
 
     Args:
-      config: of the run; of `evaluation` the fields `sentences` (how many are measured), `searched` (for how many of them a
-        picture is searched), `beams` and `weights` (for the FID a file of them, see
-        `distance.distance`; "" for the distance that needs none).
+      config: of the run; of `evaluation` the fields `sentences` (how many are measured), `searched`
+        (for how many of them a picture is searched), `beams` and `weights` (for the FID a file of
+        them, see `distance.distance`; "" for the distance that needs none).
       workdir: of the run.
       loaded: the run.
 
@@ -52,43 +56,76 @@ def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: r
       InputError: there are no held-out sentences, or a field is out of range.
     """
     options = config.evaluation
-    if options.sentences < 2 or options.searched < 0 or not 1 <= options.beams <= config.method.vocabulary:
-        raise InputError("evaluation: sentences must be at least 2, searched not negative, and beams 1 to the size of the "
-                         f"vocabulary; {options.sentences}, {options.searched} and {options.beams} given")
+    if (
+        options.sentences < 2
+        or options.searched < 0
+        or not 1 <= options.beams <= config.method.vocabulary
+    ):
+        raise InputError(
+            "evaluation: sentences must be at least 2, searched not negative, and beams 1 to the "
+            "size of the "
+            f"vocabulary; {options.sentences}, {options.searched} and {options.beams} given"
+        )
     vocabulary = tokenizer.load(workdir / pipeline.VOCABULARY_NAME)
     ids, photographs = _held_out(config)
     keys = [test_key(config, number) for number in range(len(ids))]
     made = _made(loaded, ids, keys, range(len(ids)))
     files_read = _through_files(made)
     wanted = [vocabulary.tokens_of(row) for row in ids]
-    read = {name: [_tokens(vocabulary, row) for row in rows]
-            for name, rows in readings(loaded, files_read, keys, beams=options.beams).items()}
-    results = {"words": {name: figures(wanted, found) for name, found in read.items()},
-               "by_length": {name: by_length(wanted, read[name]) for name in ("greedy", "beam")}}
-    text = (f"{len(ids)} held-out sentences as 8-bit PNG files, step {loaded.step}:\n\n"
-            + markdown(["Reading", "BLEU", "WER", "Exact"],
-                       [[name, *(f"{value:.4f}" for value in found.values())] for name, found in results["words"].items()]))
+    read = {
+        name: [_tokens(vocabulary, row) for row in rows]
+        for name, rows in readings(loaded, files_read, keys, beams=options.beams).items()
+    }
+    results = {
+        "words": {name: figures(wanted, found) for name, found in read.items()},
+        "by_length": {name: by_length(wanted, read[name]) for name in ("greedy", "beam")},
+    }
+    text = f"{len(ids)} held-out sentences as 8-bit PNG files, step {loaded.step}:\n\n" + markdown(
+        ["Reading", "BLEU", "WER", "Exact"],
+        [
+            [name, *(f"{value:.4f}" for value in found.values())]
+            for name, found in results["words"].items()
+        ],
+    )
     text += "\n\nBy length (greedy):\n\n" + markdown(
         ["Words and marks", "Sentences", "BLEU", "WER", "Exact"],
-        [[str(length), str(found["count"]), *(f"{found[name]:.4f}" for name in ("bleu", "wer", "exact"))]
-         for length, found in results["by_length"]["greedy"].items()])
+        [
+            [
+                str(length),
+                str(found["count"]),
+                *(f"{found[name]:.4f}" for name in ("bleu", "wer", "exact")),
+            ]
+            for length, found in results["by_length"]["greedy"].items()
+        ],
+    )
     results["key"] = differences(loaded, ids, keys, files_read)
     text += "\n\nThe key (differences are means of |a - b| in levels):\n\n" + markdown(
-        list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]])
+        list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]]
+    )
     if options.searched:
-        results["sending"] = sending(loaded, ids[:options.searched], keys)
-        text += f"\n\nSending exactly, at most {sentences.NOISES if config.method.noise else 1} tries:\n\n" + markdown(
-            list(results["sending"]), [[f"{value:.4g}" for value in results["sending"].values()]])
+        results["sending"] = sending(loaded, ids[: options.searched], keys)
+        text += (
+            f"\n\nSending exactly, at most {sentences.NOISES if config.method.noise else 1} "
+            "tries:\n\n"
+            + markdown(
+                list(results["sending"]),
+                [[f"{value:.4g}" for value in results["sending"].values()]],
+            )
+        )
     label, value = distance(photographs, files_read.astype(np.float32), weights=options.weights)
     results["pictures"] = {label: value}
     text += f"\n\nPictures against photographs, {label}: {value:.4g}"
     if parallel.is_writer():
-        files.write_bytes(workdir / CURVES_NAME, plots.against_length(_series(results["by_length"])))
+        files.write_bytes(
+            workdir / CURVES_NAME, plots.against_length(_series(results["by_length"]))
+        )
     return text, results
 
 
 def test_key(config: ml_collections.ConfigDict, number: int) -> sentences.Material:
-    """The key of held-out sentence `number`, that of a key file which the config's seed and the number stand for."""
+    """The key of held-out sentence `number`, that of a key file which the config's seed and the
+    number stand for.
+    """
     keyed = config.method.keyed
     content = hashlib.sha256(b"stegojax test key %d %d" % (config.seed, number)).digest()
     return sentences.material(None if keyed == "none" else secret.key_file(content), keyed)
@@ -104,27 +141,40 @@ def figures(wanted: Sequence[Sequence[str]], read: Sequence[Sequence[str]]) -> d
     Returns:
       "bleu", "wer" and "exact".
     """
-    return {"bleu": metrics.bleu(wanted, read), "wer": metrics.wer(wanted, read), "exact": metrics.exact_match(wanted, read)}
+    return {
+        "bleu": metrics.bleu(wanted, read),
+        "wer": metrics.wer(wanted, read),
+        "exact": metrics.exact_match(wanted, read),
+    }
 
 
-def by_length(wanted: Sequence[Sequence[str]], read: Sequence[Sequence[str]]) -> dict[int, dict[str, float]]:
+def by_length(
+    wanted: Sequence[Sequence[str]], read: Sequence[Sequence[str]]
+) -> dict[int, dict[str, float]]:
     """The figures of the sentences of each length.
 
     Args:
       wanted, read: as for `figures`.
 
     Returns:
-      Words and marks -> the figures and "count", how many sentences have so many; in order of the length.
+      Words and marks -> the figures and "count", how many sentences have so many; in order of the
+      length.
     """
     found = {}
     for length in sorted({len(words) for words in wanted}):
         places = [place for place, words in enumerate(wanted) if len(words) == length]
-        found[length] = {"count": len(places), **figures([wanted[i] for i in places], [read[i] for i in places])}
+        found[length] = {
+            "count": len(places),
+            **figures([wanted[i] for i in places], [read[i] for i in places]),
+        }
     return found
 
 
-def readings(loaded: run.Loaded, pixels: np.ndarray, keys: Sequence[sentences.Material], *, beams: int) -> dict[str, np.ndarray]:
-    """What pictures say by greedy decoding, by beam search, and, greedily, under the next picture's key.
+def readings(
+    loaded: run.Loaded, pixels: np.ndarray, keys: Sequence[sentences.Material], *, beams: int
+) -> dict[str, np.ndarray]:
+    """What pictures say by greedy decoding, by beam search, and, greedily, under the next picture's
+    key.
 
     Args:
       loaded: the run.
@@ -138,15 +188,20 @@ def readings(loaded: run.Loaded, pixels: np.ndarray, keys: Sequence[sentences.Ma
     shown = pixels.astype(np.float32)
     received = loaded.config.method.keyed in seq2seq_gan.RECEIVED
     right = sentences.predict(loaded, {"stego": shown, **(_arrays(keys) if received else {})})
-    found = {"greedy": right["read_ids"],
-             "beam": _beams(loaded, beams)(loaded.state.params["sentence_decoder"], right["states"])}
+    found = {
+        "greedy": right["read_ids"],
+        "beam": _beams(loaded, beams)(loaded.state.params["sentence_decoder"], right["states"]),
+    }
     if received:
-        found["wrong key"] = sentences.predict(loaded, {"stego": shown, **_arrays([*keys[1:], keys[0]])})["read_ids"]
+        found["wrong key"] = sentences.predict(
+            loaded, {"stego": shown, **_arrays([*keys[1:], keys[0]])}
+        )["read_ids"]
     return {name: np.asarray(rows) for name, rows in found.items()}
 
 
-def differences(loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Material],
-                pixels: np.ndarray) -> dict[str, float]:
+def differences(
+    loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Material], pixels: np.ndarray
+) -> dict[str, float]:
     """How pictures differ from key to key and from sentence to sentence.
 
     Args:
@@ -156,34 +211,44 @@ def differences(loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Ma
       pixels: the pictures, uint8 `[n, 64, 64, 3]`, of sentence i under key i with noise i.
 
     Returns:
-      "between sentences": mean L1 distance, in levels, of two sentences' pictures under one key with one noise; "between noises":
-      of one sentence's under one key; with keys "between keys": of one sentence's under two keys with one noise, and its ratio to
-      the first; "nearest under a wrong key": the least distance of a picture from one of what a wrong key reads in it, of which
-      the share "taken under a wrong key" is near enough to be taken for a message.
+      "between sentences": mean L1 distance, in levels, of two sentences' pictures under one key
+      with one noise; "between noises": of one sentence's under one key; with keys "between keys":
+      of one sentence's under two keys with one noise, and its ratio to the first; "nearest under a
+      wrong key": the least distance of a picture from one of what a wrong key reads in it, of which
+        the share "taken under a wrong key" is near enough to be taken for a message.
     """
     count, noises = len(ids), np.arange(len(ids))
 
     def mean(other):
         return float(np.abs(other.astype(np.float64) - pixels).mean())
 
-    found = {"between sentences": mean(_made(loaded, np.roll(ids, 1, axis=0), keys, noises)),
-             "between noises": mean(_made(loaded, ids, keys, noises + 1))}
+    found = {
+        "between sentences": mean(_made(loaded, np.roll(ids, 1, axis=0), keys, noises)),
+        "between noises": mean(_made(loaded, ids, keys, noises + 1)),
+    }
     if loaded.config.method.keyed != "none":
-        others = [key._replace(noise=own.noise) for key, own in zip([*keys[1:], keys[0]], keys, strict=True)]
+        others = [
+            key._replace(noise=own.noise)
+            for key, own in zip([*keys[1:], keys[0]], keys, strict=True)
+        ]
         found["between keys"] = mean(_made(loaded, ids, others, noises))
         found["keys / sentences"] = found["between keys"] / max(found["between sentences"], 1e-9)
         checked = min(count, sentences.BATCH)
         nearest = []
         for place in range(checked):
             wrong = keys[(place + 1) % count]
-            said = sentences.read_ids(loaded, pixels[place:place + 1], wrong)[0]
+            said = sentences.read_ids(loaded, pixels[place : place + 1], wrong)[0]
             nearest.append(sentences.distance(loaded, said, pixels[place], wrong))
         found["nearest under a wrong key"] = min(nearest)
-        found["taken under a wrong key"] = float(np.mean(np.asarray(nearest) <= sentences.TOLERANCE))
+        found["taken under a wrong key"] = float(
+            np.mean(np.asarray(nearest) <= sentences.TOLERANCE)
+        )
     return found
 
 
-def sending(loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Material]) -> dict[str, float]:
+def sending(
+    loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Material]
+) -> dict[str, float]:
     """How many sentences can be sent exactly, and how hard it is.
 
     Args:
@@ -192,30 +257,40 @@ def sending(loaded: run.Loaded, ids: np.ndarray, keys: Sequence[sentences.Materi
       keys: at least `n`.
 
     Returns:
-      "sentences", how many were tried; "at once" and "exactly", the shares that the first and that any picture says; "mean tries"
-      and "most tries" of those that can be sent, 0 where none can.
+      "sentences", how many were tried; "at once" and "exactly", the shares that the first and that
+      any picture says; "mean tries" and "most tries" of those that can be sent, 0 where none can.
     """
     order = np.arange(sentences.NOISES if loaded.config.method.noise else 1)
     found = [sentences.search(loaded, row, key, order=order) for row, key in zip(ids, keys)]
     tries = [one.tries for one in found if one is not None]
-    return {"sentences": len(found), "at once": sum(one == 1 for one in tries) / len(found), "exactly": len(tries) / len(found),
-            "mean tries": float(np.mean(tries or [0.0])), "most tries": max(tries, default=0)}
+    return {
+        "sentences": len(found),
+        "at once": sum(one == 1 for one in tries) / len(found),
+        "exactly": len(tries) / len(found),
+        "mean tries": float(np.mean(tries or [0.0])),
+        "most tries": max(tries, default=0),
+    }
 
 
 def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
     """`[n, T]` and the photographs beside them."""
     section = run.data_section(config, held_out_examples=config.evaluation.sentences)
     ids, photographs = [], []
-    with pipeline.make(section, split="held_out", batch_size=config.batch_size, seed=config.seed) as loader:
+    with pipeline.make(
+        section, split="held_out", batch_size=config.batch_size, seed=config.seed
+    ) as loader:
         for batch in loader:
             ids.append(batch["ids"])
             photographs.append(batch["photograph"])
-    ids = np.concatenate(ids)[:config.evaluation.sentences]
+    ids = np.concatenate(ids)[: config.evaluation.sentences]
     # A word that has no number cannot be sent: such sentences are left out.
     known = (ids != tokenizer.UNKNOWN).all(axis=1)
     if known.sum() < 2:
-        raise InputError("fewer than two held-out sentences have all their words in the vocabulary; allow a larger one")
-    return ids[known], np.concatenate(photographs)[:config.evaluation.sentences]
+        raise InputError(
+            "fewer than two held-out sentences have all their words in the vocabulary; allow a "
+            "larger one"
+        )
+    return ids[known], np.concatenate(photographs)[: config.evaluation.sentences]
 
 
 def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:
@@ -224,8 +299,12 @@ def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:
 
 def _made(loaded, ids, keys, noises) -> np.ndarray:
     """Pictures of sentence i under key i with the key's noise of that number."""
-    noise = np.stack([key.noise[number % sentences.NOISES] for key, number in zip(keys, noises, strict=True)])
-    return sentences.predict(loaded, {"ids": ids, "noise": noise, **_arrays(keys)})["stego"].astype(np.uint8)
+    noise = np.stack(
+        [key.noise[number % sentences.NOISES] for key, number in zip(keys, noises, strict=True)]
+    )
+    return sentences.predict(loaded, {"ids": ids, "noise": noise, **_arrays(keys)})["stego"].astype(
+        np.uint8
+    )
 
 
 def _through_files(pictures: np.ndarray) -> np.ndarray:
@@ -237,7 +316,9 @@ def _through_files(pictures: np.ndarray) -> np.ndarray:
 
 
 def _tokens(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
-    """Words of a row that a network wrote: one of the numbers that the vocabulary left free counts as unknown."""
+    """Words of a row that a network wrote: one of the numbers that the vocabulary left free counts
+    as unknown.
+    """
     return vocabulary.tokens_of(np.where(ids < len(vocabulary), ids, tokenizer.UNKNOWN))
 
 
@@ -248,11 +329,21 @@ def _beams(loaded: run.Loaded, beams: int):
 @functools.lru_cache(maxsize=4)
 def _compiled_beams(vocabulary: int, length: int, beams: int):
     decoder = models.SentenceDecoder(vocabulary)
-    return jax.jit(lambda params, states: models.beam_sentences(decoder, {"params": params}, states, length=length,
-                                                                beams=beams)[0])
+    return jax.jit(
+        lambda params, states: models.beam_sentences(
+            decoder, {"params": params}, states, length=length, beams=beams
+        )[0]
+    )
 
 
-def _series(lengths: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+def _series(
+    lengths: Mapping[str, Mapping[int, Mapping[str, float]]],
+) -> dict[str, dict[str, list[tuple[float, float]]]]:
     titles = {"bleu": "BLEU", "wer": "word error rate", "exact": "exact sentences"}
-    return {title: {how: [(length, found[name]) for length, found in lines.items()] for how, lines in lengths.items()}
-            for name, title in titles.items()}
+    return {
+        title: {
+            how: [(length, found[name]) for length, found in lines.items()]
+            for how, lines in lengths.items()
+        }
+        for name, title in titles.items()
+    }

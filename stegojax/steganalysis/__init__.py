@@ -1,1 +1,3 @@
-"""Feature-based steganalysis: co-occurrence features of pixel planes, and the detectors trained on them."""
+"""Feature-based steganalysis: co-occurrence features of pixel planes, and the detectors trained on
+them.
+"""

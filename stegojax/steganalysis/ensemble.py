@@ -1,14 +1,18 @@
-"""The ensemble of Fisher linear discriminants: the field's classifier for high-dimensional features.
+"""The ensemble of Fisher linear discriminants: the field's classifier for high-dimensional
+features.
 
-Kodovsky, Fridrich and Holub, "Ensemble classifiers for steganalysis of digital media", IEEE TIFS 7, 2012. Every base learner
-sees a random subspace of the features and a bootstrap of the training pairs; a cover and its stego are drawn together. The
-majority decides. The pairs that a learner did not draw measure the ensemble as it grows (the out-of-bag error), which settles
-how many learners there are and how large their subspace is.
+Kodovsky, Fridrich and Holub, "Ensemble classifiers for steganalysis of digital media", IEEE TIFS 7,
+2012. Every base learner sees a random subspace of the features and a bootstrap of the training
+pairs; a cover and its stego are drawn together. The majority decides. The pairs that a learner did
+not draw measure the ensemble as it grows (the out-of-bag error), which settles how many learners
+there are and how large their subspace is.
 
-Features are `[N, D]`, a picture per row, with values of the order of 1, as SPAM and SRM have: the ridge of 1e-10 that makes a
-scatter matrix regular is absolute. Row i of the stego features is the stego of row i of the cover features. Votes lie in
-[-1, 1], above 0 for stego; labels are 0 for cover and 1 for stego. All of it is NumPy in float64 on the host: with fewer pairs
-than features a scatter matrix is regular through its ridge alone, and float32 loses that beside scatters above 0.001.
+Features are `[N, D]`, a picture per row, with values of the order of 1, as SPAM and SRM have: the
+ridge of 1e-10 that makes a scatter matrix regular is absolute. Row i of the stego features is the
+stego of row i of the cover features. Votes lie in [-1, 1], above 0 for stego; labels are 0 for
+cover and 1 for stego. All of it is NumPy in float64 on the host: with fewer pairs than features a
+  scatter matrix is regular through its ridge alone, and float32 loses that beside scatters above
+  0.001.
 """
 
 from __future__ import annotations
@@ -32,16 +36,22 @@ RIDGE = 1e-10
 """Added to the diagonal of a scatter matrix."""
 
 FIRST_STEP = 200
-"""Distance of the first three subspace sizes that the search tries, at most a quarter of the features."""
+"""Distance of the first three subspace sizes that the search tries, at most a quarter of the
+features.
+"""
 
 LEAST_GAIN, LEAST_RELATIVE_GAIN, LEAST_RELATIVE_STEP = 0.005, 0.02, 0.05
-"""The search ends where the best size gains less on its neighbours, or where the step is a smaller share of the best size."""
+"""The search ends where the best size gains less on its neighbours, or where the step is a smaller
+share of the best size.
+"""
 
 LEAST_LEARNERS, MOST_LEARNERS = 25, 500
 """Bounds on the number of base learners where the out-of-bag error decides."""
 
 SMOOTHING, MEMORY, STEADY = 5, 50, 0.005
-"""Learners are enough when means of 5 out-of-bag errors, taken over the last 50 of them, differ by less than 0.005."""
+"""Learners are enough when means of 5 out-of-bag errors, taken over the last 50 of them, differ by
+less than 0.005.
+"""
 
 _CHUNK = 2**23
 """Numbers of features that are projected at once: 64 MiB of float64."""
@@ -68,9 +78,11 @@ class Ensemble(NamedTuple):
 
     subspaces:  `[L, d]` int, which of the features each learner sees, ascending.
     weights:    `[L, d]` float64; all 0 for a learner that abstains.
-    thresholds: `[L]` float64; a learner votes stego where its projection lies above, cover below, and abstains at it.
+    thresholds: `[L]` float64; a learner votes stego where its projection lies above, cover below,
+                and abstains at it.
     oob_errors: `[L]` float64, the out-of-bag error of the first 1, 2, ... L learners.
-    trials:     the subspace sizes tried, in that order. Several make the error of the best one an optimistic figure.
+    trials:     the subspace sizes tried, in that order. Several make the error of the best one an
+                optimistic figure.
     features:   D, of the features it was trained on.
     """
 
@@ -82,14 +94,22 @@ class Ensemble(NamedTuple):
     features: int
 
 
-def fit(key: Key, cover: np.ndarray, stego: np.ndarray, *, subspace: int | None = None,
-        learners: int | None = None) -> Ensemble:
+def fit(
+    key: Key,
+    cover: np.ndarray,
+    stego: np.ndarray,
+    *,
+    subspace: int | None = None,
+    learners: int | None = None,
+) -> Ensemble:
     """Trains an ensemble on pairs of a cover and its stego.
 
-    Kodovsky, Fridrich and Holub 2012, algorithm 1, and algorithm 2 with the tolerances of the authors' released code. A
-    learner's randomness depends on the key, the subspace size and its number alone, so a size given is trained as the same
-    size found. Features with one value in all rows of both classes are never drawn. Any number of pairs from 2 will do for any
-    subspace: the scatter matrix is regular through its ridge. Where cover and stego features are equal the learners abstain,
+    Kodovsky, Fridrich and Holub 2012, algorithm 1, and algorithm 2 with the tolerances of the
+    authors' released code. A learner's randomness depends on the key, the subspace size and its
+    number alone, so a size given is trained as the same size found. Features with one value in all
+    rows of both classes are never drawn. Any number of pairs from 2 will do for any
+    subspace: the scatter matrix is regular through its ridge. Where cover and stego features are
+      equal the learners abstain,
     and the out-of-bag error is 0.5.
 
     Args:
@@ -97,28 +117,38 @@ def fit(key: Key, cover: np.ndarray, stego: np.ndarray, *, subspace: int | None 
       cover: `[N, D]`, N at least 2, finite, float or int.
       stego: `[N, D]`; its row i is the stego of the cover's row i.
       subspace: features per learner; None searches for the size of the least out-of-bag error.
-      learners: number of base learners; None adds them until the out-of-bag error is steady, 25 to 500.
+      learners: number of base learners; None adds them until the out-of-bag error is steady, 25 to
+        500.
 
     Returns:
       The ensemble; of equally good sizes the smallest.
 
     Raises:
-      InputError: the features do not come in pairs, are fewer than 2 pairs, not finite or all constant, or the subspace is
-        larger than the number of features that vary.
+      InputError: the features do not come in pairs, are fewer than 2 pairs, not finite or all
+        constant, or the subspace is larger than the number of features that vary.
     """
     cover, stego = _checked("cover", cover), _checked("stego", stego)
     if cover.shape != stego.shape:
-        raise InputError(f"cover and stego features must be pairs of one shape [N, D]; got {cover.shape} and {stego.shape}")
+        raise InputError(
+            f"cover and stego features must be pairs of one shape [N, D]; got {cover.shape} and "
+            f"{stego.shape}"
+        )
     if len(cover) < 2:
-        raise InputError(f"an ensemble learns from at least 2 pairs of cover and stego; got {len(cover)}")
+        raise InputError(
+            f"an ensemble learns from at least 2 pairs of cover and stego; got {len(cover)}"
+        )
     varying = np.zeros(cover.shape[1], bool)
     for row in itertools.chain(cover, stego):
         varying |= row != cover[0]
     pool = np.flatnonzero(varying)
     if not pool.size:
-        raise InputError(f"none of the {cover.shape[1]} features varies: there is nothing to learn from")
+        raise InputError(
+            f"none of the {cover.shape[1]} features varies: there is nothing to learn from"
+        )
     if subspace is not None and not 1 <= subspace <= pool.size:
-        raise InputError(f"the subspace must have 1 to {pool.size} features, as many as vary; got {subspace}")
+        raise InputError(
+            f"the subspace must have 1 to {pool.size} features, as many as vary; got {subspace}"
+        )
     if learners is not None and learners < 1:
         raise InputError(f"an ensemble has at least one learner; got {learners}")
 
@@ -157,13 +187,20 @@ def votes(ensemble: Ensemble, features: np.ndarray) -> np.ndarray:
     """
     features = _checked("the", features)
     if features.shape[1] != ensemble.features:
-        raise InputError(f"the ensemble was trained on {ensemble.features} features per picture; got {features.shape[1]}")
+        raise InputError(
+            f"the ensemble was trained on {ensemble.features} features per picture; got "
+            f"{features.shape[1]}"
+        )
     learners = len(ensemble.thresholds)
-    # All learners at once, as one matrix of mostly zeros: faster than drawing out every learner's features.
+    # All learners at once, as one matrix of mostly zeros: faster than drawing out every learner's
+    # features.
     weights = np.zeros((ensemble.features, learners))
     weights[ensemble.subspaces, np.arange(learners)[:, None]] = ensemble.weights
     rows = max(1, _CHUNK // ensemble.features)
-    chunks = [features[begin : begin + rows].astype(np.float64) @ weights for begin in range(0, len(features), rows)]
+    chunks = [
+        features[begin : begin + rows].astype(np.float64) @ weights
+        for begin in range(0, len(features), rows)
+    ]
     return np.mean(np.sign(np.concatenate(chunks) - ensemble.thresholds), axis=1)
 
 
@@ -197,17 +234,25 @@ def _words(key):
 def _checked(what, features) -> np.ndarray:
     values = np.asarray(features)
     if values.ndim != 2 or 0 in values.shape:
-        raise InputError(f"{what} features are [N, D], a picture per row, and not empty; got shape {values.shape}")
+        raise InputError(
+            f"{what} features are [N, D], a picture per row, and not empty; got shape "
+            f"{values.shape}"
+        )
     if values.dtype.kind not in "fiu":
         raise InputError(f"{what} features are numbers, float or int; got {values.dtype}")
     if values.dtype.kind == "f":
-        # Row by row, as a whole would take a second matrix. Beyond float32 the scatter overflows float64.
+        # Row by row, as a whole would take a second matrix. Beyond float32 the scatter overflows
+        # float64.
         limit = min(np.finfo(values.dtype).max, np.finfo(np.float32).max)
         rows = [number for number, row in enumerate(values) if not np.abs(row).max() <= limit]
         if rows:
             column = np.flatnonzero(~(np.abs(values[rows[0]]) <= limit))[0]
-            raise InputError(f"{what} features must be finite: {len(rows)} of {len(values)} rows are not, the first is row "
-                             f"{rows[0]} with {values[rows[0], column]} in feature {column}; leave such pictures out")
+            raise InputError(
+                f"{what} features must be finite: {len(rows)} of {len(values)} rows are not, the "
+                "first is row "
+                f"{rows[0]} with {values[rows[0], column]} in feature {column}; leave such "
+                "pictures out"
+            )
     return values
 
 
@@ -229,16 +274,25 @@ def _grow(words, cover, stego, pool, size, learners) -> Ensemble:
 def _learners(*data) -> Iterator[tuple[np.ndarray, np.ndarray, float, np.ndarray]]:
     """What `_train` gives, for learner after learner, without an end."""
     make = functools.partial(_train, *data)
-    # One thread per learner: the threads of NumPy's and of SciPy's BLAS stand in each other's way over matrices this small.
-    with threadpoolctl.threadpool_limits(1, "blas"), futures.ThreadPoolExecutor(_WORKERS) as workers:
+    # One thread per learner: the threads of NumPy's and of SciPy's BLAS stand in each other's way
+    # over matrices this small.
+    with (
+        threadpoolctl.threadpool_limits(1, "blas"),
+        futures.ThreadPoolExecutor(_WORKERS) as workers,
+    ):
         for begin in itertools.count(step=_WORKERS):
             yield from workers.map(make, range(begin, begin + _WORKERS))
 
 
-def _train(words, cover, stego, pool, size, number) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """One learner's features, weights and threshold, and its ballots `[2, N]`: 0 for pairs that it was trained on."""
+def _train(
+    words, cover, stego, pool, size, number
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """One learner's features, weights and threshold, and its ballots `[2, N]`: 0 for pairs that it
+    was trained on.
+    """
     subspace, counts = _draw(words, len(cover), pool, size, number)
-    # Relative to the first row, so that a feature that is constant in a bootstrap is exactly 0 there.
+    # Relative to the first row, so that a feature that is constant in a bootstrap is exactly 0
+    # there.
     origin = cover[0, subspace].astype(np.float64)
     features = np.stack([cover[:, subspace], stego[:, subspace]]) - origin
     weight, threshold = _learn(features[:, counts > 0], counts[counts > 0])
@@ -261,10 +315,13 @@ def _enough(errors) -> bool:
 
 
 def _learn(features, counts) -> tuple[np.ndarray, float]:
-    """One learner: weights and threshold from covers and stegos `[2, U, d]` and how often each pair counts, `[U]`."""
+    """One learner: weights and threshold from covers and stegos `[2, U, d]` and how often each pair
+    counts, `[U]`.
+    """
     share = counts / counts.sum()
     centred = (features - (share @ features)[:, None]) * np.sqrt(share)[:, None]
-    # The mean of differences, not the difference of means: exactly 0 where covers and stegos are equal.
+    # The mean of differences, not the difference of means: exactly 0 where covers and stegos are
+    # equal.
     difference = share @ (features[1] - features[0])
     weight = _direction(centred.reshape(-1, centred.shape[-1]), difference)
     # Two equal rows may be projected with different roundings.
@@ -274,9 +331,11 @@ def _learn(features, counts) -> tuple[np.ndarray, float]:
 
 
 def _direction(centred, difference) -> np.ndarray:
-    """`(Z^T Z + ridge I)^-1 delta` for Z `[n, d]`, delta `[d]`; in n dimensions where these are fewer.
+    """`(Z^T Z + ridge I)^-1 delta` for Z `[n, d]`, delta `[d]`; in n dimensions where these are
+    fewer.
 
-    There it is `(delta - Z^T (Z Z^T + ridge I)^-1 Z delta) / ridge`, by Woodbury's identity, with the same ridge.
+    There it is `(delta - Z^T (Z Z^T + ridge I)^-1 Z delta) / ridge`, by Woodbury's identity, with
+    the same ridge.
     """
     rows, columns = centred.shape
     if columns <= rows:
@@ -286,7 +345,9 @@ def _direction(centred, difference) -> np.ndarray:
 
 
 def _solve(scatter, right) -> tuple[np.ndarray, float]:
-    """Solves with the ridge on the diagonal, the smallest of growing ones that makes the matrix regular in float64."""
+    """Solves with the ridge on the diagonal, the smallest of growing ones that makes the matrix
+    regular in float64.
+    """
     ridge, step = RIDGE, np.finfo(np.float64).eps
     diagonal = np.diag(scatter).copy()
     while True:
@@ -300,9 +361,11 @@ def _solve(scatter, right) -> tuple[np.ndarray, float]:
 
 
 def _threshold(cover, stego, counts, rounding) -> tuple[int, float]:
-    """The sign and the threshold of the fewest errors: `sign * projection` above `sign * threshold` is stego.
+    """The sign and the threshold of the fewest errors: `sign * projection` above `sign * threshold`
+    is stego.
 
-    Of equally good thresholds the one in the middle. Projections within `rounding` of each other are not parted; if all are,
+    Of equally good thresholds the one in the middle. Projections within `rounding` of each other
+    are not parted; if all are,
     the weights are to be dropped: sign 0.
     """
     projections = np.concatenate([cover, stego])
@@ -316,11 +379,15 @@ def _threshold(cover, stego, counts, rounding) -> tuple[int, float]:
     fewest = np.minimum(errors, 2 * counts.sum() - errors)[cuts]
     best = cuts[fewest == fewest.min()]
     cut = best[len(best) // 2]
-    return 1 if errors[cut] <= counts.sum() else -1, float(projections[cut] + projections[cut + 1]) / 2
+    return 1 if errors[cut] <= counts.sum() else -1, float(
+        projections[cut] + projections[cut + 1]
+    ) / 2
 
 
 def _search(error_of: Callable[[int], float], most: int) -> None:
-    """Tries subspace sizes: from the left in equal steps while the error falls, then around the best in ever smaller steps."""
+    """Tries subspace sizes: from the left in equal steps while the error falls, then around the
+    best in ever smaller steps.
+    """
     step = max(1, min(FIRST_STEP, most // 4))
     errors = {size: error_of(size) for size in (step, 2 * step, 3 * step) if size <= most}
     while True:
@@ -330,14 +397,22 @@ def _search(error_of: Callable[[int], float], most: int) -> None:
         if best == sizes[-1] and best + step <= most:
             tried = [best + step]
         else:
-            around = np.mean([errors[size] for size in sizes[max(place - 1, 0) : place + 2] if size != best] or [0.5])
+            around = np.mean(
+                [errors[size] for size in sizes[max(place - 1, 0) : place + 2] if size != best]
+                or [0.5]
+            )
             gain = around - errors[best]
-            # To the left of the smallest size nothing is known, so flatness on its right says little.
+            # To the left of the smallest size nothing is known, so flatness on its right says
+            # little.
             flat = place > 0 and (gain < LEAST_GAIN or gain <= LEAST_RELATIVE_GAIN * around)
             if errors[best] == 0 or flat or step < LEAST_RELATIVE_STEP * best:
                 return
             step = max(1, step // 2)
-            tried = [size for size in (best - step, best + step) if 0 < size <= most and size not in errors]
+            tried = [
+                size
+                for size in (best - step, best + step)
+                if 0 < size <= most and size not in errors
+            ]
             if step == 1 and not tried:
                 return
         for size in tried:

@@ -1,7 +1,8 @@
 """The linear high-pass residuals of the spatial rich model: 30 kernels in five families.
 
-Every kernel is an array of 5 x 5 around the pixel (correlation, no flip) whose elements sum to 0. Residuals are integers before
-quantisation; the family's divisor c, minus the weight of the pixel itself, is applied there.
+Every kernel is an array of 5 x 5 around the pixel (correlation, no flip) whose elements sum to 0.
+Residuals are integers before quantisation; the family's divisor c, minus the weight of the pixel
+itself, is applied there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ class Family(NamedTuple):
     steps: tuple[float, ...]
 
 
-_AROUND = {"R": (0, 1), "L": (0, -1), "U": (-1, 0), "D": (1, 0), "RU": (-1, 1), "LU": (-1, -1), "RD": (1, 1), "LD": (1, -1)}
+_AROUND = {
+    "R": (0, 1),
+    "L": (0, -1),
+    "U": (-1, 0),
+    "D": (1, 0),
+    "RU": (-1, 1),
+    "LU": (-1, -1),
+    "RD": (1, 1),
+    "LD": (1, -1),
+}
 _LINES = {"h": (0, 1), "v": (1, 0), "d": (1, 1), "m": (1, -1)}
 
 
@@ -42,7 +52,9 @@ def _along(direction: tuple[int, int], weights: dict[int, int]) -> np.ndarray:
 
 
 def _square_and_edges(square: list[list[int]]) -> dict[str, np.ndarray]:
-    """A square kernel, and its four halves that keep the pixel's own row or column: up, bottom, left, right."""
+    """A square kernel, and its four halves that keep the pixel's own row or column: up, bottom,
+    left, right.
+    """
     kernel = np.pad(np.array(square, np.int32), (5 - len(square)) // 2)
     row, column = np.mgrid[:5, :5]
     halves = {"u": row <= 2, "b": row >= 2, "l": column <= 2, "r": column >= 2}
@@ -50,16 +62,31 @@ def _square_and_edges(square: list[list[int]]) -> dict[str, np.ndarray]:
 
 
 _KB = [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
-_KV = [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]
+_KV = [
+    [-1, 2, -2, 2, -1],
+    [2, -6, 8, -6, 2],
+    [-2, 8, -12, 8, -2],
+    [2, -6, 8, -6, 2],
+    [-1, 2, -2, 2, -1],
+]
 
 FAMILIES: dict[str, Family] = {
     "s1": Family({name: _along(at, {0: -1, 1: 1}) for name, at in _AROUND.items()}, 1, 1, (1, 2)),
-    "s2": Family({name: _along(at, {-1: 1, 0: -2, 1: 1}) for name, at in _LINES.items()}, 2, 1, (1, 1.5, 2)),
-    "s3": Family({name: _along(at, {-1: 1, 0: -3, 1: 3, 2: -1}) for name, at in _AROUND.items()}, 3, 2, (1, 1.5, 2)),
+    "s2": Family(
+        {name: _along(at, {-1: 1, 0: -2, 1: 1}) for name, at in _LINES.items()}, 2, 1, (1, 1.5, 2)
+    ),
+    "s3": Family(
+        {name: _along(at, {-1: 1, 0: -3, 1: 3, 2: -1}) for name, at in _AROUND.items()},
+        3,
+        2,
+        (1, 1.5, 2),
+    ),
     "s3x3": Family(_square_and_edges(_KB), 4, 1, (1, 1.5, 2)),
     "s5x5": Family(_square_and_edges(_KV), 12, 2, (1, 1.5, 2)),
 }
-"""The families by name: first, second and third order, 3 x 3 and 5 x 5 (Fridrich and Kodovsky, TIFS 2012, Fig. 1)."""
+"""The families by name: first, second and third order, 3 x 3 and 5 x 5 (Fridrich and Kodovsky, TIFS
+2012, Fig. 1).
+"""
 
 
 def family_residuals(plane: Array, family: Family) -> Array:
@@ -76,7 +103,8 @@ def family_residuals(plane: Array, family: Family) -> Array:
     residuals = []
     for kernel in family.kernels.values():
         terms = [
-            int(kernel[i, j]) * padded[i : i + height, j : j + width] for i, j in np.argwhere(kernel)
+            int(kernel[i, j]) * padded[i : i + height, j : j + width]
+            for i, j in np.argwhere(kernel)
         ]
         residuals.append(sum(terms[1:], terms[0]))
     return jnp.stack(residuals)

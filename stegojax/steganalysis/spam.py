@@ -1,8 +1,12 @@
-"""Subtractive pixel adjacency: the 686 second-order SPAM features of a plane (Pevny, Bas, Fridrich, TIFS 2010).
+"""Subtractive pixel adjacency: the 686 second-order SPAM features of a plane (Pevny, Bas, Fridrich,
+TIFS 2010).
 
-Takes planes `[B, H, W]`, float32, integers 0..255, at least 4 x 4. Features are relative frequencies of three consecutive
-differences of neighbours, truncated to -3..3: 343 averaged over the directions along rows and columns, then 343 over the
-diagonal ones. They are joint frequencies, as in the authors' released extractor; the paper's text has conditional ones.
+Takes planes `[B, H, W]`, float32, integers 0..255, at least 4 x 4. Features are relative
+frequencies of three consecutive
+differences of neighbours, truncated to -3..3: 343 averaged over the directions along rows and
+  columns, then 343 over the
+diagonal ones. They are joint frequencies, as in the authors' released extractor; the paper's text
+has conditional ones.
 """
 
 from __future__ import annotations
@@ -34,10 +38,12 @@ def features(planes: Array, *, at_once: int = 1) -> Array:
 
     Args:
       planes: pixels `[B, H, W]`, float32, integers 0..255, at least 4 x 4.
-      at_once: planes that are worked on together. One needs about 25 bytes of memory per pixel; a GPU is kept busier by more.
+      at_once: planes that are worked on together. One needs about 25 bytes of memory per pixel; a
+        GPU is kept busier by more.
 
     Returns:
-      Features `[B, 686]`, float32; each half sums to 1, and the first difference of a triple is its leading digit.
+      Features `[B, 686]`, float32; each half sums to 1, and the first difference of a triple is its
+      leading digit.
 
     Raises:
       InputError: these are not planes, or `at_once` is not positive.
@@ -54,7 +60,9 @@ def _mapped(planes, at_once):
 
 
 def _of_plane(plane):
-    halves = [sum(_table(plane, direction) for direction in directions) / 4 for directions in _DIRECTIONS]
+    halves = [
+        sum(_table(plane, direction) for direction in directions) / 4 for directions in _DIRECTIONS
+    ]
     return jnp.concatenate([half.reshape(-1) for half in halves])
 
 
@@ -71,6 +79,8 @@ def _table(plane, direction):
     difference = pixels - jnp.roll(pixels, (-down, -right), (0, 1))
     thresholds = np.arange(1 - _TRUNCATION, _TRUNCATION + 1)[None]
     levels = cooccurrence.level_words(difference[None], thresholds, inside)[0]
-    counts = cooccurrence.count_tuples(levels, down * width + right, order=3, width=width, here=plane[0, 0] >= 0)
+    counts = cooccurrence.count_tuples(
+        levels, down * width + right, order=3, width=width, here=plane[0, 0] >= 0
+    )
     frequencies = counts.reshape(7, 7, 7) / ((height - 3 * down) * (width - 3 * abs(right)))
     return frequencies + frequencies[::-1, ::-1, ::-1].transpose(2, 1, 0)

@@ -1,8 +1,12 @@
-"""The spatial rich model: 34,671 features of a plane in 106 submodels (Fridrich and Kodovsky, TIFS 2012), and SRMQ1.
+"""The spatial rich model: 34,671 features of a plane in 106 submodels (Fridrich and Kodovsky, TIFS
+2012), and SRMQ1.
 
-Takes planes `[B, H, W]`, float32, integers 0..255, at least 8 x 8. A submodel is named family_kind_step, as in the authors'
-MATLAB code: `s3_minmax48h_q15` is third order, minima and maxima over the four-element sets of kind 48h, q = 1.5. Its features
-are normalised co-occurrences of four neighbouring residuals, along rows plus along columns, merged by symmetry: 325 bins from
+Takes planes `[B, H, W]`, float32, integers 0..255, at least 8 x 8. A submodel is named
+family_kind_step, as in the authors'
+MATLAB code: `s3_minmax48h_q15` is third order, minima and maxima over the four-element sets of kind
+  48h, q = 1.5. Its features
+are normalised co-occurrences of four neighbouring residuals, along rows plus along columns, merged
+  by symmetry: 325 bins from
 minima and maxima, twice 169 from single residuals. The features of one submodel sum to 4.
 """
 
@@ -28,7 +32,9 @@ SMALLEST = 8
 
 
 class Pooling(NamedTuple):
-    """The sets of residuals whose tables are pooled along rows, and those along columns; the two tables are added."""
+    """The sets of residuals whose tables are pooled along rows, and those along columns; the two
+    tables are added.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -45,7 +51,8 @@ def _turned(pooling: Pooling) -> Pooling:
 _PAIRS = Pooling(("R L",), ("U D",))
 _TRIPLES = Pooling(("L U R", "R D L"), ("U R D", "D L U"))
 _FOURS = Pooling(
-    ("R U RU LU", "L D LD RD", "R D RD LD", "L U LU RU"), ("R D RD RU", "L U LU LD", "R U RU RD", "L D LD LU")
+    ("R U RU LU", "L D LD RD", "R D RD LD", "L U LU RU"),
+    ("R D RD RU", "L U LU LD", "R U RU RD", "L D LD LU"),
 )
 _COMPASS = {
     "minmax22h": _PAIRS,
@@ -76,7 +83,11 @@ _EDGES = {
 }
 _MINMAX = {"s1": _COMPASS, "s2": _LINES, "s3": _COMPASS, "s3x3": _EDGES, "s5x5": _EDGES}
 
-_ACROSS, _LINE, _HALVES = Pooling(("R",), ("U",)), Pooling(("h",), ("v",)), Pooling(("u", "b"), ("l", "r"))
+_ACROSS, _LINE, _HALVES = (
+    Pooling(("R",), ("U",)),
+    Pooling(("h",), ("v",)),
+    Pooling(("u", "b"), ("l", "r")),
+)
 _SPAM = {
     "s1": ("spam14hv", _ACROSS),
     "s2": ("spam12hv", _LINE),
@@ -87,7 +98,9 @@ _SPAM = {
 
 
 class _Set(NamedTuple):
-    """Residuals of a family, quantised with one step, whose minimum and maximum are taken; or a single residual."""
+    """Residuals of a family, quantised with one step, whose minimum and maximum are taken; or a
+    single residual.
+    """
 
     family: str
     step: float
@@ -102,7 +115,9 @@ class _Table(NamedTuple):
 
 
 def _table(family: str, step: float, pooling: Pooling) -> _Table:
-    return _Table(*([_Set(family, step, tuple(chosen.split())) for chosen in sets] for sets in pooling))
+    return _Table(
+        *([_Set(family, step, tuple(chosen.split())) for chosen in sets] for sets in pooling)
+    )
 
 
 def _named_tables(steps: tuple[float, ...]) -> dict[str, list[_Table]]:
@@ -114,9 +129,14 @@ def _named_tables(steps: tuple[float, ...]) -> dict[str, list[_Table]]:
             for kind, pooling in _MINMAX[family].items():
                 named[f"{family}_{kind}{end}"] = [_table(family, step, pooling)]
             if family == "s5x5":
-                named[f"s35_spam11{end}"] = [_table(square, step, _alike("all")) for square in ("s3x3", "s5x5")]
+                named[f"s35_spam11{end}"] = [
+                    _table(square, step, _alike("all")) for square in ("s3x3", "s5x5")
+                ]
             kind, pooling = _SPAM[family]
-            named[f"{family}_{kind}{end}"] = [_table(family, step, pooling), _table(family, step, _turned(pooling))]
+            named[f"{family}_{kind}{end}"] = [
+                _table(family, step, pooling),
+                _table(family, step, _turned(pooling)),
+            ]
     return named
 
 
@@ -124,7 +144,8 @@ def _orbits(sign: bool) -> np.ndarray:
     """Bins of a table that are merged: reversal of the four values and, if `sign`, their negation.
 
     Returns:
-      Indices `[D, 4]` (`[D, 2]` without the sign) into the 625 bins, where 625 fills up an orbit of fewer bins.
+      Indices `[D, 4]` (`[D, 2]` without the sign) into the 625 bins, where 625 fills up an orbit of
+      fewer bins.
     """
     digits = np.stack(np.unravel_index(np.arange(625), (5, 5, 5, 5)))
     place = 5 ** np.arange(3, -1, -1)
@@ -164,8 +185,8 @@ def features(planes: Array, *, at_once: int = 1) -> Array:
 
     Args:
       planes: pixels `[B, H, W]`, float32, integers 0..255, at least 8 x 8.
-      at_once: planes that are worked on together. One needs about 130 bytes of memory per pixel; more
-        of them keep a GPU busier, and on a CPU they fall out of its cache.
+      at_once: planes that are worked on together. One needs about 130 bytes of memory per pixel;
+        more of them keep a GPU busier, and on a CPU they fall out of its cache.
 
     Returns:
       Features `[B, 34671]`, float32, in the order of `SUBMODELS`.
@@ -177,7 +198,8 @@ def features(planes: Array, *, at_once: int = 1) -> Array:
 
 
 def features_q1(planes: Array, *, at_once: int = 1) -> Array:
-    """SRMQ1, the submodels of the spatial rich model that are quantised with q = 1 (Fridrich and Kodovsky, TIFS 2012).
+    """SRMQ1, the submodels of the spatial rich model that are quantised with q = 1 (Fridrich and
+    Kodovsky, TIFS 2012).
 
     Args:
       planes: pixels `[B, H, W]`, float32, integers 0..255, at least 8 x 8.
@@ -207,13 +229,23 @@ def _mapped(planes, steps, at_once):
 def _of_plane(plane, steps):
     named = _named_tables(steps)
     tables = [table for parts in named.values() for table in parts]
-    counts, place = _counts(plane, {chosen for table in tables for pooled in table for chosen in pooled})
+    counts, place = _counts(
+        plane, {chosen for table in tables for pooled in table for chosen in pooled}
+    )
 
     frequencies = jnp.zeros((), jnp.float32)
     for along, counted in enumerate(zip(*tables)):
         most = max(map(len, counted))
-        rows = np.array([[place[chosen] for chosen in pooled] + [len(place)] * (most - len(pooled)) for pooled in counted])
-        tuples = [len(pooled) * _tuples(plane.shape, FAMILIES[pooled[0].family].crop, along) for pooled in counted]
+        rows = np.array(
+            [
+                [place[chosen] for chosen in pooled] + [len(place)] * (most - len(pooled))
+                for pooled in counted
+            ]
+        )
+        tuples = [
+            len(pooled) * _tuples(plane.shape, FAMILIES[pooled[0].family].crop, along)
+            for pooled in counted
+        ]
         frequencies += jnp.sum(counts[rows, along], 1) / np.array(tuples, np.float32)[:, None]
     frequencies = jnp.pad(frequencies, ((0, 0), (0, 1)))
 
@@ -233,10 +265,12 @@ def _tuples(shape: tuple[int, int], crop: int, along: int) -> int:
 
 
 def _counts(plane, sets):
-    """Tables of all sets `[sets + 1, 2, 625]`, along rows and columns, the last one zero; and where each set's table is.
+    """Tables of all sets `[sets + 1, 2, 625]`, along rows and columns, the last one zero; and where
+    each set's table is.
 
-    The table of several residuals counts their minimum and the negative of their maximum, which have the same statistics.
-    Loops that do not depend on each other, one per family, may run at the same time.
+    The table of several residuals counts their minimum and the negative of their maximum, which
+    have the same statistics. Loops that do not depend on each other, one per family, may run at the
+    same time.
     """
     tables, order = [], []
     for name, family in FAMILIES.items():
@@ -245,8 +279,13 @@ def _counts(plane, sets):
         thresholds = np.concatenate([quantiser_thresholds(step, family.divisor) for step in used])
         inside = np.zeros(plane.shape, bool)
         inside[family.crop : -family.crop, family.crop : -family.crop] = True
-        words = cooccurrence.level_words(family_residuals(plane, family), thresholds.reshape(-1, 4), inside)
-        place = {(step, kernel): at for at, (kernel, step) in enumerate(itertools.product(family.kernels, used))}
+        words = cooccurrence.level_words(
+            family_residuals(plane, family), thresholds.reshape(-1, 4), inside
+        )
+        place = {
+            (step, kernel): at
+            for at, (kernel, step) in enumerate(itertools.product(family.kernels, used))
+        }
         for several in (True, False):
             chosen = [one for one in of_family if (len(one.names) > 1) == several]
             if chosen:
@@ -263,7 +302,10 @@ def _family_counts(words, sets, width):
     """Tables `[S, 2, 625]` of sets `[S, members]` of the residuals whose words are `[R, 6, L]`."""
 
     def tables(levels, here):
-        ways = [cooccurrence.count_tuples(levels, step, order=4, width=width, here=here) for step in (1, width)]
+        ways = [
+            cooccurrence.count_tuples(levels, step, order=4, width=width, here=here)
+            for step in (1, width)
+        ]
         return jnp.stack(ways)
 
     def of_set(members):

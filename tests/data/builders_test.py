@@ -1,4 +1,6 @@
-"""BOSSBase, BOWS2 and SZUBase are built from archives and folders laid out as the published ones, and read back bit by bit."""
+"""BOSSBase, BOWS2 and SZUBase are built from archives and folders laid out as the published ones,
+and read back bit by bit.
+"""
 
 import io
 import pathlib
@@ -20,8 +22,12 @@ COUNT = 12
 
 
 def _photo(number):
-    """A 512x512 grey photograph as the sets have them, different for every number (real pixels, shifted in brightness)."""
-    return (embedded.Embedded("train", kind="grey")[number % 5][..., 0] // 2 + number).astype(np.uint8)
+    """A 512x512 grey photograph as the sets have them, different for every number (real pixels,
+    shifted in brightness).
+    """
+    return (embedded.Embedded("train", kind="grey")[number % 5][..., 0] // 2 + number).astype(
+        np.uint8
+    )
 
 
 def _file(number, kind="PPM"):
@@ -54,13 +60,22 @@ def _unpacked(path, *, ending="pgm", kind="PPM"):
 
 
 LAYOUTS = {
-    "bossbase, zip": ("bossbase", lambda manual: _zip(manual / "BOSSbase_1.01.zip", folder="BOSSbase_1.01")),
+    "bossbase, zip": (
+        "bossbase",
+        lambda manual: _zip(manual / "BOSSbase_1.01.zip", folder="BOSSbase_1.01"),
+    ),
     "bossbase, folder": ("bossbase", lambda manual: _unpacked(manual / "BOSSbase_1.01")),
     "bossbase, files": ("bossbase", _unpacked),
-    "bows2, tgz": ("bows2", lambda manual: _tgz(manual / "BOWS2OrigEp3.tgz", folder="BOWS2OrigEp3")),
+    "bows2, tgz": (
+        "bows2",
+        lambda manual: _tgz(manual / "BOWS2OrigEp3.tgz", folder="BOWS2OrigEp3"),
+    ),
     "bows2, folder": ("bows2", lambda manual: _unpacked(manual / "BOWS2OrigEp3")),
     "szubase, zip": ("szubase", lambda manual: _zip(manual / "SZUBase.zip", folder="SZUBase")),
-    "szubase, png": ("szubase", lambda manual: _unpacked(manual / "SZUBase" / "part1", ending="png", kind="PNG")),
+    "szubase, png": (
+        "szubase",
+        lambda manual: _unpacked(manual / "SZUBase" / "part1", ending="png", kind="PNG"),
+    ),
 }
 
 
@@ -69,25 +84,42 @@ def test_sets_are_built_and_read_back(tmp_path, layout, caplog):
     name, lay_out = LAYOUTS[layout]
     (tmp_path / "manual").mkdir()
     lay_out(tmp_path / "manual")
-    directory = prepare.prepare(name, manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets"))
+    directory = prepare.prepare(
+        name, manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets")
+    )
     assert pathlib.Path(directory).parts[-2:] == (name, str(BUILDERS[name].VERSION))
-    assert f"{COUNT} photographs, but the published {name} has {BUILDERS[name].photographs}" in caplog.text
+    assert (
+        f"{COUNT} photographs, but the published {name} has {BUILDERS[name].photographs}"
+        in caplog.text
+    )
     found = []
     for split, count in (("train", 11), ("held_out", 1)):
         source = open_source(f"tfds:{name}", split, data_dir=str(tmp_path / "sets"))
         assert len(source) == count
         found += [source[index] for index in range(count)]
     assert all(picture.shape == (512, 512, 1) for picture in found)
-    assert {picture.tobytes() for picture in found} == {_photo(number).tobytes() for number in range(1, COUNT + 1)}
+    assert {picture.tobytes() for picture in found} == {
+        _photo(number).tobytes() for number in range(1, COUNT + 1)
+    }
     assert not [module for module in sys.modules if module.split(".")[0] == "tensorflow"]
 
 
 def test_a_built_set_trains(tmp_path):
     _unpacked(tmp_path / "manual")
-    prepare.prepare("bossbase", manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets"))
-    prepare.prepare("bossbase", manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets"))
-    section = {"kind": "pictures", "source": "tfds:bossbase", "data_dir": str(tmp_path / "sets"), "crop": 0,
-               "preprocess": ("resize:256", "jpeg:75"), "train_share": 0.75}
+    prepare.prepare(
+        "bossbase", manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets")
+    )
+    prepare.prepare(
+        "bossbase", manual_dir=str(tmp_path / "manual"), data_dir=str(tmp_path / "sets")
+    )
+    section = {
+        "kind": "pictures",
+        "source": "tfds:bossbase",
+        "data_dir": str(tmp_path / "sets"),
+        "crop": 0,
+        "preprocess": ("resize:256", "jpeg:75"),
+        "train_share": 0.75,
+    }
     batches = list(pipeline.make(section, split="held_out", batch_size=3, seed=0))
     assert [batch["cover"].shape for batch in batches] == [(3, 256, 256, 1)]
 
@@ -108,14 +140,18 @@ def test_what_is_missing_or_broken_is_a_one_line_error(tmp_path):
     assert "does not exist or is empty" in error("bossbase", manual_dir=str(manual))
     (manual / "readme.txt").write_text("about the set")
     message = error("bossbase", manual_dir=str(manual))
-    assert "holds neither BOSSbase_1.01.zip nor .pgm or .png files; get the set from http" in message
+    assert (
+        "holds neither BOSSbase_1.01.zip nor .pgm or .png files; get the set from http" in message
+    )
     (manual / "BOSSbase_1.01.zip").write_bytes(b"PK\3\4 cut off")
     assert "BOSSbase_1.01.zip: cannot be unpacked" in error("bossbase", manual_dir=str(manual))
     with zipfile.ZipFile(manual / "SZUBase.zip", "w") as archive:
         archive.writestr("SZUBase/1.pgm", _file(1)[:1000])
     assert "SZUBase/1.pgm: broken" in error("szubase", manual_dir=str(manual))
     Image.fromarray(embedded.Embedded("train", kind="colour")[0]).save(manual / "1.png")
-    assert "1.png is a colour picture, but bows2 is a grey set" in error("bows2", manual_dir=str(manual))
+    assert "1.png is a colour picture, but bows2 is a grey set" in error(
+        "bows2", manual_dir=str(manual)
+    )
     (manual / "1.png").unlink()
     with zipfile.ZipFile(manual / "BOSSbase_1.01.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing else")
@@ -126,11 +162,15 @@ def test_builders_that_need_tensorflow_say_so(tmp_path, monkeypatch):
     class Needy(BUILDERS["bossbase"], skip_registration=True):
         def _split_generators(self, dl_manager):
             from tensorflow_datasets.core.utils.lazy_imports_utils import tensorflow
+
             return tensorflow.io
 
     monkeypatch.setitem(BUILDERS, "bossbase", Needy)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(InputError, match="needs TensorFlow; prepare it as array_record where TensorFlow is installed and copy"):
+    with pytest.raises(
+        InputError,
+        match="needs TensorFlow; prepare it as array_record where TensorFlow is installed and copy",
+    ):
         prepare.prepare("bossbase", manual_dir=str(tmp_path), data_dir=str(tmp_path / "sets"))
 
 
@@ -139,11 +179,25 @@ def test_the_command_line(tmp_path):
     root = pathlib.Path(pipeline.__file__).parents[2]
 
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "stegojax.data.prepare", *arguments], cwd=root, capture_output=True,
-                              text=True, timeout=120, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "stegojax.data.prepare", *arguments],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
-    done = run("bows2", "--manual_dir", str(tmp_path / "manual"), "--data_dir", str(tmp_path / "sets"))
+    done = run(
+        "bows2", "--manual_dir", str(tmp_path / "manual"), "--data_dir", str(tmp_path / "sets")
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"bows2 is in {tmp_path}/sets/bows2/1.0.0"
-    failed = run("bossbase", "--manual_dir", str(tmp_path / "nowhere"), "--data_dir", str(tmp_path / "sets"))
-    assert failed.returncode == 1 and "no such folder" in failed.stderr and "Traceback" not in failed.stderr
+    failed = run(
+        "bossbase", "--manual_dir", str(tmp_path / "nowhere"), "--data_dir", str(tmp_path / "sets")
+    )
+    assert (
+        failed.returncode == 1
+        and "no such folder" in failed.stderr
+        and "Traceback" not in failed.stderr
+    )

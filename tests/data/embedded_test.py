@@ -29,12 +29,19 @@ def test_pictures_are_those_of_the_files_in_a_stable_order():
 
 def test_no_photograph_is_on_both_sides_and_both_have_colour():
     train, held_out = embedded.Embedded("train"), embedded.Embedded("held_out")
-    digests = [hashlib.sha256(path.read_bytes()).digest() for path in (*train.files(), *held_out.files())]
+    digests = [
+        hashlib.sha256(path.read_bytes()).digest() for path in (*train.files(), *held_out.files())
+    ]
     assert len(set(digests)) == len(digests) == len(embedded.PHOTOGRAPHS)
     assert len(train) > 2 * len(held_out)
-    assert len(embedded.Embedded("train", kind="colour")) >= 4 and len(embedded.Embedded("held_out", kind="colour")) >= 3
+    assert (
+        len(embedded.Embedded("train", kind="colour")) >= 4
+        and len(embedded.Embedded("held_out", kind="colour")) >= 3
+    )
     for kind, channels in (("colour", 3), ("grey", 1)):
-        assert all(picture.shape[2] == channels for picture in _all(embedded.Embedded("train", kind=kind)))
+        assert all(
+            picture.shape[2] == channels for picture in _all(embedded.Embedded("train", kind=kind))
+        )
 
 
 def _all(source):
@@ -46,12 +53,23 @@ def test_pictures_stay_decoded_and_cannot_be_changed():
     assert source[0] is embedded.Embedded("train")[0]
     with pytest.raises(ValueError, match="read-only"):
         source[0][0, 0, 0] = 1
-    assert sum(picture.nbytes for split in ("train", "held_out") for picture in _all(embedded.Embedded(split))) < 13e6
+    assert (
+        sum(
+            picture.nbytes
+            for split in ("train", "held_out")
+            for picture in _all(embedded.Embedded(split))
+        )
+        < 13e6
+    )
 
 
 def test_unknown_kinds_and_missing_files_are_one_line_errors(monkeypatch):
     with pytest.raises(InputError, match="embedded:blue is unknown"):
         embedded.Embedded("train", kind="blue")
-    monkeypatch.setitem(embedded.PHOTOGRAPHS, "lost", embedded.Photograph("skimage", "data/lost.png", "train", True, (9, 9)))
+    monkeypatch.setitem(
+        embedded.PHOTOGRAPHS,
+        "lost",
+        embedded.Photograph("skimage", "data/lost.png", "train", True, (9, 9)),
+    )
     with pytest.raises(InputError, match=r"skimage lacks its photograph data/lost.png"):
         embedded.path_of("lost")

@@ -17,7 +17,7 @@ def _piece(number, size=(40, 48)):
     photo = embedded.Embedded("train", kind="colour")[number % 4]
     top = 7 * number % (photo.shape[0] - size[0])
     left = 13 * number % (photo.shape[1] - size[1])
-    return photo[top:top + size[0], left:left + size[1]]
+    return photo[top : top + size[0], left : left + size[1]]
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def folder(tmp_path):
     endings = ["png", "ppm", "tif", "bmp", "PNG", "tiff", "png", "png", "bmp", "ppm"]
     for number, ending in enumerate(endings):
         Image.fromarray(_piece(number)).save(tmp_path / f"{number}.{ending}")
-        Image.fromarray(_piece(number)[..., 1]).save(tmp_path / "sub" / "deeper" / f"{number}.{ending.replace('ppm', 'pgm')}")
+        Image.fromarray(_piece(number)[..., 1]).save(
+            tmp_path / "sub" / "deeper" / f"{number}.{ending.replace('ppm', 'pgm')}"
+        )
     Image.fromarray(_piece(0)).save(tmp_path / "sub" / "photo.JPG", quality=90)
     Image.fromarray(_piece(0)).save(tmp_path / ".hidden" / "a.png")
     Image.fromarray(_piece(0)).save(tmp_path / "._a.png")
@@ -71,7 +73,9 @@ def test_pictures_are_turned_upright_and_lose_their_alpha(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(_piece(1)).save(tmp_path / "turned.png", exif=exif)
-    Image.fromarray(np.dstack([_piece(2), np.full((40, 48), 7, np.uint8)])).save(tmp_path / "alpha.png")
+    Image.fromarray(np.dstack([_piece(2), np.full((40, 48), 7, np.uint8)])).save(
+        tmp_path / "alpha.png"
+    )
     source = Folder(tmp_path, "all")
     np.testing.assert_array_equal(source[1], np.rot90(_piece(1), -1))
     assert source.sizes()[1] == (48, 40)
@@ -85,11 +89,22 @@ def test_unusable_files_are_named_and_counted(folder, caplog):
     for name in ("3.bmp", "1.ppm", "sub/deeper/1.pgm", "0.png", "sub/photo.JPG", "2.tif"):
         whole = (folder / name).read_bytes()
         (folder / f"cut_{name.replace('/', '_')}").write_bytes(whole[:-100])
-        (folder / f"longer_{name.replace('/', '_')}").write_bytes(whole + b"something behind the picture")
+        (folder / f"longer_{name.replace('/', '_')}").write_bytes(
+            whole + b"something behind the picture"
+        )
     assert len(Folder(folder, "all")) == 21 + 6
-    for words in ("broken.png", "empty.jpg", "deep.png: has more than 8 bits", "9 of 36 pictures left out", "cut_3.bmp: broken",
-                  "cut_1.ppm: broken", "cut_sub_deeper_1.pgm: broken", "cut_0.png: broken", "cut_sub_photo.JPG: broken",
-                  "cut_2.tif"):
+    for words in (
+        "broken.png",
+        "empty.jpg",
+        "deep.png: has more than 8 bits",
+        "9 of 36 pictures left out",
+        "cut_3.bmp: broken",
+        "cut_1.ppm: broken",
+        "cut_sub_deeper_1.pgm: broken",
+        "cut_0.png: broken",
+        "cut_sub_photo.JPG: broken",
+        "cut_2.tif",
+    ):
         assert words in caplog.text
 
 
@@ -103,14 +118,16 @@ def test_folders_that_cannot_be_used_are_one_line_errors(tmp_path):
         Folder(tmp_path, "all")
     Image.fromarray(_piece(0)).save(tmp_path / "a.png")
     other = {"train": "held_out", "held_out": "train"}[split_of("a.png", train_share=0.9)]
-    with pytest.raises(InputError, match=f"none of its 1 pictures falls into the split {other}.*train_share"):
+    with pytest.raises(
+        InputError, match=f"none of its 1 pictures falls into the split {other}.*train_share"
+    ):
         Folder(tmp_path, other)
 
 
 def test_a_picture_that_breaks_later_is_an_input_error(folder):
     source = Folder(folder, "all")
     whole = (folder / source.names[0]).read_bytes()
-    (folder / source.names[0]).write_bytes(whole[:len(whole) // 2])
+    (folder / source.names[0]).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=source.names[0]):
         source[0]
 

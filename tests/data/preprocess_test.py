@@ -26,7 +26,7 @@ def test_random_crops_are_windows_and_reach_every_place():
     for seed in range(300):
         crop = preprocess.random_crop(_rng(seed), picture, (4, 4))
         top, left = divmod(int(crop[0, 0, 0]), 5)
-        np.testing.assert_array_equal(crop, picture[top:top + 4, left:left + 4])
+        np.testing.assert_array_equal(crop, picture[top : top + 4, left : left + 4])
         seen.add((top, left))
     assert seen == {(top, left) for top in range(3) for left in range(2)}
     np.testing.assert_array_equal(preprocess.random_crop(_rng(), picture, (6, 5)), picture)
@@ -34,12 +34,19 @@ def test_random_crops_are_windows_and_reach_every_place():
 
 def test_centre_crop_by_hand():
     picture = np.arange(7 * 4, dtype=np.uint8).reshape(7, 4, 1)
-    np.testing.assert_array_equal(preprocess.centre_crop(picture, (3, 2))[..., 0], [[9, 10], [13, 14], [17, 18]])
-    np.testing.assert_array_equal(preprocess.centre_crop(picture, (4, 1))[..., 0], [[5], [9], [13], [17]])
+    np.testing.assert_array_equal(
+        preprocess.centre_crop(picture, (3, 2))[..., 0], [[9, 10], [13, 14], [17, 18]]
+    )
+    np.testing.assert_array_equal(
+        preprocess.centre_crop(picture, (4, 1))[..., 0], [[5], [9], [13], [17]]
+    )
 
 
 def test_crops_that_do_not_fit_say_what_to_do(photo):
-    for crop in (lambda: preprocess.random_crop(_rng(), photo, (301, 64)), lambda: preprocess.centre_crop(photo, (64, 452))):
+    for crop in (
+        lambda: preprocess.random_crop(_rng(), photo, (301, 64)),
+        lambda: preprocess.centre_crop(photo, (64, 452)),
+    ):
         with pytest.raises(InputError, match="is 300x451, smaller than the crop .*lower data.crop"):
             crop()
 
@@ -58,7 +65,9 @@ def test_resize_rounds_after_each_pass(photo):
 
 def test_resize_is_close_to_imresize_and_to_pillow(photo):
     small = preprocess.resize(photo, (128, 200))
-    floats = np.asarray(images.round_to_pixels(images.imresize(jnp.asarray(photo, jnp.float32), (128, 200))))
+    floats = np.asarray(
+        images.round_to_pixels(images.imresize(jnp.asarray(photo, jnp.float32), (128, 200)))
+    )
     assert np.abs(small - floats).max() <= 2 and np.mean(small != floats) < 0.3
     pillow = np.array(Image.fromarray(photo).resize((200, 128), Image.Resampling.BICUBIC), float)
     assert np.abs(small[8:-8, 8:-8] - pillow[8:-8, 8:-8]).max() <= 4
@@ -71,7 +80,10 @@ def test_grey_and_colour(photo):
     exact = np.asarray(images.grey(jnp.asarray(photo, jnp.float32)))
     assert grey.shape == (300, 451, 1) and grey.dtype == np.uint8
     assert np.abs(grey - exact).max() <= 0.501
-    np.testing.assert_array_equal(preprocess.to_grey(np.array([[[255, 255, 255], [1, 2, 250]]], np.uint8))[..., 0], [[255, 30]])
+    np.testing.assert_array_equal(
+        preprocess.to_grey(np.array([[[255, 255, 255], [1, 2, 250]]], np.uint8))[..., 0],
+        [[255, 30]],
+    )
     colour = preprocess.to_colour(grey)
     assert colour.shape == photo.shape
     np.testing.assert_array_equal(preprocess.to_grey(colour), grey)
@@ -109,20 +121,34 @@ def test_random_chains_follow_the_generator(photo):
 
 
 def test_the_size_after_a_chain_is_known_without_the_picture(photo):
-    for texts in (("resize:100x90", "centre_crop:64"), ("random_crop:60x80", "grey", "jpeg:9"),
-                  ("centre_crop:30", "random_rot90")):
+    for texts in (
+        ("resize:100x90", "centre_crop:64"),
+        ("random_crop:60x80", "grey", "jpeg:9"),
+        ("centre_crop:30", "random_rot90"),
+    ):
         steps = preprocess.parse(texts)
-        assert preprocess.size_after((300, 451), steps) == preprocess.apply(_rng(), photo, steps).shape[:2]
+        assert (
+            preprocess.size_after((300, 451), steps)
+            == preprocess.apply(_rng(), photo, steps).shape[:2]
+        )
     with pytest.raises(InputError, match="smaller than the crop 101x101"):
         preprocess.size_after((300, 451), preprocess.parse(("resize:100", "centre_crop:101")))
     with pytest.raises(InputError, match="square"):
         preprocess.size_after((300, 451), preprocess.parse(("random_rot90",)))
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("sharpen", "unknown operation 'sharpen'; known are random_crop"), ("resize", "like resize:256"),
-    ("resize:0", "like resize:256"), ("resize:12y", "like resize:256"), ("jpeg:101", "like jpeg:75"),
-    ("jpeg", "like jpeg:75"), ("grey:3", "takes no argument")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sharpen", "unknown operation 'sharpen'; known are random_crop"),
+        ("resize", "like resize:256"),
+        ("resize:0", "like resize:256"),
+        ("resize:12y", "like resize:256"),
+        ("jpeg:101", "like jpeg:75"),
+        ("jpeg", "like jpeg:75"),
+        ("grey:3", "takes no argument"),
+    ],
+)
 def test_unreadable_chains_are_one_line_errors(text, words):
     with pytest.raises(InputError, match=words) as caught:
         preprocess.parse(("grey", text))
@@ -150,7 +176,9 @@ def test_shrinking_takes_the_mean_of_the_area_that_a_pixel_covers():
                 matrix[row, column] = max(0.0, overlap) / 1.5
     expected = np.einsum("ih,hwc,jw->ijc", weights[0], picture.astype(float), weights[1])
     small = preprocess.apply(_rng(), picture, preprocess.parse(("shrink:1.5",)))
-    assert small.shape == (6, 8, 3) and preprocess.size_after((9, 12), preprocess.parse(("shrink:1.5",))) == (6, 8)
+    assert small.shape == (6, 8, 3) and preprocess.size_after(
+        (9, 12), preprocess.parse(("shrink:1.5",))
+    ) == (6, 8)
     assert np.abs(small - expected).max() < 0.5 + 1e-9
     for text in ("shrink", "shrink:1", "shrink:nan", "shrink:100"):
         with pytest.raises(InputError, match="write it like shrink:1.5"):

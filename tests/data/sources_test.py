@@ -16,7 +16,9 @@ from stegojax.errors import InputError
 
 def _write(folder, name, seed):
     folder.mkdir(exist_ok=True, parents=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (70, 70), np.uint8)).save(folder / name)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (70, 70), np.uint8)).save(
+        folder / name
+    )
 
 
 def test_sources_by_name(tmp_path):
@@ -25,7 +27,9 @@ def test_sources_by_name(tmp_path):
     assert len(open_source("embedded:grey", "held_out")) == 1
     assert isinstance(open_source(f"folder:{tmp_path}", "train", train_share=1.0), Folder)
     for text in ("", "embeded", "folder", "folder:", "tfds:", str(tmp_path)):
-        with pytest.raises(InputError, match="unknown data source .*; use embedded, folder:PATH or tfds:NAME"):
+        with pytest.raises(
+            InputError, match="unknown data source .*; use embedded, folder:PATH or tfds:NAME"
+        ):
             open_source(text, "train")
     with pytest.raises(ValueError, match="test"):
         open_source("embedded", "test")

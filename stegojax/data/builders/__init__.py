@@ -1,4 +1,6 @@
-"""Builders of the steganographic image sets that TFDS lacks; `python -m stegojax.data.prepare NAME` runs them."""
+"""Builders of the steganographic image sets that TFDS lacks; `python -m stegojax.data.prepare NAME`
+runs them.
+"""
 
 from stegojax.data.builders.bossbase import Bossbase
 from stegojax.data.builders.bows2 import Bows2

@@ -1,7 +1,9 @@
-"""What the steganographic image sets have in common: thousands of grey PGM or PNG files in one archive or folder.
+"""What the steganographic image sets have in common: thousands of grey PGM or PNG files in one
+archive or folder.
 
-They are stored losslessly as `{"image": uint8 [H, W, 1], "file_name": text}` in one split, `train`, in the order that TFDS'
-hash of the file names gives (the sets' own order is by camera). Needs no TensorFlow.
+They are stored losslessly as `{"image": uint8 [H, W, 1], "file_name": text}` in one split, `train`,
+in the order that TFDS' hash of the file names gives (the sets' own order is by camera). Needs no
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -41,33 +43,61 @@ class GreyPhotographs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     url_infos = None  # nothing is downloaded, so there are no checksums for TFDS to look for
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict({
-            "image": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-            "file_name": tfds.features.Text(),
-        })
-        return tfds.core.DatasetInfo(builder=self, description=self.description, features=features, homepage=self.home,
-                                     citation=self.citation)
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                "file_name": tfds.features.Text(),
+            }
+        )
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.description,
+            features=features,
+            homepage=self.home,
+            citation=self.citation,
+        )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         given = pathlib.Path(dl_manager.manual_dir)
         for place in (*(given / name for name in self.archives), given / self.folder, given):
-            if place.is_file() or place.is_dir() and any(_is_picture(path.name) for path in place.rglob("*")):
+            if (
+                place.is_file()
+                or place.is_dir()
+                and any(_is_picture(path.name) for path in place.rglob("*"))
+            ):
                 return {"train": self._generate_examples(place)}
         archives = " nor ".join(self.archives)
-        raise InputError(f"{given} holds neither {archives} nor .pgm or .png files; get the set from {self.home}")
+        raise InputError(
+            f"{given} holds neither {archives} nor .pgm or .png files; get the set from {self.home}"
+        )
 
     def _generate_examples(self, place: pathlib.Path) -> Iterator[tuple[str, dict]]:
         count = 0
         for name, data in pictures_in(place):
             picture = images.read(data, name=f"{place}: {name}")
             if picture.pixels.shape[2] != 1:
-                raise InputError(f"{place}: {name} is a colour picture, but {self.name} is a grey set; check the file")
+                raise InputError(
+                    f"{place}: {name} is a colour picture, but {self.name} is a grey set; check "
+                    "the file"
+                )
             count += 1
-            yield name, {"image": Image.fromarray(picture.pixels[..., 0]), "file_name": pathlib.PurePosixPath(name).name}
+            yield (
+                name,
+                {
+                    "image": Image.fromarray(picture.pixels[..., 0]),
+                    "file_name": pathlib.PurePosixPath(name).name,
+                },
+            )
         if not count:
             raise InputError(f"{place} holds no .pgm or .png file; get the set from {self.home}")
         if count != self.photographs:
-            logging.warning("%s: %d photographs, but the published %s has %d", place, count, self.name, self.photographs)
+            logging.warning(
+                "%s: %d photographs, but the published %s has %d",
+                place,
+                count,
+                self.name,
+                self.photographs,
+            )
 
 
 def pictures_in(place: pathlib.Path) -> Iterator[tuple[str, bytes]]:
@@ -77,7 +107,8 @@ def pictures_in(place: pathlib.Path) -> Iterator[tuple[str, bytes]]:
       place: the archive or folder.
 
     Yields:
-      Name within the archive or folder, and the file's bytes; archives in their own order, folders sorted.
+      Name within the archive or folder, and the file's bytes; archives in their own order, folders
+      sorted.
 
     Raises:
       InputError: the archive is broken or of another kind.
@@ -97,7 +128,9 @@ def pictures_in(place: pathlib.Path) -> Iterator[tuple[str, bytes]]:
                     if member.isfile() and _is_picture(member.name):
                         yield member.name, archive.extractfile(member).read()
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(f"{place}: cannot be unpacked ({' '.join(str(error).split())}); get it again") from error
+        raise InputError(
+            f"{place}: cannot be unpacked ({' '.join(str(error).split())}); get it again"
+        ) from error
 
 
 def _is_picture(name: str) -> bool:

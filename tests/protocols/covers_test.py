@@ -1,0 +1,220 @@
+"""The tables of runs that make covers, on networks of one number; the distance against its
+definition.
+"""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from support import toy_covers as toy
+from support.configs import load
+
+from stegojax import evaluate, images, methods, metrics, run, train
+from stegojax.errors import InputError
+from stegojax.methods import generation
+from stegojax.models import inception, random_features
+from stegojax.protocols import covers, distance
+
+RNG = np.random.default_rng(0)
+
+
+def test_the_distance_is_frechet_s_of_the_features_of_all_pictures():
+    """70 and 66 pictures: more than a batch, and the last batch not full."""
+    real = RNG.integers(0, 256, (70, 16, 16, 3)).astype(np.float32)
+    made = np.round(0.5 * RNG.integers(0, 256, (66, 16, 16, 3)) + 60).astype(np.float32)
+    name, found = distance.distance(real, made)
+    features = [
+        np.asarray(random_features.features(pictures), np.float64) for pictures in (real, made)
+    ]
+    means = [values.mean(axis=0) for values in features]
+    deviations = [values - mean for values, mean in zip(features, means)]
+    covariances = [values.T @ values / (len(values) - 1) for values in deviations]
+    expected = metrics.frechet_distance(means[0], covariances[0], means[1], covariances[1])
+    assert found == pytest.approx(expected, rel=1e-3) and found > 1
+    assert "no FID" in name and "random" in name
+    assert distance.distance(real, real[::-1])[1] == pytest.approx(0, abs=1e-3)
+
+
+def test_with_a_file_of_weights_it_is_fid(monkeypatch):
+    """The features are the network's under the file's weights: here the means of the channels,
+    times a number.
+    """
+    monkeypatch.setattr(inception, "load", lambda path: {"factor": np.float32(path)})
+    monkeypatch.setattr(
+        inception,
+        "features",
+        lambda weights, pictures: weights["factor"] * pictures.mean(axis=(1, 2)),
+    )
+    real, made = (even(70, seed) for seed in (1, 2))
+    name, found = distance.distance(real, made + 3, weights="0.5")
+    values = [0.5 * pictures.astype(np.float64).mean(axis=(1, 2)) for pictures in (real, made + 3)]
+    expected = metrics.frechet_distance(
+        *(figure for value in values for figure in (value.mean(axis=0), np.cov(value.T)))
+    )
+    assert name == "FID" and found == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_distance_needs_sets():
+    with pytest.raises(InputError, match="two or more in each, 1 given"):
+        distance.distance(
+            np.zeros((5, 16, 16, 3), np.float32), np.zeros((1, 16, 16, 3), np.float32)
+        )
+
+
+def simulator():
+    return generation.simulator("lsb-matching", payload=0.4)
+
+
+def even(count, seed=0):
+    return 2.0 * np.random.default_rng(seed).integers(10, 100, (count, 8, 8, 3)).astype(np.float32)
+
+
+def judge(gain):
+    module = toy.Parity(gain)
+    params = module.init(jax.random.key(0), even(1), train=False)["params"]
+    return module, train.State(0, {"judge": params}, {"judge": {}}, {})
+
+
+@pytest.mark.parametrize(
+    "gain,covers_,accuracy,area",
+    [
+        (
+            20.0,
+            even(10),
+            1.0,
+            1.0,
+        ),  # about a fifth of a stego's samples are odd, none of its cover's
+        (
+            20.0,
+            np.concatenate([even(5), even(5) + 1]),
+            0.75,
+            None,
+        ),  # odd covers are called stegos, and so are their stegos
+        (-20.0, even(10), 0.0, 0.0),
+    ],
+)
+def test_a_steganalyzer_is_tested_on_every_cover_and_a_stego_of_each(gain, covers_, accuracy, area):
+    """Ten covers in batches of four: what fills the last batch does not count."""
+    seen = []
+    real = simulator()
+
+    def spy(key, part):
+        seen.append(part.shape)
+        return real(key, part)
+
+    found = covers.judged(jax.random.key(0), *judge(gain), covers_, spy, batch_size=4)
+    assert found["accuracy"] == pytest.approx(accuracy) and found["P_E"] == pytest.approx(
+        1 - accuracy
+    )
+    assert seen == [(1, 8, 8, 3)]  # four devices, one cover each, one trace
+    if area is not None:
+        assert found["AUC"] == pytest.approx(area)
+
+
+def test_a_steganalyzer_learns_what_there_is_to_see():
+    options = dict(steps=30, batch_size=8, optimizer=dict(name="sgd", learning_rate=200.0))
+    module = toy.Parity()
+    state = covers.train_judge(jax.random.key(0), module, even(16), simulator(), **options)
+    assert float(state.params["judge"]["gain"]) > 10 and int(state.step) == 30
+    assert (
+        covers.judged(
+            jax.random.key(1), module, state, even(12, seed=1), simulator(), batch_size=4
+        )["accuracy"]
+        == 1
+    )
+    again = covers.train_judge(jax.random.key(0), module, even(16), simulator(), **options)
+    assert float(again.params["judge"]["gain"]) == float(state.params["judge"]["gain"])
+
+
+def test_seeds_make_lists_that_do_not_meet():
+    first, second = (covers.seeds(which, 50) for which in (0, 1))
+    assert first.shape == (50, 100) and first.dtype == np.float32 and np.abs(first).max() < 1
+    np.testing.assert_array_equal(covers.seeds(0, 20), first[:20])
+    assert not np.isin(first[:, 0], second[:, 0]).any()
+
+
+def test_a_sheet_shows_pictures_in_rows_of_eight():
+    pictures = np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1) * np.ones(
+        (1, 2, 2, 3), np.float32
+    )
+    found = covers.sheet(pictures)
+    assert found.shape == (4, 16, 3) and found.dtype == np.uint8
+    np.testing.assert_array_equal(found[::2, ::2, 0], np.arange(16).reshape(2, 8))
+    assert covers.sheet(pictures[:3]).shape == (2, 6, 3)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(methods.METHODS, "ssgan", toy.make)
+        patch.setitem(methods.JUDGES, "ssgan", lambda **section: toy.Parity(1.0))
+        folder = tmp_path_factory.mktemp("run")
+        assert train.train(config(), folder).finished
+        yield folder
+
+
+def config():
+    settings = load("ssgan").get_config("tiny")
+    settings.method.optimizer = dict(name="sgd", learning_rate=2000.0)
+    settings.method.steganalyzer_optimizer = dict(name="sgd", learning_rate=0.01)
+    settings.method.clip = 0.5
+    return settings
+
+
+def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, monkeypatch):
+    before = {
+        path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()
+    }
+    tests = {}
+    real = covers.judged
+    monkeypatch.setattr(
+        covers,
+        "judged",
+        lambda *arguments, **options: (
+            tests.setdefault(len(tests), arguments[3]) is None or real(*arguments, **options)
+        ),
+    )
+    text = evaluate.evaluate(config(), workdir)
+    assert capsys.readouterr().out.strip() == text
+    for words in (
+        "Table 1",
+        "Table 2",
+        "Table 3",
+        "| S1 |",
+        "| S2 |",
+        "| S3 |",
+        "| Real images |",
+        "| Generated images |",
+        "| lsb-matching 0.4 bpp | generated |",
+        distance.RANDOM_FEATURES,
+    ):
+        assert words in text, words
+    results = json.loads((workdir / "evaluation.json").read_text())["covers"]
+    assert set(results["schemes"]["lsb-matching"]) == {"real", "generated", "S1", "S2", "S3"}
+    assert (
+        list(results["distances"]["steps"]) == ["2", "4"]
+        and results["distances"]["held_out"] > 0
+        and results["hours"] > 0
+    )
+    assert images.read(workdir / "samples.png").pixels.shape == (16, 8 * 16, 3)
+    assert {
+        path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()
+    } == before
+    # What is tested: photographs, fresh seeds, the training's covers, fresh seeds again, and these
+    # of another generator.
+    real_pictures, fresh, same, again, tuned = tests.values()
+    loaded = run.load(workdir)
+    np.testing.assert_array_equal(same, covers.generate(loaded, loaded.state, covers.seeds(0, 8)))
+    np.testing.assert_array_equal(fresh, covers.generate(loaded, loaded.state, covers.seeds(1, 8)))
+    np.testing.assert_array_equal(again, fresh)
+    assert (tuned != fresh).any() and real_pictures.std(axis=(1, 2)).max() > 0 == same.std(
+        axis=(1, 2)
+    ).max()
+
+
+def test_settings_that_measure_nothing_are_refused(workdir):
+    settings = config()
+    settings.evaluation.covers.schemes = ()
+    with pytest.raises(InputError, match="and a scheme"):
+        covers.evaluate(settings, workdir, run.load(workdir))
