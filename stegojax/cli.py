@@ -611,7 +611,7 @@ def _refuse_with_run(options: argparse.Namespace, *names: str) -> None:
 
 
 def _use(options: argparse.Namespace) -> str:
-    """What the run that is named is for, a value of `methods.USES`; "" without a run."""
+    """What the run that is named is for, see `methods.Entry.use`; "" without a run."""
     if not options.run:
         return ""
     from stegojax import run

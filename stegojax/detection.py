@@ -75,7 +75,7 @@ def load(folder: str | pathlib.Path) -> Detector:
         return Detector(votes, f"{features} and an ensemble, on {trained_on}")
     loaded = run.load(folder)
     section = loaded.config.method
-    if section.name != "steganalyzer":
+    if "detection" not in run.entry(loaded.config)[0].reports:
         raise InputError(
             f"{folder} is a run of {section.name}, which detects nothing; name a run of a "
             "steganalyzer "

@@ -11,6 +11,8 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import ml_collections
@@ -24,7 +26,7 @@ from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.journal import markdown
-from stegojax.methods import SCHEMES, USES, detector
+from stegojax.methods import detector
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols import bits, covers, sentences
 
@@ -36,11 +38,6 @@ TABLE_5 = (
 )
 
 _TIMED = 3
-
-PROTOCOLS = {"bits": bits.evaluate, "covers": covers.evaluate, "sentences": sentences.evaluate}
-"""Of what runs are for (`methods.USES`), where there is more to measure: `(config, workdir, loaded)
--> (text, results)`.
-"""
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> str:
@@ -65,23 +62,12 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     run.open_workdir(config, workdir)
     parallel.check_batch_size(config.batch_size)
     loaded = run.load(workdir)
-    if config.method.name == "steganalyzer":
-        return detection(config, workdir, loaded)
-    figures = quality(config, loaded)
-    text = f"Held-out pictures, 8-bit, step {loaded.step}:\n\n" + quality_table(config, figures)
-    results = {"step": loaded.step, "quality": figures}
-    if config.evaluation.get("transfer_steps", 0):
-        transfer = transfer_test(config, workdir)
-        results["transfer"] = transfer
-        text += "\n\n" + transfer_table(config, transfer)
-    if config.method.name in SCHEMES:
-        results["times"] = times(config, loaded)
-        text += "\n\n" + times_table(config, results["times"])
-        if config.evaluation.get("security", None):
-            text += "\n\nDetection (Table 1):\n\n" + against_its_base(config, workdir)
-    if USES.get(config.method.name) in PROTOCOLS:
-        tables, found = PROTOCOLS[USES[config.method.name]](config, workdir, loaded)
-        text, results = f"{text}\n\n{tables}", {**results, **found}
+    texts, results = [], {"step": loaded.step}
+    for name in run.entry(config)[0].reports:
+        tables, figures = REPORTS[name](config, workdir, loaded)
+        texts += [tables] if tables else []
+        results |= figures
+    text = "\n\n".join(texts)
     if parallel.is_writer():
         print(text)
         files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())
@@ -96,14 +82,19 @@ def quality(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, 
     return figures
 
 
-def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded) -> str:
-    """Tests a steganalyzer's run on held-out pairs; prints the table, and saves it and the ROC
-    curve beside the run.
+def detection(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
+    """Tests a steganalyzer's run on held-out pairs, and saves the ROC curve beside the run.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+      loaded: the run.
 
     Returns:
-      What was printed: P_E of the decisions at probability .5, the area under the ROC curve, and
-        the stegos missed at 5 % false
-      alarms.
+      The table and its figures: P_E of the decisions at probability .5, the area under the ROC
+      curve, and the stegos missed at 5 % false alarms.
     """
     score, state = parallel.over_devices(loaded.method.predict), parallel.replicate(loaded.state)
     key, found = (
@@ -141,17 +132,11 @@ def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: 
     ]
     text = f"Held-out pairs, step {loaded.step}:\n\n" + markdown(header, [row])
     if parallel.is_writer():
-        print(text)
-        files.write_bytes(workdir / "evaluation.md", (text + "\n").encode())
-        files.write_bytes(
-            workdir / "evaluation.json",
-            json.dumps({"step": loaded.step, **figures}, indent=2).encode(),
-        )
         curve = metrics.roc_curve(
             np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)])
         )
         files.write_bytes(workdir / "roc.png", plots.roc({config.method.network: {how: [curve]}}))
-    return text
+    return text, figures
 
 
 def quality_table(config: ml_collections.ConfigDict, figures: dict[str, float]) -> str:
@@ -198,9 +183,9 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
             state, metrics_ = step(state, next(loader), key)
             jax.block_until_ready(metrics_)
             spent.append(time.perf_counter() - begin)
-    section = config.method.to_dict()
-    section.pop("name")
-    scheme, rng = SCHEMES[config.method.name](loaded.state, **section), np.random.default_rng(0)
+    named, section = run.entry(config)
+    scheme = named.scheme(loaded.state, section, name=config.method.name)
+    rng = np.random.default_rng(0)
     photographs = pipeline.make(
         dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"),
         split="held_out",
@@ -251,8 +236,7 @@ def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -
     CMD, in WORKDIR/security.
     """
     base, payload = config.method.scheme, config.method.payload
-    row = "Proposed" if config.method.name == "asymmetric" else config.method.name.upper()
-    own = f"{base}/{row}=run:{workdir}@{payload:g}"
+    own = f"{base}/Proposed=run:{workdir}@{payload:g}"
     schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
     whole = ml_collections.ConfigDict(
         {
@@ -355,6 +339,45 @@ def _detector(config, basic: run.Loaded, sizes: run.Lengths):
         steps_per_epoch=sizes.steps_per_epoch,
         optimizer=config.evaluation.transfer_optimizer.to_dict(),
     )
+
+
+def _quality(config, workdir, loaded):
+    figures = quality(config, loaded)
+    table = quality_table(config, figures)
+    return f"Held-out pictures, 8-bit, step {loaded.step}:\n\n{table}", {"quality": figures}
+
+
+def _transfer(config, workdir, loaded):
+    if not config.evaluation.get("transfer_steps", 0):
+        return "", {}
+    accuracies = transfer_test(config, workdir)
+    return transfer_table(config, accuracies), {"transfer": accuracies}
+
+
+def _times(config, workdir, loaded):
+    seconds = times(config, loaded)
+    return times_table(config, seconds), {"times": seconds}
+
+
+def _security(config, workdir, loaded):
+    if not config.evaluation.get("security", None):
+        return "", {}
+    return f"Detection (Table 1):\n\n{against_its_base(config, workdir)}", {}
+
+
+REPORTS: dict[str, Callable[..., tuple[str, dict[str, Any]]]] = {
+    "quality": _quality,
+    "detection": detection,
+    "transfer": _transfer,
+    "times": _times,
+    "security": _security,
+    "bits": bits.evaluate,
+    "covers": covers.evaluate,
+    "sentences": sentences.evaluate,
+}
+"""What `methods.Entry.reports` names: `(config, workdir, loaded) -> (text, results)`, "" and {}
+where the config asks for none of it.
+"""
 
 
 def _finish(outcome: train.Outcome) -> None:

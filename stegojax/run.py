@@ -31,7 +31,7 @@ from stegojax import embed, files
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.methods import METHODS, SCHEMES, USES
+from stegojax.methods import METHODS, Entry
 from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
@@ -166,11 +166,24 @@ def method(config: ml_collections.ConfigDict, sizes: Lengths) -> Method:
     Raises:
       InputError: there is none of that name, or a field of its section is unknown.
     """
+    named, section = entry(config)
+    return named.from_config(section, steps_per_epoch=sizes.steps_per_epoch)
+
+
+def entry(config: ml_collections.ConfigDict) -> tuple[Entry, dict[str, Any]]:
+    """What is known of the method that a config names, and the rest of the config's method section.
+
+    Args:
+      config: of a run.
+
+    Raises:
+      InputError: there is no method of that name.
+    """
     section = config.method.to_dict()
     name = section.pop("name")
     if name not in METHODS:
         raise InputError(f"method {name!r} is unknown; there are {', '.join(sorted(METHODS))}")
-    return METHODS[name](**section, steps_per_epoch=sizes.steps_per_epoch)
+    return METHODS[name], section
 
 
 def stages(made: Method, sizes: Lengths) -> tuple[Stage, ...]:
@@ -216,19 +229,19 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
 
 
 def use(workdir: str | pathlib.Path) -> str:
-    """What a run is for, a value of `methods.USES`; only its config is read.
+    """What a run hides with, see `methods.Entry.use`; only its config is read.
 
     Raises:
       InputError: the folder is not a run, or nothing can be hidden with it.
     """
     name = read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
-    if name not in USES:
+    if name not in METHODS or not METHODS[name].use:
+        hide = ", ".join(name for name, known in METHODS.items() if known.use)
         raise InputError(
             f"the run in {workdir} ({name or 'the security protocol'}) hides nothing; there are "
-            "runs of "
-            f"{', '.join(USES)} for that"
+            f"runs of {hide} for that"
         )
-    return USES[name]
+    return METHODS[name].use
 
 
 def difference(
@@ -396,12 +409,11 @@ def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
       InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
     """
     loaded = load(pathlib.Path(workdir))
-    section = loaded.config.method.to_dict()
-    make = SCHEMES.get(section.pop("name"))
-    if make is None:
+    named, section = entry(loaded.config)
+    if named.scheme is None:
+        learn = ", ".join(name for name, known in METHODS.items() if known.scheme)
         raise InputError(
             f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; "
-            "there are some in runs "
-            f"of {', '.join(SCHEMES)}"
+            f"there are some in runs of {learn}"
         )
-    return make(loaded.state, **{**section, "name": str(workdir)})
+    return named.scheme(loaded.state, section, name=str(workdir))

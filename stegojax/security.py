@@ -49,7 +49,6 @@ from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
 from stegojax.journal import markdown
-from stegojax.methods import MESSAGES
 from stegojax.steganalysis import ensemble, spam, srm
 from stegojax.steganalysis.planes import feature_batches
 from stegojax.types import Array
@@ -460,10 +459,11 @@ class _Protocol:
     def _from_run(self, scheme: Scheme, base):
         loaded = run.load(pathlib.Path(scheme.place))
         example = run.example(loaded.config)
-        if loaded.config.method.name == "steganalyzer":
+        named, section = run.entry(loaded.config)
+        if not named.use:
             raise InputError(
-                f"{scheme.place} is a run of a steganalyzer, which makes no stegos; name a run "
-                "that hides"
+                f"{scheme.place} is a run of a {loaded.config.method.name}, which makes no stegos; "
+                "name a run that hides"
             )
         multiple = loaded.method.size_multiple
         if any(side % multiple for side in self.covers.shape[1:]):
@@ -472,8 +472,7 @@ class _Protocol:
                 "covers.crop to one"
             )
         channels = example["cover"].shape[-1]
-        method = loaded.config.method.to_dict()
-        shape = MESSAGES[method.pop("name")](**method) if method["name"] in MESSAGES else None
+        shape = named.message(section) if named.message else None
         if (
             shape is not None
             and not shape.depth

@@ -1,5 +1,5 @@
 """Hiding and revealing in files with a trained run: a module for every kind of message, as
-`methods.USES` names them.
+`methods.Entry.use` names them.
 
 A run that has learned costs has none here: `hiding` takes its costs in the place of computed ones.
 """

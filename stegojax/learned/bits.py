@@ -49,7 +49,7 @@ from stegojax.coding import correction
 from stegojax.data import preprocess
 from stegojax.errors import InputError
 from stegojax.learned.prediction import predict, predict_many
-from stegojax.methods import MESSAGES
+from stegojax.methods import METHODS
 from stegojax.methods.bit_hiding import MessageShape
 
 PUBLIC_BITS_KEY = hashlib.sha256(b"stegojax 1 public bits").digest()
@@ -121,14 +121,14 @@ def message_shape(loaded: run.Loaded) -> MessageShape:
     Raises:
       InputError: the run's messages are no bits.
     """
-    section = loaded.config.method.to_dict()
-    name = section.pop("name")
-    if name not in MESSAGES:
+    named, section = run.entry(loaded.config)
+    if named.message is None:
+        hide = ", ".join(name for name, known in METHODS.items() if known.message)
         raise InputError(
-            f"a run of {name} does not hide bits in pictures; there are runs of "
-            f"{', '.join(MESSAGES)} for that"
+            f"a run of {loaded.config.method.name} does not hide bits in pictures; there are runs "
+            f"of {hide} for that"
         )
-    return MESSAGES[name](**section)
+    return named.message(section)
 
 
 def write_bits(loaded: run.Loaded, pixels: np.ndarray, bits_N: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 
 from stegojax import hiding, images, run, secret
 from stegojax.errors import InputError
-from stegojax.methods import USES
+from stegojax.methods import METHODS
 from stegojax.models import dcgan
 from stegojax.types import Array, State
 
@@ -40,11 +40,11 @@ def load(workdir: str | pathlib.Path) -> run.Loaded:
     """
     config = run.read_config(pathlib.Path(workdir))
     name = config.get("method", {}).get("name", "")
-    if USES.get(name) != "covers":
+    if name not in METHODS or METHODS[name].use != "covers":
+        makers = ", ".join(name for name, known in METHODS.items() if known.use == "covers")
         raise InputError(
             f"the run in {workdir} ({name or 'the security protocol'}) makes no covers; there are "
-            "runs of "
-            f"{', '.join(name for name, use in USES.items() if use == 'covers')} for that"
+            f"runs of {makers} for that"
         )
     return run.load(pathlib.Path(workdir))
 

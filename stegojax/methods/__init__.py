@@ -1,9 +1,12 @@
-"""The trainable systems that a config can name: `METHODS[name](**section, steps_per_epoch=...) ->
-Method`.
-"""
+"""The trainable systems that a config can name, in `METHODS`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
+from stegojax import embed
 from stegojax.methods import (
     abdh,
     asymmetric,
@@ -20,61 +23,85 @@ from stegojax.methods import (
     steganogan,
     ugs,
 )
+from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods.fields import from_fields
+from stegojax.types import Method
 
-METHODS = {
-    "isgan": isgan.make,
-    "baluja": partial(picture_autoencoder.make, picture_autoencoder.baluja_networks),
-    "atique": partial(picture_autoencoder.make, picture_autoencoder.atique_networks),
-    "steganalyzer": steganalyzer.make,
-    "asymmetric": asymmetric.make,
-    "ugs": ugs.make,
-    "ssgan": ssgan.make,
-    "sgan": sgan.make,
-    "seq2seq_gan": seq2seq_gan.make,
-    "sftn": sftn.make,
-    "chatgan": chatgan.make,
-    "abdh": abdh.make,
-    "steganogan": steganogan.make,
-    "hayesgan": hayesgan.make,
-    "hidden": hidden.make,
+
+class Entry(NamedTuple):
+    """All that is asked of a method by its name. A section is a config's `method` without "name".
+
+    from_config:  `(section, *, steps_per_epoch) -> Method`; looks up the modules and functions that
+                  the section names.
+    use:          what a run hides with, where it hides at all: "pictures" in pictures; any file by
+                  the "costs" that it has learned; any file as "bits" that networks write and read;
+                  any file in "covers" that it makes; "sentences" that become pictures; "" nothing.
+    scheme:       `(state, section, *, name) -> embed.Scheme`, of runs that embed by costs.
+    message:      `(section) -> MessageShape`, of runs that hide bits.
+    steganalyzer: `(section) -> module`, of runs that make covers: what is trained afterwards to
+                  tell their covers from their stegos.
+    reports:      what an evaluation measures, names in `evaluate.REPORTS`, in order.
+    """
+
+    from_config: Callable[..., Method]
+    use: str = ""
+    scheme: Callable[..., embed.Scheme] | None = None
+    message: Callable[..., MessageShape] | None = None
+    steganalyzer: Callable[..., Any] | None = None
+    reports: tuple[str, ...] = ("quality",)
+
+
+def _hides_bits(module) -> Entry:
+    return Entry(
+        from_fields(module.make),
+        use="bits",
+        message=lambda section: module.message(**section),
+        reports=("quality", "bits"),
+    )
+
+
+def _makes_covers(module) -> Entry:
+    return Entry(
+        from_fields(module.make),
+        use="covers",
+        steganalyzer=lambda section: module.independent_steganalyzer(**section),
+        reports=("quality", "covers"),
+    )
+
+
+def _learns_costs(module) -> Entry:
+    return Entry(
+        from_fields(module.make),
+        use="costs",
+        scheme=lambda state, section, *, name: module.trained_scheme(
+            state, **{**section, "name": name}
+        ),
+        reports=("quality", "times", "security"),
+    )
+
+
+METHODS: dict[str, Entry] = {
+    "isgan": Entry(from_fields(isgan.make), use="pictures", reports=("quality", "transfer")),
+    "baluja": Entry(
+        from_fields(partial(picture_autoencoder.make, picture_autoencoder.baluja_networks)),
+        use="pictures",
+    ),
+    "atique": Entry(
+        from_fields(partial(picture_autoencoder.make, picture_autoencoder.atique_networks)),
+        use="pictures",
+    ),
+    "steganalyzer": Entry(from_fields(steganalyzer.make), reports=("detection",)),
+    "asymmetric": _learns_costs(asymmetric),
+    "ugs": _learns_costs(ugs),
+    "ssgan": _makes_covers(ssgan),
+    "sgan": _makes_covers(sgan),
+    "seq2seq_gan": Entry(
+        from_fields(seq2seq_gan.make), use="sentences", reports=("quality", "sentences")
+    ),
+    "sftn": _hides_bits(sftn),
+    "chatgan": _hides_bits(chatgan),
+    "abdh": _hides_bits(abdh),
+    "steganogan": _hides_bits(steganogan),
+    "hayesgan": _hides_bits(hayesgan),
+    "hidden": _hides_bits(hidden),
 }
-
-SCHEMES = {"asymmetric": asymmetric.trained_scheme, "ugs": ugs.trained_scheme}
-"""Of the methods whose runs embed by costs: `SCHEMES[name](state, **section) -> embed.Scheme`."""
-
-MESSAGES = {
-    "sftn": sftn.message,
-    "chatgan": chatgan.message,
-    "abdh": abdh.message,
-    "steganogan": steganogan.message,
-    "hayesgan": hayesgan.message,
-    "hidden": hidden.message,
-}
-"""Of the methods that hide bits: `MESSAGES[name](**section) -> bit_hiding.MessageShape`."""
-
-JUDGES = {"ssgan": ssgan.independent_steganalyzer, "sgan": sgan.independent_steganalyzer}
-"""Of the methods that make covers: `JUDGES[name](**section) -> module`, the steganalyzer that is
-trained afterwards.
-"""
-
-USES = {
-    "isgan": "pictures",
-    "baluja": "pictures",
-    "atique": "pictures",
-    "asymmetric": "costs",
-    "ugs": "costs",
-    "seq2seq_gan": "sentences",
-    "ssgan": "covers",
-    "sgan": "covers",
-    "sftn": "bits",
-    "chatgan": "bits",
-    "abdh": "bits",
-    "steganogan": "bits",
-    "hayesgan": "bits",
-    "hidden": "bits",
-}
-"""What a run of a method is for, where files can be hidden with it: "pictures" in pictures; any
-file by the "costs" it has learned;
-any file as "bits" that networks write and read; any file in "covers" that it makes; "sentences"
-that become pictures.
-"""

@@ -30,7 +30,7 @@ from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.journal import markdown
 from stegojax.learned.covers import generator
-from stegojax.methods import JUDGES, generation, network
+from stegojax.methods import generation, network
 from stegojax.models import dcgan
 from stegojax.protocols.distance import distance
 from stegojax.types import Key, State
@@ -187,8 +187,8 @@ def attacked(
         "generated" of the S* of real pictures,
       "S1", "S2" and "S3" of the S* of generated ones.
     """
-    settings, section = config.evaluation.covers, config.method.to_dict()
-    module = JUDGES[section.pop("name")](**section)
+    settings, (named, section) = config.evaluation.covers, run.entry(config)
+    module = named.steganalyzer(section)
     simulator = generation.simulator(scheme, payload=config.method.payload)
     key = jax.random.fold_in(jax.random.key(config.seed), 6)
     options = dict(

@@ -2,8 +2,6 @@
 and no seed is kept.
 """
 
-import functools
-
 import jax
 import numpy as np
 import pytest
@@ -26,7 +24,7 @@ def workdir(tmp_path_factory):
     config.method.size = config.data.crop = SIZE
     networks = toy.NETWORKS._replace(generator=toy.Textured(SIZE))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(methods.METHODS, "ssgan", functools.partial(toy.make, networks))
+        patch.setitem(methods.METHODS, "ssgan", toy.entry(networks))
         made = run.method(config, run.UNKNOWN)
         run.open_workdir(config, folder, run.UNKNOWN)
         checkpoints = Checkpoints(folder / "checkpoints")

@@ -10,7 +10,7 @@ from support.hiding_bits import ADAM, begin, covers, run_steps, same
 
 from stegojax import parallel
 from stegojax.errors import InputError
-from stegojax.methods import MESSAGES, bit_hiding, chatgan, network, sftn
+from stegojax.methods import METHODS, bit_hiding, chatgan, network, sftn
 from stegojax.models import sftn as models
 from stegojax.models.xunet import XuNet
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_is_refused(module):
 
 
 def test_the_messages_of_all_methods():
-    shapes = {name: tuple(shape()) for name, shape in MESSAGES.items()}
+    shapes = {name: tuple(entry.message({})) for name, entry in METHODS.items() if entry.message}
     assert shapes == {
         "sftn": (1, 1, 0),
         "chatgan": (1, 1, 0),
@@ -185,9 +185,9 @@ def test_the_messages_of_all_methods():
         "hayesgan": (3, 0, 100),
         "hidden": (3, 0, 30),
     }
-    assert MESSAGES["steganogan"](depth=4, width=0.5).depth == 4
+    assert METHODS["steganogan"].message(dict(depth=4, width=0.5)).depth == 4
     assert (
-        MESSAGES["hayesgan"](length=16, width=0.5).length
-        == MESSAGES["hidden"](length=16, noises=()).length
+        METHODS["hayesgan"].message(dict(length=16, width=0.5)).length
+        == METHODS["hidden"].message(dict(length=16, noises=())).length
         == 16
     )

@@ -147,8 +147,7 @@ def test_a_sheet_shows_pictures_in_rows_of_eight():
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(methods.METHODS, "ssgan", toy.make)
-        patch.setitem(methods.JUDGES, "ssgan", lambda **section: toy.Parity(1.0))
+        patch.setitem(methods.METHODS, "ssgan", toy.entry())
         folder = tmp_path_factory.mktemp("run")
         assert train.train(config(), folder).finished
         yield folder

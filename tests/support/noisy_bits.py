@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from stegojax import methods, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.methods import bit_hiding
+from stegojax.methods.fields import from_fields
 from stegojax.types import Method, State
 
 GAIN = 7.0
@@ -91,11 +92,15 @@ def config(**method):
 
 @contextlib.contextmanager
 def registered():
-    """The method under its name in the registries."""
+    """The method under its name in the registry."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(methods.METHODS, "noisy_bits", make)
-        patch.setitem(methods.MESSAGES, "noisy_bits", shape)
-        patch.setitem(methods.USES, "noisy_bits", "bits")
+        entry = methods.Entry(
+            from_fields(make),
+            use="bits",
+            message=lambda section: shape(**section),
+            reports=("quality", "bits"),
+        )
+        patch.setitem(methods.METHODS, "noisy_bits", entry)
         yield
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stegojax import methods
 from stegojax.methods import generation
 
 SIZE = 16
@@ -99,6 +100,16 @@ def make(networks=NETWORKS, **section):
     contest = section.get("contest", generation.WASSERSTEIN)
     return generation.game(
         networks, contest, **{name: section[name] for name in known if name in section}
+    )
+
+
+def entry(networks=NETWORKS):
+    """The game with these networks as a method that a config can name."""
+    return methods.Entry(
+        lambda section, **options: make(networks, **section, **options),
+        use="covers",
+        steganalyzer=lambda section: Parity(1.0),
+        reports=("quality", "covers"),
     )
 
 
