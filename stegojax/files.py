@@ -1,20 +1,76 @@
-"""Files that are whole or absent: written beside their place and renamed once they are on the
-disk.
+"""Files that are whole or absent: written beside their place, read back, and moved there at the end.
+
+Whatever fails, what stood under the name before still stands. A process that is killed may leave a
+hidden file `.stegojax-*` behind; the next one that writes into the folder removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import os
 import pathlib
+import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from stegojax.errors import InputError
 
+TEMPORARY = ".stegojax-"
+"""How the names of files begin that are not in place yet."""
 
-def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+Path = str | os.PathLike
+
+
+def check_output(
+    path: Path, *, inputs: Mapping[str, Path] | None = None, overwrite: bool = False
+) -> None:
+    """Refuses a file that cannot or must not be written, before any work is done for it.
+
+    Args:
+      path: the file.
+      inputs: the files that the same work reads, by what they are ("the cover"); "-" is none.
+      overwrite: whether an existing file may be replaced; one of the inputs never is, whatever
+        name it goes by.
+
+    Raises:
+      InputError: it is an input, exists, is no regular file, or its folder is missing or closed.
+    """
+    if not os.fspath(path):
+        raise InputError("the name of the file to write is empty; give one")
+    path = pathlib.Path(path)
+    try:
+        _check_place(path, inputs or {}, overwrite)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be written ({reason}); choose another name") from error
+
+
+def _check_place(path: pathlib.Path, inputs: Mapping[str, Path], overwrite: bool) -> None:
+    if not path.exists():
+        folder = _followed(path).parent
+        if not folder.is_dir():
+            raise InputError(f"{path}: cannot be written: there is no folder {folder}")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: cannot be written: nothing may be written to {folder}")
+        return
+    for what, name in inputs.items():
+        if os.fspath(name) != "-" and os.path.exists(name) and os.path.samefile(name, path):
+            raise InputError(
+                f"{path}: is {what} itself, which is never modified; choose another name"
+            )
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a device or a pipe; give the name of a file")
+    if not overwrite:
+        raise InputError(f"{path}: exists already; choose another name or add --overwrite")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Puts a file in place, also of an older one: a reader sees the one or the other.
 
     Args:
@@ -27,9 +83,8 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     write(path, lambda file: file.write(content), overwrite=True)
 
 
-def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
-    """Calls `save(file)` on a temporary file beside `path` and gives it its name once it is on the
-    disk.
+def write(path: Path, save: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
+    """`write_verified` for what needs no reading back.
 
     Args:
       path: where the file shall be.
@@ -37,44 +92,96 @@ def write(path: str | os.PathLike, save: Callable[[BinaryIO], object], *, overwr
       overwrite: whether an existing file may be replaced.
 
     Raises:
-      InputError: the file exists, or the disk refuses; what was there before is untouched and
-        nothing is left behind.
+      InputError: as `write_verified`.
     """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path}: exists already; choose another name or ask for it to be overwritten"
-        )
-    temporary = None
+    write_verified(path, save, lambda written: True, overwrite=overwrite)
+
+
+def write_verified(
+    path: Path,
+    save: Callable[[BinaryIO], object],
+    verify: Callable[[pathlib.Path], bool],
+    *,
+    overwrite: bool,
+) -> None:
+    """Writes a file beside its place, verifies what is on the disk, and moves it into place.
+
+    Args:
+      path: where the file shall be; a link is followed.
+      save: writes the content to a binary file.
+      verify: whether the file whose path it is given holds what it should. An `InputError` that it
+        raises means no.
+      overwrite: whether an existing file may be replaced.
+
+    Raises:
+      InputError: as `check_output`; or the disk refuses, or what was written does not verify. Then
+        as after any other exception, what was there before is untouched and nothing is left behind.
+    """
+    check_output(path, overwrite=overwrite)
+    place = _followed(pathlib.Path(path))
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name[:100]}.", delete=False
-        ) as file:
-            temporary = file.name
+        _remove_leftovers(place.parent)
+        with _temporary(place.parent) as file:
             save(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of_new_file(path))
-        if overwrite:
-            os.replace(temporary, path)
-        else:
-            _rename_to_new(temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
+            os.fchmod(file.fileno(), _mode_of_new_file(place))
+            if not _verified(verify, pathlib.Path(file.name)):
+                raise InputError(
+                    f"{path}: did not give back what was written and was not put in place; check "
+                    "the disk and try again"
+                )
+            if overwrite:
+                os.replace(file.name, place)
+            else:
+                _rename_to_new(file.name, place)
+        _sync_folder(place.parent)
     except FileExistsError as error:
         raise InputError(
-            f"{path}: exists already; choose another name or ask for it to be overwritten"
+            f"{path}: exists already; choose another name or add --overwrite"
         ) from error
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); check the folder and the disk"
         ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+
+
+def _followed(path: pathlib.Path) -> pathlib.Path:
+    """Where a link leads."""
+    return pathlib.Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _verified(verify: Callable[[pathlib.Path], bool], written: pathlib.Path) -> bool:
+    try:
+        return verify(written)
+    except InputError:
+        return False
+
+
+@contextlib.contextmanager
+def _temporary(folder: pathlib.Path) -> Iterator[BinaryIO]:
+    """A locked file that is gone at the end, unless it has been moved away."""
+    while True:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY, delete=False) as file:
+            try:
+                with contextlib.suppress(OSError):  # a file system that knows no locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                if not os.fstat(file.fileno()).st_nlink:
+                    continue  # taken for a leftover before it was locked
+                yield file
+                return
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(file.name)
+
+
+@functools.lru_cache(maxsize=64)
+def _remove_leftovers(folder: pathlib.Path) -> None:
+    """Removes temporary files that no living process holds; once per folder and process."""
+    for leftover in folder.glob(TEMPORARY + "*"):
+        with contextlib.suppress(OSError), open(leftover, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(leftover)
 
 
 def _rename_to_new(temporary: str, path: pathlib.Path) -> None:
@@ -87,8 +194,6 @@ def _rename_to_new(temporary: str, path: pathlib.Path) -> None:
         raise
     except OSError:
         os.replace(temporary, path)
-    else:
-        os.unlink(temporary)
 
 
 def _mode_of_new_file(path: pathlib.Path) -> int:
