@@ -39,9 +39,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import embed, files, images, metrics, secret
+from stegojax import embed, files, images, metrics, recipes, secret
 from stegojax.coding import stc, ternary
 from stegojax.costs import COSTS
+from stegojax.domains import PIXELS
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Costs
 
@@ -510,22 +511,7 @@ def notes(picture: images.Picture) -> list[str]:
     Returns:
       One sentence each, without a full stop.
     """
-    said = []
-    if picture.mode in ("P", "PA"):
-        said.append(
-            "the palette is resolved to its colours, and the stego is a grey or full-colour picture"
-        )
-    if picture.mode == "1":
-        said.append(
-            "a black-and-white picture is written with grey levels, where changes are easy to "
-            "see; take a photograph"
-        )
-    if picture.format == "JPEG":
-        said.append(
-            "this was a JPEG file: traces of its compression make changes easier to detect; "
-            "better take an original"
-        )
-    return said
+    return list(PIXELS.notes(picture))
 
 
 def compare(cover: images.Picture, stego: images.Picture) -> Comparison:
@@ -718,7 +704,7 @@ def _scheme(choices: Choices) -> tuple[embed.CostFunction, embed.Recipe, int, in
 
 def _weights(field: int) -> tuple[int, ...]:
     """The weights of masks that the header's field holds; empty where it cannot be such."""
-    nibbles = [field // _NIBBLE**place % _NIBBLE for place in range(embed.MOST_MASKS)]
+    nibbles = [field // _NIBBLE**place % _NIBBLE for place in range(recipes.MOST_MASKS)]
     count = nibbles.index(0) if 0 in nibbles else len(nibbles)
     return tuple(nibbles[:count]) if count > 1 and not any(nibbles[count:]) else ()
 

@@ -17,7 +17,7 @@ import math
 import os
 import pathlib
 import struct
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -164,41 +164,68 @@ def write(
     like: Picture | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Writes pixels to a lossless file (PNG, PGM/PPM, TIFF or BMP, by the name's ending), whole or
-    not at all.
-
-    The file appears under its name only when it is complete and on the disk; whatever fails,
-    nothing is left behind.
+    """Writes pixels to a lossless file, whole or not at all, see `files.write`.
 
     Args:
-      path: where to.
+      path: where to; the name's ending says the format (`LOSSLESS`).
       pixels: uint8 `[H, W, C]`, C = 1 or 3.
-      like: the picture whose alpha, colour profile, gamma, resolution, text and EXIF the file shall
-        carry, as far as its format can; a colour profile only where the number of channels is the
-        same.
+      like: the picture whose alpha and metadata the file shall carry, see `save`.
       overwrite: whether an existing file may be replaced.
 
     Raises:
-      InputError: the format is lossy or unknown, the file exists, the format cannot hold what is to
-        be written, or the disk refuses.
+      InputError: as `check_format`; or the file exists, or the disk refuses.
+      ValueError: as `save`.
+    """
+    _check_pixels(pixels)
+    check_format(path, pixels, alpha=None if like is None else like.alpha)
+    files.write(path, lambda file: save(file, pixels, path=path, like=like), overwrite=overwrite)
+
+
+def save(
+    file: BinaryIO, pixels: np.ndarray, *, path: str | os.PathLike, like: Picture | None = None
+) -> None:
+    """Writes pixels to a binary file in a lossless format.
+
+    Args:
+      file: where to.
+      pixels: uint8 `[H, W, C]`, C = 1 or 3.
+      path: the name that the file has or shall have: its ending says the format (`LOSSLESS`).
+      like: the picture whose alpha, colour profile, gamma, resolution, text and EXIF the file shall
+        carry, as far as its format can; a colour profile only where the number of channels is the
+        same.
+
+    Raises:
+      InputError: as `check_format`.
       ValueError: the array is not a picture, or `like.alpha` has another size.
     """
-    pixels = np.asarray(pixels)
-    if (
-        pixels.dtype != np.uint8
-        or pixels.ndim != 3
-        or pixels.shape[2] not in (1, 3)
-        or 0 in pixels.shape
-    ):
-        raise ValueError(
-            f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}"
-        )
+    _check_pixels(pixels)
     alpha = None if like is None else like.alpha
     if alpha is not None and alpha.shape != pixels.shape[:2]:
         raise ValueError(f"alpha is {list(alpha.shape)} but pixels are {list(pixels.shape)}")
-    path = pathlib.Path(path)
+    check_format(path, pixels, alpha=alpha)
+    planes = pixels if alpha is None else np.concatenate([pixels, alpha[..., None]], axis=2)
+    image = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
     file_format = lossless_format(path)
-    if file_format in ("PPM", "BMP") and alpha is not None:
+    options = _save_options(file_format, like, channels=pixels.shape[2])
+    image.save(file, format=file_format, **options)
+
+
+def check_format(
+    path: str | os.PathLike, pixels: np.ndarray, *, alpha: np.ndarray | None = None
+) -> None:
+    """Refuses a file name whose format cannot hold a picture exactly.
+
+    Args:
+      path: the name of the file to write.
+      pixels: `[H, W, C]`; only the number of channels matters.
+      alpha: the picture's transparency, or None.
+
+    Raises:
+      InputError: the format is lossy or unknown, or has no room for colours, for grey alone, or for
+        transparency.
+    """
+    path = pathlib.Path(path)
+    if lossless_format(path) in ("PPM", "BMP") and alpha is not None:
         raise InputError(
             f"{path}: {path.suffix} files cannot hold the transparency of the picture; write a "
             ".png file"
@@ -207,12 +234,6 @@ def write(
         raise InputError(f"{path}: .pgm files hold grey pictures only; write a .ppm or .png file")
     if path.suffix.lower() == ".ppm" and pixels.shape[2] == 1:
         raise InputError(f"{path}: .ppm files hold colour pictures only; write a .pgm or .png file")
-    planes = pixels if alpha is None else np.concatenate([pixels, alpha[..., None]], axis=2)
-    image = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
-    options = _save_options(file_format, like, channels=pixels.shape[2])
-    files.write(
-        path, lambda file: image.save(file, format=file_format, **options), overwrite=overwrite
-    )
 
 
 def lossless_format(path: str | os.PathLike) -> str:
@@ -266,11 +287,7 @@ def jpeg_recompress(pixels: np.ndarray, quality: int) -> np.ndarray:
     Raises:
       ValueError: the array is not a picture, or the quality is out of range.
     """
-    pixels = np.asarray(pixels)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-        raise ValueError(
-            f"pixels must be uint8 [H, W, 1 or 3], got {pixels.dtype} {list(pixels.shape)}"
-        )
+    _check_pixels(pixels)
     if not 1 <= quality <= 100:
         raise ValueError(f"JPEG quality must be 1..100, got {quality}")
     buffer, image = (
@@ -414,6 +431,12 @@ def _keys_kernel(x: np.ndarray) -> np.ndarray:
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
+
+
+def _check_pixels(pixels: np.ndarray) -> None:
+    shape, dtype = np.shape(pixels), np.asarray(pixels).dtype
+    if dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+        raise ValueError(f"pixels must be uint8 [H, W, 1 or 3], got {dtype} {list(shape)}")
 
 
 def _check_colour(image: Array, name: str) -> None:

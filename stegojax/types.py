@@ -13,10 +13,12 @@ Values: images are float32 in pixel units 0..255, `[B, H, W, C]`; a single-chann
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 Array = jax.Array
 Key = jax.Array
@@ -52,6 +54,83 @@ class ChangeProbabilities(NamedTuple):
 
     plus: Array
     minus: Array
+
+
+class Cover(NamedTuple):
+    """The elements of a file that can be changed by one: samples of pixels, or quantised
+    coefficients.
+
+    planes: int16 `[H, W]` each, which may differ in size; flattened, the elements of a cover run
+            plane by plane, row by row.
+    frozen: for every plane which elements must never change, bool `[H, W]`, or None where all may;
+            empty where all may in all planes.
+    side:   for every plane what its costs depend on besides its elements (a tuple of arrays, a
+            JPEG's quantisation table), which a cost function is given after the plane; empty where
+            nothing.
+    """
+
+    planes: tuple[np.ndarray, ...]
+    frozen: tuple[np.ndarray | None, ...] = ()
+    side: tuple[tuple[Any, ...], ...] = ()
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of every plane."""
+        return tuple(plane.shape for plane in self.planes)
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of all planes."""
+        return sum(plane.size for plane in self.planes)
+
+    def flat(self) -> np.ndarray:
+        """All elements, int16 `[N]`, plane by plane, row by row."""
+        return np.concatenate([np.asarray(plane, np.int16).ravel() for plane in self.planes])
+
+    def with_elements(self, values_N: np.ndarray) -> Cover:
+        """The same cover with other elements, given as `flat` gives them.
+
+        Raises:
+          ValueError: there are more or fewer elements, or one that is no int16.
+        """
+        values = np.asarray(values_N)
+        whole = values.astype(np.int16)
+        if whole.shape != (self.elements,) or (whole != values).any():
+            raise ValueError(
+                f"a cover of {self.elements} elements takes as many int16 numbers; got "
+                f"{values.dtype} {list(values.shape)}"
+            )
+        ends = np.cumsum([plane.size for plane in self.planes])[:-1]
+        parts = np.split(whole, ends)
+        planes = tuple(part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True))
+        return self._replace(planes=planes)
+
+
+class Domain(NamedTuple):
+    """What a cover is made of, and how it is read from and written to a file.
+
+    lowest:  the smallest value that an element of a file can have.
+    highest: the largest.
+    endings: of the names of files that this domain writes, in lower case, with the dot.
+    read:    `(path) -> (Cover, rest)`; `rest` is all of the file that is not an element and is
+             passed on to `save`. Raises `InputError`.
+    check:   `(path, cover, rest)`, an `InputError` where a file of that name could not hold these:
+             to be asked before any work is done.
+    save:    `(file, cover, rest, *, path)` writes to a binary file what the file `path` shall hold.
+    notes:   `(rest) -> sentences` without full stops: what a person should know about a cover.
+    costs:   name -> cost function: plane `[..., H, W]` float32 (and the plane's `side`) -> `Costs`.
+    recipes: name -> `recipes.Recipe`.
+    """
+
+    lowest: int
+    highest: int
+    endings: tuple[str, ...]
+    read: Callable[[str | os.PathLike], tuple[Cover, Any]]
+    check: Callable[[str | os.PathLike, Cover, Any], None]
+    save: Callable[..., None]
+    notes: Callable[[Any], tuple[str, ...]]
+    costs: Mapping[str, Callable[..., Costs]]
+    recipes: Mapping[str, Any]
 
 
 class State(NamedTuple):

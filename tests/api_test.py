@@ -22,6 +22,8 @@ ROOMS = [
     "costs",
     "probabilities",
     "coding",
+    "recipes",
+    "domains",
     "embed",
     "secret",
     "steganalysis",

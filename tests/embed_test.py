@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegojax import embed, probabilities
+from stegojax import embed, probabilities, recipes
 from stegojax.coding import ternary
 from stegojax.costs import COSTS, forbid_saturated
 from stegojax.errors import InputError
@@ -21,7 +21,7 @@ RECIPES = embed.RECIPES
 STC = ternary.stc_code(constraint_height=7)
 MASKS = embed.Recipe(
     3,
-    functools.partial(embed.random_masks, phases=3),
+    functools.partial(recipes.random_masks, phases=3),
     tuple(embed.Visit(lattice, embed.no_adjustment) for lattice in range(3)),
 )
 
@@ -64,13 +64,13 @@ def test_lattices_are_disjoint_and_cover_the_order(recipe, shape):
 
 def test_quarters_and_checkerboard_by_hand():
     rank = np.zeros((2, 3, 4), int)
-    assert embed.quarters(rank, 24).tolist() == [[0, 1, 0, 1], [3, 2, 3, 2], [0, 1, 0, 1]]
-    assert embed.checkerboard(rank, 24).tolist() == [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
+    assert recipes.quarters(rank, 24).tolist() == [[0, 1, 0, 1], [3, 2, 3, 2], [0, 1, 0, 1]]
+    assert recipes.checkerboard(rank, 24).tolist() == [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
 
 
 @pytest.mark.parametrize("count,phases", [(9, 2), (10, 3), (100, 4), (3, 3)])
 def test_random_masks_are_equal_consecutive_parts_of_the_order(count, phases):
-    masks = embed.random_masks(np.arange(count), count, phases=phases)
+    masks = recipes.random_masks(np.arange(count), count, phases=phases)
     assert (np.diff(masks) >= 0).all() and masks[0] == 0 and masks[-1] == phases - 1
     sizes = np.bincount(masks, minlength=phases)
     assert sizes.max() - sizes.min() <= 1
@@ -82,7 +82,7 @@ def test_cmd_by_hand():
     """
     cover = jnp.full((3, 4), 100.0).at[0, 2].set(255.0)
     modifications = jnp.asarray([[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, -1]], jnp.float32)
-    plus, minus = embed.cluster_directions(COSTS["lsbm"], cover, modifications)
+    plus, minus = recipes.cluster_directions(COSTS["lsbm"], cover, modifications)
     wet = WET_COST
     one, low = np.float32(1), np.float32(1) / np.float32(9)
     # Sums: row 0: 1 - 1 = 0 at (0, 0); (0, 1) has none; 1 at (0, 2) from the left, but +1 is wet
@@ -93,7 +93,7 @@ def test_cmd_by_hand():
     np.testing.assert_array_equal(
         minus, np.array([[one] * 4, [one, one, one, low], [low, one, low, one]], np.float32)
     )
-    flipped = embed.cluster_directions(COSTS["lsbm"], cover, -modifications)
+    flipped = recipes.cluster_directions(COSTS["lsbm"], cover, -modifications)
     assert (
         flipped.plus[1, 3] == low
         and flipped.plus[2, 0] == low
@@ -105,7 +105,7 @@ def test_cmd_by_hand():
 def test_cmd_takes_the_costs_of_the_stego():
     cover, modifications = jnp.asarray(noisy((6, 6))), jnp.zeros((6, 6)).at[2, 2].set(1.0)
     np.testing.assert_array_equal(
-        embed.cluster_directions(rough, cover, modifications).plus[2, 2:4],
+        recipes.cluster_directions(rough, cover, modifications).plus[2, 2:4],
         rough(cover + modifications).plus[2, 2:4] / np.array([1, 9], np.float32),
     )
 
@@ -128,7 +128,7 @@ def test_synch_against_a_plain_loop():
                     total += (rho[i, j] + rho[k, l]) / 2 * (0 if a == b else 5 if a * b < 0 else 1)
         return total
 
-    plus, minus = embed.synchronize(rough, jnp.asarray(cover), jnp.asarray(modifications))
+    plus, minus = recipes.synchronize(rough, jnp.asarray(cover), jnp.asarray(modifications))
     for i, j in np.ndindex(5, 6):
         alone = {}
         for value in (-1, 0, 1):
@@ -146,7 +146,7 @@ def test_synch_against_a_plain_loop():
     smooth = 0.2 * (
         4 * rho + smooth[:-2, 1:-1] + smooth[2:, 1:-1] + smooth[1:-1, :-2] + smooth[1:-1, 2:]
     )
-    additive = embed.smooth(rough, jnp.asarray(cover), jnp.asarray(modifications))
+    additive = recipes.smooth(rough, jnp.asarray(cover), jnp.asarray(modifications))
     np.testing.assert_allclose(np.where(cover == 255, smooth, additive.plus), smooth, rtol=1e-5)
     assert additive.plus[1, 1] == WET_COST and additive.minus[1, 1] < WET_COST
 
@@ -158,9 +158,11 @@ def test_a_wet_neighbour_counts_as_the_element_itself():
 
     cover = jnp.full((1, 3), 100.0).at[0, 1].set(50.0)
     nothing = jnp.zeros((1, 3))
-    np.testing.assert_allclose(embed.synchronize(holed, cover, nothing).plus, [[3, WET_COST, 3]])
+    np.testing.assert_allclose(recipes.synchronize(holed, cover, nothing).plus, [[3, WET_COST, 3]])
     np.testing.assert_allclose(
-        embed.smooth(holed, cover, nothing).plus, [[0.2 * 8 * 3, WET_COST, 0.2 * 8 * 3]], rtol=1e-6
+        recipes.smooth(holed, cover, nothing).plus,
+        [[0.2 * 8 * 3, WET_COST, 0.2 * 8 * 3]],
+        rtol=1e-6,
     )
 
 
@@ -176,11 +178,11 @@ def test_shares_follow_the_elements():
     assert embed.shares(order, (3, 3), 7, recipe=RECIPES["plain"]) == [7]
 
 
-@pytest.mark.parametrize("adjust", [embed.no_adjustment, embed.cluster_directions])
+@pytest.mark.parametrize("adjust", [embed.no_adjustment, recipes.cluster_directions])
 def test_one_phase_is_the_code_alone(adjust):
     """Without modifications before it, a single phase of CMD is plain embedding too."""
     cover, order, message = noisy((1, 20, 30)), shuffled(600)[:500], bits(150)
-    recipe = embed.Recipe(1, embed.whole, (embed.Visit(0, adjust),))
+    recipe = embed.Recipe(1, recipes.whole, (embed.Visit(0, adjust),))
     modifications, lengths = embed.embed(order, cover, message, cost=rough, recipe=recipe, code=STC)
     costs = Costs(*(np.asarray(rho).ravel()[order] for rho in jax.jit(rough)(cover)))
     stego, expected = ternary.embed(cover.ravel()[order], costs, message, code=STC)

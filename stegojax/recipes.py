@@ -1,0 +1,334 @@
+"""Recipes of phased embedding: how elements fall into lattices, in which order these are visited, and
+what a visit makes of the costs.
+
+Plain embedding is one lattice and one visit; CMD visits four interleaved lattices with costs that
+favour the neighbours' directions; Synch goes over two checkerboard lattices several times; the
+asymmetric costs of a trained network are the rules of random masks. `embed.py` runs them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from stegojax.errors import InputError
+from stegojax.types import WET_COST, Array, Costs
+
+CostFunction = Callable[[Array], Costs]
+
+CMD_FACTOR = 9.0
+"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to
+10).
+"""
+OPPOSITE_FACTOR = 5.0
+"""How much dearer two neighbours changed in opposite directions are than one changed alone
+(Denemark and Fridrich 2015).
+"""
+MOST_MASKS, LARGEST_SHARE = 4, 15
+"""How many random masks a header can describe, and the largest weight of one."""
+SYNCH_SWEEPS = 2
+"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice).
+"""
+
+
+class Visit(NamedTuple):
+    """One step of a recipe.
+
+    lattice: which lattice is embedded into.
+    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the
+             other lattices. A rule that holds arrays (a network's parameters) is a
+             `jax.tree_util.Partial` of a function and these arrays; so may a cost be.
+    """
+
+    lattice: int
+    adjust: Callable[[CostFunction, Array, Array], Costs]
+
+
+class Recipe(NamedTuple):
+    """A scheme of phased embedding.
+
+    lattices:  number of parts that the elements fall into.
+    partition: `(rank [..., H, W], count) -> lattice of every element`, of a shape that broadcasts
+               to `[..., H, W]`; `rank` is each element's place in the keyed order, and `count` the
+               number of elements in it.
+    visits:    in which order the lattices are embedded into, each at least once.
+    grain:     of several lattices each is used up to a multiple of the cover's size divided by
+               this, so that under most keys they are of one size, and covers can be embedded into
+               together; 0 to use all elements.
+    shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other
+               partitions.
+    """
+
+    lattices: int
+    partition: Callable[[Array, int], Array]
+    visits: tuple[Visit, ...]
+    grain: int = 1024
+    shares: tuple[int, ...] = ()
+
+
+def whole(rank: Array, count: int) -> np.ndarray:
+    """The partition of one lattice.
+
+    Args:
+      rank: `[..., H, W]`; only its shape matters.
+      count: number of elements in the order; not used.
+
+    Returns:
+      `[H, W]` int8 zeros.
+    """
+    del count
+    return np.zeros(rank.shape[-2:], np.int8)
+
+
+def quarters(rank: Array, count: int) -> np.ndarray:
+    """Four interleaved lattices, every other row and column, in serpentine order: (0, 0), (0, 1),
+    (1, 1), (1, 0).
+
+    Li, Wang, Li and Huang, "A strategy of clustering modification directions in spatial image
+    steganography", IEEE TIFS 10, 2015, sec. III.
+
+    Args:
+      rank: `[..., H, W]`; only its shape matters.
+      count: number of elements in the order; not used.
+
+    Returns:
+      `[H, W]` int8, 0..3.
+    """
+    del count
+    i, j = np.indices(rank.shape[-2:]) % 2
+    return (2 * i + (i ^ j)).astype(np.int8)
+
+
+def checkerboard(rank: Array, count: int) -> np.ndarray:
+    """Two lattices, each holding the other's four neighbours.
+
+    Denemark and Fridrich, "Improving steganographic security by synchronizing the selection
+    channel", IH&MMSec 2015, sec. 3.
+
+    Args:
+      rank: `[..., H, W]`; only its shape matters.
+      count: number of elements in the order; not used.
+
+    Returns:
+      `[H, W]` int8, 0 or 1.
+    """
+    del count
+    i, j = np.indices(rank.shape[-2:])
+    return ((i + j) % 2).astype(np.int8)
+
+
+def random_masks(rank: Array, count: int, *, phases: int) -> Array:
+    """Random disjoint masks of equal size: consecutive parts of the keyed order.
+
+    Args:
+      rank: `[..., H, W]` integers, each element's place in the order.
+      count: number of elements in the order.
+      phases: number of masks.
+
+    Returns:
+      `[..., H, W]` integers, 0..phases - 1; element counts differ by at most one.
+    """
+    return ((rank + 1) * phases - 1) // count
+
+
+def weighted_masks(rank: Array, count: int, *, shares: tuple[int, ...]) -> Array:
+    """Random disjoint masks of given relative sizes: consecutive parts of the keyed order.
+
+    Args:
+      rank: `[..., H, W]` integers, each element's place in the order.
+      count: number of elements in the order.
+      shares: weights of the masks, positive integers; (3, 7) are 30 % and 70 %.
+
+    Returns:
+      `[..., H, W]` integers, 0..len(shares) - 1; equal weights give `random_masks`.
+    """
+    ends = [count * sum(shares[: number + 1]) // sum(shares) for number in range(len(shares) - 1)]
+    return sum(((rank >= end) * 1 for end in ends), rank * 0)
+
+
+def masks(
+    shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, Array, Array], Costs]]
+) -> Recipe:
+    """Random masks that are embedded into one after the other; one alone is plain embedding.
+
+    Args:
+      shares: weights of one to four masks, 1..15.
+      adjustments: the rule of each mask's visit, see `Visit.adjust`.
+
+    Returns:
+      The recipe. All elements are used.
+
+    Raises:
+      InputError: there are more masks or other weights than a header can tell the receiver, or not
+        one rule for each mask.
+    """
+    shares = tuple(int(share) for share in shares)
+    if not 1 <= len(shares) <= MOST_MASKS or not all(
+        1 <= share <= LARGEST_SHARE for share in shares
+    ):
+        raise InputError(
+            f"the shares of the sub-images are one to {MOST_MASKS} whole numbers from 1 to "
+            f"{LARGEST_SHARE}, such as "
+            f"3, 7 for 30 % and 70 %; got {shares}"
+        )
+    if len(adjustments) != len(shares):
+        raise InputError(f"{len(shares)} masks need as many rules; {len(adjustments)} given")
+    visits = tuple(Visit(lattice, adjust) for lattice, adjust in enumerate(adjustments))
+    if len(shares) == 1:
+        return Recipe(1, whole, visits)
+    return Recipe(
+        len(shares),
+        functools.partial(weighted_masks, shares=shares),
+        visits,
+        grain=0,
+        shares=shares,
+    )
+
+
+def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+    """The costs of the cover, whatever was modified.
+
+    Args:
+      cost: the cost function.
+      cover: `[..., H, W]` float32.
+      modifications: same shape; not used.
+
+    Returns:
+      Costs of that shape.
+    """
+    del modifications
+    return cost(cover)
+
+
+def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+    """CMD: costs of the current stego, a ninth where a change goes the way of most of the four
+    neighbours' changes.
+
+    Li, Wang, Li and Huang, IEEE TIFS 10, 2015, sec. III: the cost of +1 is divided where the
+      neighbours' modifications add up
+    to more than 0, that of -1 where to less.
+
+    Args:
+      cost: the cost function.
+      cover: `[..., H, W]` float32.
+      modifications: same shape, -1, 0 or 1.
+
+    Returns:
+      Costs of that shape; what is wet stays wet.
+    """
+    costs = cost(cover + modifications)
+    towards = sum(_neighbours(modifications))
+    plus = jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / CMD_FACTOR, costs.plus)
+    minus = jnp.where(
+        (towards < 0) & (costs.minus < WET_COST), costs.minus / CMD_FACTOR, costs.minus
+    )
+    return Costs(plus, minus)
+
+
+def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+    """Synch's additive approximation, with which it begins: costs averaged with the four
+    neighbours'.
+
+    Denemark and Fridrich, IH&MMSec 2015, sec. 3: the kernel 0.2 [0 1 0; 1 4 1; 0 1 0]. A neighbour
+    that is wet or beyond the border counts as the element itself does.
+
+    Args:
+      cost: the cost function.
+      cover: `[..., H, W]` float32.
+      modifications: same shape; not used.
+
+    Returns:
+      Costs of that shape, equal for both directions but for wet ones.
+    """
+    del modifications
+    costs, rho, neighbours = _pairs(cost, cover)
+    return _unless_wet(costs, *[0.2 * (4 * rho + sum(neighbours))] * 2)
+
+
+def synchronize(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+    """Synch: what a change adds to the distortion of the pairs that an element forms with its four
+    neighbours.
+
+    Denemark and Fridrich, IH&MMSec 2015, eq. (6): a pair costs the mean A of both elements' costs
+    where one of them alone is changed, 5 A where they are changed in opposite directions, nothing
+    where alike. The costs are relative to no change; where this is below 0 (a change that would go
+    with its neighbours' costs less than none) it is taken as 0. A wet neighbour's cost is taken as
+    the element's own; there are no pairs beyond the border.
+
+    Args:
+      cost: the cost function.
+      cover: `[..., H, W]` float32.
+      modifications: same shape, -1, 0 or 1.
+
+    Returns:
+      Costs of that shape.
+    """
+    costs, rho, neighbours = _pairs(cost, cover)
+    inside = _neighbours(jnp.ones_like(cover))
+    distortion = {}
+    for change in (-1, 0, 1):
+        distortion[change] = jnp.zeros_like(rho)
+        for other, there, neighbour in zip(
+            _neighbours(modifications), inside, neighbours, strict=True
+        ):
+            weight = jnp.where(
+                other == change, 0.0, jnp.where(other * change < 0, OPPOSITE_FACTOR, 1.0)
+            )
+            distortion[change] += there * weight * (rho + neighbour) / 2
+    return _unless_wet(
+        costs, *(jnp.maximum(distortion[change] - distortion[0], 0) for change in (1, -1))
+    )
+
+
+RECIPES: dict[str, Recipe] = {
+    "plain": Recipe(1, whole, (Visit(0, no_adjustment),)),
+    "cmd": Recipe(4, quarters, tuple(Visit(lattice, cluster_directions) for lattice in range(4))),
+    "synch": Recipe(
+        2,
+        checkerboard,
+        (
+            Visit(0, smooth),
+            Visit(1, smooth),
+            *[Visit(0, synchronize), Visit(1, synchronize)] * SYNCH_SWEEPS,
+        ),
+    ),
+}
+
+
+def _neighbours(plane: Array) -> list[Array]:
+    """The values above, below, left and right of every element, 0 beyond the border."""
+    height, width = plane.shape[-2:]
+    padded = jnp.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(1, 1), (1, 1)])
+    return [
+        padded[..., 1 + i : 1 + i + height, 1 + j : 1 + j + width]
+        for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))
+    ]
+
+
+def _pairs(cost, cover):
+    """Costs, the one cost of every element (its cheaper change's), and its neighbours' (its own
+    where they have none).
+    """
+    costs = cost(cover)
+    rho = jnp.minimum(costs.plus, costs.minus)
+    dry = rho < WET_COST
+    there = _neighbours(dry.astype(jnp.float32))
+    return (
+        costs,
+        rho,
+        [
+            jnp.where(known > 0, neighbour, rho)
+            for known, neighbour in zip(there, _neighbours(rho), strict=True)
+        ],
+    )
+
+
+def _unless_wet(costs: Costs, plus: Array, minus: Array) -> Costs:
+    return Costs(
+        jnp.where(costs.plus < WET_COST, plus, WET_COST),
+        jnp.where(costs.minus < WET_COST, minus, WET_COST),
+    )
