@@ -31,12 +31,14 @@ from stegojax.types import Method
 class Entry(NamedTuple):
     """All that is asked of a method by its name. A section is a config's `method` without "name".
 
-    from_config:  `(section, *, steps_per_epoch) -> Method`; looks up the modules and functions that
-                  the section names.
+    from_config:  `(section, *, steps_per_epoch, load=None) -> Method`; looks up the modules and
+                  functions that the section names. `load` (`trained.Load`) loads other runs that
+                  it begins from; a state that comes from a checkpoint needs none.
     use:          what a run hides with, where it hides at all: "pictures" in pictures; any file by
                   the "costs" that it has learned; any file as "bits" that networks write and read;
                   any file in "covers" that it makes; "sentences" that become pictures; "" nothing.
-    scheme:       `(state, section, *, name) -> embed.Scheme`, of runs that embed by costs.
+    scheme:       `(state, section, *, name, load=None) -> embed.Scheme`, of runs that embed by
+                  costs.
     message:      `(section) -> MessageShape`, of runs that hide bits.
     steganalyzer: `(section) -> module`, of runs that make covers: what is trained afterwards to
                   tell their covers from their stegos.
@@ -71,11 +73,9 @@ def _makes_covers(module) -> Entry:
 
 def _learns_costs(module) -> Entry:
     return Entry(
-        from_fields(module.make),
+        module.from_config,
         use="costs",
-        scheme=lambda state, section, *, name: module.trained_scheme(
-            state, **{**section, "name": name}
-        ),
+        scheme=module.scheme,
         reports=("quality", "times", "security"),
     )
 
@@ -90,7 +90,7 @@ METHODS: dict[str, Entry] = {
         from_fields(partial(picture_autoencoder.make, picture_autoencoder.atique_networks)),
         use="pictures",
     ),
-    "steganalyzer": Entry(from_fields(steganalyzer.make), reports=("detection",)),
+    "steganalyzer": Entry(steganalyzer.from_config, reports=("detection",)),
     "asymmetric": _learns_costs(asymmetric),
     "ugs": _learns_costs(ugs),
     "ssgan": _makes_covers(ssgan),

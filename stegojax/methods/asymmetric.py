@@ -5,10 +5,9 @@ The pixels fall into two to four random sub-images. The first carries its share 
 the costs of the initial scheme; for each of the others a generator sees the modifications so far
 and the initial scheme's change probabilities, and gives the probabilities of +1 and of -1, from
 which costs follow. It is trained with a simulated embedder against two steganalyzers: D1 tells
-  covers from stegos, D2 the partly embedded picture before the sub-image from the one after it.
-  Sub-images are trained one
-after another, each in a stage of its own; the initial scheme may itself be learned, in a first
-stage.
+covers from stegos, D2 the partly embedded picture before the sub-image from the one after it.
+Sub-images are trained one after another, each in a stage of its own; the initial scheme may itself
+be learned, in a first stage, or be what another run embeds with.
 
 Pictures are `[B, H, W, 1]`, float32 whole numbers 0..255. Every channel of a colour picture is
 embedded into as a plane.
@@ -17,59 +16,419 @@ embedded into as a plane.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 from jax.tree_util import Partial
 
 from stegojax import embed, losses, optimizers, parallel, probabilities
-from stegojax.costs import COSTS, forbid_saturated
 from stegojax.errors import InputError
+from stegojax.methods import cost_learner, steganalyzer, trained
 from stegojax.methods import network as networks
-from stegojax.methods.steganalyzer import COVER, NETWORKS, STEGO
+from stegojax.methods.fields import read
 from stegojax.models import asymmetric as models
 from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Params, Stage, State
 
-INPUTS = {"concatenated": 2, "probabilities": 1, "filtered": 2, "two_encoders": 2}
-"""What the generator is given (Section 3.5) -> how many maps; "concatenated" is the paper's."""
 STARTS = ("uniform", "initial")
 """Where the generator's output starts: with equal probabilities that carry the payload, or with the
 initial scheme's.
 """
-DISCRIMINATORS = {"both": ("d1", "d2"), "d1": ("d1",), "d2": ("d2",), "shared": ("d1", "d2")}
-"""Who judges; "shared" is strategy #4: one network in both roles."""
+STEGANALYZERS = ("both", "d1", "d2", "shared")
+"""Who guides; "shared" is strategy #4: one network in both roles."""
 LEARNED = "learned"
 UNITS = ("steps", "epochs")
+FORMULAS = ("symmetric", "exact")
+FIGURES = ("payload_error", "payload_bias", "neighbour_correlation", "drift")
+"""Figures of a generator, one value per example: how far what its probabilities carry in its
+sub-image is from what they should, relative to it, as a size and with its sign; how its changes
+correlate with their neighbours'; and how far its probabilities are from the initial scheme's where
+the message already is, relative to these.
+"""
+RENAMED = {"discriminators": "steganalyzers", "discriminator_width": "steganalyzer_width"}
+"""Fields of older configs -> today's."""
 _FRESH = (1, 32, 32)
-_PLANES_AT_ONCE = 1
-"""Planes that a generator adjusts together when embedding: on a CPU one after the other is the
-fastest.
+
+Maps = Callable[[Array, ChangeProbabilities], Array]
+"""What the generator sees: `(modifications so far [B, H, W], the initial scheme's probabilities)
+-> maps [B, H, W, C]`.
 """
 
 
-class Parts(NamedTuple):
-    """What embedding needs of a trained system, but for the parameters.
+def concatenated(modifications: Array, chances: ChangeProbabilities) -> Array:
+    """M and P, the paper's input (Section 2.1).
 
-    initial:   name of the initial scheme: in `costs.COSTS`, or `LEARNED`.
-    payload:   bits per pixel at which the initial scheme's change probabilities are taken.
-    shares:    weights of the sub-images.
-    inputs:    a name in `INPUTS`.
-    formula:   how costs follow from probabilities, see `probabilities.costs_from_probabilities`.
-    generator: the adjustment network.
-    symmetric: the network of a learned initial scheme.
+    Args:
+      modifications: M, `[B, H, W]`, those made so far.
+      chances: of the initial scheme; P is the probability of either change.
+
+    Returns:
+      `[B, H, W, 2]`.
+    """
+    return jnp.stack([modifications, chances.plus + chances.minus], axis=-1)
+
+
+def change_alone(modifications: Array, chances: ChangeProbabilities) -> Array:
+    """P alone, input #1 (Section 3.5).
+
+    Args:
+      modifications: not used.
+      chances: as for `concatenated`.
+
+    Returns:
+      `[B, H, W, 1]`.
+    """
+    del modifications
+    return (chances.plus + chances.minus)[..., None]
+
+
+def filtered(modifications: Array, chances: ChangeProbabilities) -> Array:
+    """The sum of M over the eight neighbours, and P, input #2 (Section 3.5).
+
+    Args:
+      modifications: as for `concatenated`.
+      chances: as for `concatenated`.
+
+    Returns:
+      `[B, H, W, 2]`.
+    """
+    return concatenated(_sum_3x3(modifications, "constant") - modifications, chances)
+
+
+INPUTS: dict[str, Maps] = {
+    "concatenated": concatenated,
+    "probabilities": change_alone,
+    "filtered": filtered,
+    "two_encoders": concatenated,
+}
+"""What the generator is given (Section 3.5); "two_encoders" has an encoder for each map."""
+
+
+class System(NamedTuple):
+    """What embeds, but for the parameters.
+
+    initial:   the initial scheme, of one phase; or the generator of one that a first stage learns.
+    generator: of the adjustments, for every sub-image but the first.
+    maps:      what it sees.
+    payload:   q, bits per pixel.
+    shares:    weights of the sub-images in size and message, one to four whole numbers 1..15; (3,
+               7) are 30 % and 70 %. One alone is the initial scheme: only D1 is trained then.
+    formula:   how costs follow from probabilities, see `probabilities.costs_from_probabilities`;
+               no part of the training.
     """
 
-    initial: str
-    payload: float
-    shares: tuple[int, ...]
-    inputs: str
-    formula: str
-    generator: nn.Module
-    symmetric: nn.Module
+    initial: embed.Scheme | cost_learner.Generator
+    generator: cost_learner.Generator
+    maps: Maps = concatenated
+    payload: float = 0.4
+    shares: tuple[int, ...] = (1, 1)
+    formula: str = "symmetric"
+
+    def bits(self, planes: Array, number: int | None = None) -> float:
+        """The payload of a picture `[..., H, W]`, or of its sub-image of that number from 1."""
+        whole = self.payload * planes.shape[-2] * planes.shape[-1]
+        return whole if number is None else whole * self.shares[number - 1] / sum(self.shares)
+
+
+class Steganalyzers(NamedTuple):
+    """Who guides the generators; None for a part that nobody has.
+
+    d1:      tells covers from stegos.
+    d2:      tells the partly embedded picture before a sub-image from the one after it.
+    shared:  whether D1's network has D2's part, too; its module is then `d2` as well.
+    initial: by name, those against which a learned initial scheme is trained; in every step the
+             weakest of them learns, and the strongest guides.
+    """
+
+    d1: nn.Module | None
+    d2: nn.Module | None
+    shared: bool = False
+    initial: Mapping[str, nn.Module] = {}
+
+    def roles(self) -> dict[str, cost_learner.Role]:
+        """Their parts in the training of an adjustment."""
+        parts = {}
+        if self.d1 is not None:
+            parts["d1"] = cost_learner.Role("d1", self.d1)
+        if self.d2 is not None:
+            parts["d2"] = cost_learner.Role(
+                "d1" if self.shared else "d2", self.d2, lambda view: view.covers + view.before
+            )
+        return parts
+
+    def modules(self) -> dict[str, nn.Module]:
+        """D1's and D2's networks by their names in the state."""
+        return {part.network: part.module for part in self.roles().values()}
+
+
+class Optimizers(NamedTuple):
+    """The optimisers; those of a learned initial scheme are the generator's and D2's."""
+
+    generator: optax.GradientTransformation
+    d1: optax.GradientTransformation
+    d2: optax.GradientTransformation
+
+
+class Weights(NamedTuple):
+    """What the losses of the generators weigh.
+
+    adversarial, entropy, reconstruction: alpha, beta and gamma in eq. (3).
+    eta:       of D1's gradient, eq. (10); D2's is 1.
+    learn_eta: whether eta is a parameter of the generator's that starts there.
+    """
+
+    adversarial: float = 1.0
+    entropy: float = 1e-6
+    reconstruction: float = 10.0
+    eta: float = 5.0
+    learn_eta: bool = False
+
+
+class Leaves(NamedTuple):
+    """The leaf losses.
+
+    adversarial:    `(probabilities, modifications, reward) -> [B]`.
+    entropy:        `(probabilities, bits, mask) -> [B]`.
+    reconstruction: `(probabilities, wanted, mask) -> [B]`.
+    steganalyzer:   `(logits, labels) -> [B]`.
+    """
+
+    adversarial: Callable = losses.rewarded_changes
+    entropy: Callable = losses.payload_error
+    reconstruction: Callable = losses.probability_error
+    steganalyzer: Callable = losses.softmax_cross_entropy
+
+
+class Rewards(NamedTuple):
+    """How rewards follow from the steganalyzers' gradients, eq. (5).
+
+    scale:        epsilon.
+    rule:         of `cost_learner.REWARDS` or alike; the paper's is `cost_learner.raw`.
+    unit_texture: whether the texture weight t is divided by its mean over the picture.
+    """
+
+    scale: float = 1e7
+    rule: cost_learner.Reward = cost_learner.raw
+    unit_texture: bool = False
+
+
+class Schedule(NamedTuple):
+    """Who is trained when.
+
+    steps_per_epoch: what an epoch is.
+    d1_after_epochs: epochs of a stage before D1's gradient reaches the generator (strategy #2); D1
+                     is trained from the start.
+    d1_every_epochs: D1 is trained in one of so many epochs (strategy #3).
+    lengths:         steps of each stage, where there are several: the learned initial scheme's,
+                     then one for each sub-image but the first.
+    """
+
+    steps_per_epoch: int = 1
+    d1_after_epochs: float = 0.0
+    d1_every_epochs: int = 1
+    lengths: tuple[int, ...] = ()
+
+
+class Training(NamedTuple):
+    """All that a training consists of; the arguments of `make`."""
+
+    system: System
+    steganalyzers: Steganalyzers
+    optimizers: Optimizers
+    weights: Weights
+    rewards: Rewards
+    schedule: Schedule
+    leaves: Leaves
+    start: Mapping[str, trained.Network]
+
+
+def make(
+    system: System,
+    steganalyzers: Steganalyzers,
+    optimizers: Optimizers,
+    *,
+    weights: Weights = Weights(),
+    rewards: Rewards = Rewards(),
+    schedule: Schedule = Schedule(),
+    leaves: Leaves = Leaves(),
+    start: Mapping[str, trained.Network] | None = None,
+) -> Method:
+    """The asymmetric-cost GAN as a `Method`.
+
+    Its networks are "generator2" and so on, one for every sub-image but the first, "d1" and "d2",
+    and for a learned initial scheme "initial" and, while it is learned, the names in
+    `Steganalyzers.initial`. What another run's initial scheme holds is "initial", too.
+
+    Args:
+      system: what embeds.
+      steganalyzers: who guides.
+      optimizers: the optimisers.
+      weights: of the losses.
+      rewards: how rewards follow from gradients.
+      schedule: who is trained when.
+      leaves: the leaf losses.
+      start: networks that begin from another run's: "d1", "d2", or "initial" of a learned initial
+        scheme.
+
+    Returns:
+      The method. `predict` takes `{"cover": [B, H, W, 1]}` and gives the stego of an optimal
+      embedder at the payload, "changes" (a picture of the modifications, grey where there are none,
+      white +1, black -1), and figures of the last generator.
+
+    Raises:
+      InputError: a number is out of range, the initial scheme has several phases, the stages'
+        lengths do not fit, or `start` names a network that is not there.
+    """
+    training = Training(
+        system, steganalyzers, optimizers, weights, rewards, schedule, leaves, dict(start or {})
+    )
+    _check(training)
+    stages = _stages(training)
+    return Method(
+        functools.partial(_init, training),
+        stages[0].train_step,
+        functools.partial(_predict, training),
+        _measure,
+        stages if len(stages) > 1 else (),
+        describe=functools.partial(_describe, training),
+    )
+
+
+class Fields(NamedTuple):
+    """The `method` section of a config.
+
+    generator_optimizer, d1_optimizer, d2_optimizer: the arguments of `optimizers.make`.
+    scheme:             the initial scheme, of one phase, see `trained.scheme`; or "learned": a
+                        first stage trains a symmetric generator.
+    payload, shares, formula: see `System`.
+    inputs:             a name in `INPUTS`.
+    start:              a name in `STARTS`.
+    network:            D1 and D2, a name in `steganalyzer.NETWORKS`.
+    steganalyzers:      a name in `STEGANALYZERS`.
+    eta, learn_eta, adversarial_weight, entropy_weight, reconstruction_weight: see `Weights`.
+    d1_after_epochs, d1_every_epochs: see `Schedule`.
+    reward:             a name in `cost_learner.REWARDS`.
+    reward_scale, unit_texture: see `Rewards`.
+    width, depth:       of the generators, see `models.asymmetric.Adjustment`.
+    steganalyzer_width: multiplies the steganalyzers' channels.
+    initial_networks:   the steganalyzers of a learned initial scheme, names in
+                        `steganalyzer.NETWORKS`.
+    stage_lengths:      see `Schedule.lengths`.
+    stage_unit:         what they are in, a name in `UNITS`.
+    d1_from, d2_from:   runs whose D1, D2 or steganalyzer these begin from; "" for none.
+    initial_from:       a run whose learned initial scheme a learned one begins from; "" for none.
+    """
+
+    generator_optimizer: Mapping[str, Any]
+    d1_optimizer: Mapping[str, Any]
+    d2_optimizer: Mapping[str, Any]
+    scheme: str = "hill"
+    payload: float = 0.4
+    shares: Sequence[int] = (1, 1)
+    inputs: str = "concatenated"
+    start: str = "uniform"
+    network: str = "dengnet"
+    steganalyzers: str = "both"
+    eta: float = 5.0
+    learn_eta: bool = False
+    d1_after_epochs: float = 0.0
+    d1_every_epochs: int = 1
+    adversarial_weight: float = 1.0
+    entropy_weight: float = 1e-6
+    reconstruction_weight: float = 10.0
+    reward: str = "raw"
+    reward_scale: float = 1e7
+    unit_texture: bool = False
+    formula: str = "symmetric"
+    width: float = 1.0
+    depth: int = 8
+    steganalyzer_width: float = 1.0
+    initial_networks: Sequence[str] = ("dengnet",)
+    stage_lengths: Sequence[float] = ()
+    stage_unit: str = "steps"
+    d1_from: str = ""
+    d2_from: str = ""
+    initial_from: str = ""
+
+
+def from_config(
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
+) -> Method:
+    """The training that a config's `method` section describes.
+
+    Args:
+      section: see `Fields`.
+      steps_per_epoch: the unit of schedules.
+      load: loads other runs; None where nothing is begun from them.
+
+    Returns:
+      The method, see `make`.
+
+    Raises:
+      InputError: a field or a name is unknown, or a number is out of range.
+    """
+    fields = read(Fields, section, renamed=RENAMED)
+    system = _system(fields, load)
+    _check_names(fields, steganalyzers=STEGANALYZERS, stage_unit=UNITS, reward=cost_learner.REWARDS)
+    unit = steps_per_epoch if fields.stage_unit == "epochs" else 1
+    begun = {
+        "d1": trained.network(load, fields.d1_from, "d1", steganalyzer.NAME),
+        "d2": trained.network(load, fields.d2_from, "d2", steganalyzer.NAME),
+        "initial": trained.network(load, fields.initial_from, "initial", cost_learner.GENERATOR),
+    }
+    return make(
+        system,
+        _named_steganalyzers(fields, system),
+        Optimizers(
+            *(
+                optimizers.make(**options, steps_per_epoch=steps_per_epoch)
+                for options in (
+                    fields.generator_optimizer,
+                    fields.d1_optimizer,
+                    fields.d2_optimizer,
+                )
+            )
+        ),
+        weights=Weights(
+            fields.adversarial_weight,
+            fields.entropy_weight,
+            fields.reconstruction_weight,
+            fields.eta,
+            fields.learn_eta,
+        ),
+        rewards=Rewards(
+            fields.reward_scale, cost_learner.REWARDS[fields.reward], fields.unit_texture
+        ),
+        schedule=Schedule(
+            steps_per_epoch,
+            fields.d1_after_epochs,
+            fields.d1_every_epochs,
+            tuple(round(length * unit) for length in fields.stage_lengths),
+        ),
+        start={name: network for name, network in begun.items() if network is not None},
+    )
+
+
+def scheme(
+    state: State, section: Mapping[str, Any], *, name: str, load: trained.Load | None = None
+) -> embed.Scheme:
+    """What a trained run embeds with.
+
+    Args:
+      state: of the run.
+      section: its config's `method` section, see `Fields`.
+      name: what to call it.
+      load: loads other runs; needed where the initial scheme is another run's.
+
+    Returns:
+      The scheme: cost function and recipe, holding the state's parameters.
+    """
+    state = jax.tree.map(jnp.asarray, state)
+    system = _system(read(Fields, section, renamed=RENAMED), load)
+    return embed.Scheme(name, initial_cost(system, state), recipe(system, state))
 
 
 def texture(planes: Array) -> Array:
@@ -83,26 +442,6 @@ def texture(planes: Array) -> Array:
       The same shape.
     """
     return jnp.abs(9 * planes - _sum_3x3(planes, "edge"))
-
-
-def network_input(inputs: str, modifications: Array, chances: ChangeProbabilities) -> Array:
-    """What the generator sees (Sections 2.1 and 3.5).
-
-    Args:
-      inputs: a name in `INPUTS`: "concatenated" and "two_encoders" are M and P, "probabilities" P
-        alone, "filtered" the sum of M over the eight neighbours, and P.
-      modifications: M, `[B, H, W]`, those made so far.
-      chances: of the initial scheme; P is the probability of either change.
-
-    Returns:
-      `[B, H, W, 2 or 1]`.
-    """
-    change = chances.plus + chances.minus
-    if inputs == "probabilities":
-        return change[..., None]
-    if inputs == "filtered":
-        modifications = _sum_3x3(modifications, "constant") - modifications
-    return jnp.stack([modifications, change], axis=-1)
 
 
 def neighbour_correlation(modifications: Array, before: Array, mask: Array) -> Array:
@@ -145,691 +484,448 @@ def change_probabilities(costs: Costs, payload: float) -> ChangeProbabilities:
     )
 
 
-def initial_cost(parts: Parts, state: State) -> embed.CostFunction:
-    """The initial scheme's costs, `plane [..., H, W] -> Costs`, equal for both directions but for
-    saturated pixels.
+def initial_cost(system: System, state: State) -> embed.CostFunction:
+    """The initial scheme's costs.
+
+    Args:
+      system: what embeds.
+      state: of the training; "initial" in it is what the scheme holds.
+
+    Returns:
+      `plane [..., H, W] -> Costs`.
     """
-    if parts.initial != LEARNED:
-        return COSTS[parts.initial]
-    function = functools.partial(_learned_cost, parts=parts)
-    return Partial(function, state.params["initial"], state.batch_stats["initial"])
+    if isinstance(system.initial, cost_learner.Generator):
+        params, stats = state.params["initial"], state.batch_stats["initial"]
+        return cost_learner.cost_function(system.initial, params, stats)
+    return trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
 
 
-def recipe(parts: Parts, state: State) -> embed.Recipe:
-    """The phased embedding that a state stands for; sub-images whose generator is not there get the
-    initial scheme's costs.
+def recipe(system: System, state: State) -> embed.Recipe:
+    """The phased embedding that a state stands for.
+
+    Args:
+      system: what embeds.
+      state: of the training; sub-images whose generator it lacks get the initial scheme's costs.
+
+    Returns:
+      The recipe, whose rules hold the generators' parameters.
     """
-    rules = [embed.no_adjustment]
-    for number in range(2, len(parts.shares) + 1):
+    rule = _Adjustment(system.generator, system.maps, system.payload, system.formula)
+    rules = [embed.no_adjustment] * len(system.shares)
+    for number in range(2, len(system.shares) + 1):
         name = f"generator{number}"
-        rules.append(
-            Partial(
-                functools.partial(_adjust, parts=parts), state.params[name], state.batch_stats[name]
-            )
-            if name in state.params
-            else embed.no_adjustment
-        )
-    return embed.masks(parts.shares, rules)
+        if name in state.params:
+            rules[number - 1] = Partial(rule, state.params[name], state.batch_stats[name])
+    return embed.masks(system.shares, rules)
 
 
-def trained_scheme(state: State, *, name: str = "asymmetric", **section) -> embed.Scheme:
-    """What a trained run embeds with.
+class _Adjustment(NamedTuple):
+    """The rule of a sub-image's visit: the generator's costs, given the modifications before it.
 
-    Args:
-      state: of the run.
-      name: what to call it.
-      **section: the arguments of `make`, as the run's config has them.
-
-    Returns:
-      The scheme: cost function and recipe, holding the state's parameters.
+    Equal where its fields are, so that sub-images and runs share what was compiled.
     """
-    state = jax.tree.map(jnp.asarray, state)
-    made = _parts(**{field: value for field, value in section.items() if field in _PARTS})
-    return embed.Scheme(name, initial_cost(made, state), recipe(made, state))
 
+    generator: cost_learner.Generator
+    maps: Maps
+    payload: float
+    formula: str
 
-def make(
-    *,
-    steps_per_epoch: int,
-    generator_optimizer: Mapping[str, Any],
-    d1_optimizer: Mapping[str, Any],
-    d2_optimizer: Mapping[str, Any],
-    scheme: str = "hill",
-    payload: float = 0.4,
-    shares: Sequence[int] = (1, 1),
-    inputs: str = "concatenated",
-    start: str = "uniform",
-    network: str = "dengnet",
-    discriminators: str = "both",
-    eta: float = 5.0,
-    learn_eta: bool = False,
-    d1_after_epochs: float = 0.0,
-    d1_every_epochs: int = 1,
-    adversarial_weight: float = 1.0,
-    entropy_weight: float = 1e-6,
-    reconstruction_weight: float = 10.0,
-    reward_scale: float = 1e7,
-    unit_texture: bool = False,
-    formula: str = "symmetric",
-    width: float = 1.0,
-    depth: int = 8,
-    discriminator_width: float = 1.0,
-    initial_networks: Sequence[str] = ("dengnet",),
-    stage_lengths: Sequence[float] = (),
-    stage_unit: str = "steps",
-    adversarial_loss: Callable = losses.rewarded_changes,
-    entropy_loss: Callable = losses.payload_error,
-    reconstruction_loss: Callable = losses.probability_error,
-    discriminator_loss: Callable = losses.softmax_cross_entropy,
-) -> Method:
-    """The asymmetric-cost GAN as a `Method`; its networks are "generator2" and so on, one for every
-    sub-image but the first,
-    "d1" and "d2", and for a learned initial scheme "initial" and, while it is learned, "judge1" and
-    so on.
-
-    Args:
-      steps_per_epoch: the unit of the optimisers' schedules.
-      generator_optimizer, d1_optimizer, d2_optimizer: the arguments of `optimizers.make`.
-      scheme: the initial scheme, a name in `costs.COSTS`; or "learned": a first stage trains a
-        symmetric generator of its own.
-      payload: q, bits per pixel.
-      shares: weights of the sub-images in size and message, one to four whole numbers 1..15; (3, 7)
-        are 30 % and 70 %. One
-        alone is the initial scheme: nothing but D1 is trained then.
-      inputs: what the generator is given, a name in `INPUTS`.
-      start: where the generators' outputs start, a name in `STARTS`.
-      network: both steganalyzers, a name in `steganalyzer.NETWORKS`.
-      discriminators: a name in `DISCRIMINATORS`.
-      eta: weight of D1's gradient, eq. (10).
-      learn_eta: whether eta is a parameter of the generator's that starts there.
-      d1_after_epochs: epochs of a stage before D1's gradient reaches the generator (strategy #2);
-        D1 is trained from the start.
-      d1_every_epochs: D1 is trained in one of so many epochs (strategy #3).
-      adversarial_weight, entropy_weight, reconstruction_weight: alpha, beta and gamma in eq. (3).
-      reward_scale: epsilon in eq. (5).
-      unit_texture: whether the texture weight t is divided by its mean over the picture.
-      formula: of the costs, "symmetric" (the paper's eq. (2)) or "exact"; no part of the training.
-      width, depth: of the generators, see `models.asymmetric.Adjustment`.
-      discriminator_width: multiplies the steganalyzers' channels.
-      initial_networks: the steganalyzers against which a learned initial scheme is trained; in
-        every step only the weakest of them learns, and the strongest's gradient guides the
-        generator.
-      stage_lengths: how long each stage is, where there are several: the learned initial scheme's,
-        then one for each sub-image but the first.
-      stage_unit: what they are in, "steps" or "epochs".
-      adversarial_loss, entropy_loss, reconstruction_loss, discriminator_loss: leaf losses in place
-        of `losses`'s own.
-
-    Returns:
-      The method. `predict` takes `{"cover": [B, H, W, 1]}` and gives the stego of an optimal
-      embedder at the payload, "changes" (a picture of the modifications, grey where there are none,
-      white +1, black -1), and figures of the last generator.
-
-    Raises:
-      InputError: a name is unknown or a number out of range.
-    """
-    parts = _parts(
-        scheme=scheme,
-        payload=payload,
-        shares=shares,
-        inputs=inputs,
-        start=start,
-        formula=formula,
-        width=width,
-        depth=depth,
-    )
-    for value, known, what in (
-        (network, NETWORKS, "network"),
-        (discriminators, DISCRIMINATORS, "discriminators"),
-        (stage_unit, UNITS, "stage_unit"),
-        *((name, NETWORKS, "initial_networks") for name in initial_networks),
+    def __call__(
+        self, params: Params, batch_stats: Params, cost, cover: Array, modifications: Array
     ):
-        if value not in known:
-            raise InputError(f"method.{what} {value!r} is unknown; there are {', '.join(known)}")
-    if not eta > 0 or d1_every_epochs < 1 or d1_after_epochs < 0 or not initial_networks:
+        def adjusted(covers, before):
+            maps = self.maps(before, change_probabilities(cost(covers), self.payload))
+            return cost_learner.generated_costs(
+                self.generator, params, batch_stats, maps, covers, formula=self.formula
+            )
+
+        return cost_learner.plane_by_plane(adjusted, cover, modifications)
+
+
+def _check(training: Training) -> None:
+    system, weights, schedule = training.system, training.weights, training.schedule
+    embed.masks(system.shares, [embed.no_adjustment] * len(system.shares))
+    if not 0 < system.payload < 1.5:
         raise InputError(
-            f"method.eta={eta} must be above 0, d1_every_epochs={d1_every_epochs} at least 1, "
-            "d1_after_epochs="
-            f"{d1_after_epochs} not negative, and initial_networks={tuple(initial_networks)} not "
-            "empty"
+            f"method.payload={system.payload} must be above 0 and under 1.5 bits per pixel"
         )
-    roles = DISCRIMINATORS[discriminators]
-    owner = {role: "d1" if discriminators == "shared" else role for role in roles}
-    judges = {
-        f"judge{i}": NETWORKS[name](width=discriminator_width, axis_name=parallel.AXIS)
-        for i, name in enumerate(initial_networks, start=1)
-    }
-    steganalyzer = NETWORKS[network](width=discriminator_width, axis_name=parallel.AXIS)
-    steps = {
-        name: optimizers.make(**options, steps_per_epoch=steps_per_epoch)
-        for name, options in (
-            ("generator", generator_optimizer),
-            ("d1", d1_optimizer),
-            ("d2", d2_optimizer),
+    if not weights.eta > 0 or schedule.d1_every_epochs < 1 or schedule.d1_after_epochs < 0:
+        raise InputError(
+            f"method.eta={weights.eta} must be above 0, d1_every_epochs={schedule.d1_every_epochs} "
+            f"at least 1, and d1_after_epochs={schedule.d1_after_epochs} not negative"
         )
-    }
-    last = len(parts.shares)
-    trained = ["d1"] if last == 1 else sorted(set(owner.values()))
-
-    def bits(planes: Array, number: int | None = None) -> float:
-        """Payload of a picture, or of one of its sub-images."""
-        whole = payload * planes.shape[-2] * planes.shape[-1]
-        return whole if number is None else whole * parts.shares[number - 1] / sum(parts.shares)
-
-    def init(key, batch):
-        keys = networks.split_keys(key, "initial", *trained, *judges)
-        params, stats = {}, {}
-        for name in trained:
-            params[name], stats[name] = networks.initialise(
-                keys[name], steganalyzer, batch["cover"]
-            )
-        state = State(jnp.int32(0), params, stats, {})
-        if parts.initial != LEARNED:
-            return begin_adjusting(min(2, last))(state, key)
-        params["initial"], stats["initial"] = networks.initialise(
-            keys["initial"], parts.symmetric, batch["cover"]
+    if isinstance(system.initial, embed.Scheme):
+        trained.in_one_phase(system.initial, "the asymmetric-cost GAN")
+    elif not training.steganalyzers.initial:
+        raise InputError("a learned initial scheme needs method.initial_networks; there are none")
+    networks_ = {*training.steganalyzers.modules(), *(["initial"] if _learns(system) else [])}
+    foreign = sorted(set(training.start) - networks_)
+    if foreign:
+        raise InputError(
+            f"method.{foreign[0]}_from is given, and this training has no network {foreign[0]!r}"
         )
-        state.opt_state["initial"] = steps["generator"].init(params["initial"])
-        for name, module in judges.items():
-            params[name], stats[name] = networks.initialise(keys[name], module, batch["cover"])
-            state.opt_state[name] = steps["d2"].init(params[name])
-        return state
 
-    def begin_adjusting(number: int) -> Callable[[State, Key], State]:
-        """The state at the start of a sub-image's stage: a fresh generator, all before it frozen;
-        the steganalyzers go on.
-        """
 
-        def begin(state, key):
-            params = {name: value for name, value in state.params.items() if name not in judges}
-            stats = {name: value for name, value in state.batch_stats.items() if name not in judges}
-            opt_state = {name: steps[name].init(params[name]) for name in trained}
-            if number > 1:
-                name = f"generator{number}"
-                params[name], stats[name] = networks.initialise(
-                    networks.split_keys(key, name)[name],
-                    parts.generator,
-                    jnp.zeros((*_FRESH, INPUTS[inputs])),
-                )
-                learned = {name: params[name]}
-                if learn_eta:
-                    # Softplus keeps it positive.
-                    params["eta"] = learned["eta"] = {"value": jnp.log(jnp.expm1(jnp.float32(eta)))}
-                opt_state["generator"] = steps["generator"].init(learned)
-            return State(state.step, params, stats, opt_state)
+def _learns(system: System) -> bool:
+    """Whether a first stage learns the initial scheme."""
+    return isinstance(system.initial, cost_learner.Generator)
 
-        return begin
 
-    def judge(module, params, stats, first, stego, key):
-        """A steganalyzer's loss on pictures and the same embedded into, its accuracy, and the
-        gradients by its parameters and,
-        as all devices' mean has them, by the stego's pixels."""
-
-        def loss_fn(params, stego):
-            pairs = jnp.stack([first, stego], axis=1).reshape(-1, *stego.shape[1:])[..., None]
-            logits, changed = networks.apply_training(module, params, stats, pairs, key=key)
-            labels = jnp.tile(jnp.asarray([COVER, STEGO]), stego.shape[0])
-            return jnp.mean(discriminator_loss(logits, labels)), (
-                changed,
-                jnp.mean(jnp.argmax(logits, axis=-1) == labels),
-            )
-
-        (value, (stats, right)), gradients = jax.value_and_grad(
-            loss_fn, argnums=(0, 1), has_aux=True
-        )(params, stego)
-        return value, right, stats, gradients[0], gradients[1] / jax.lax.psum(1, parallel.AXIS)
-
-    def draw(keys, chances):
-        return jax.vmap(probabilities.simulate)(keys, chances)
-
-    def train_adjustment(number: int, first_step: int):
-        """The train step of a sub-image's stage."""
-        name = f"generator{number}"
-
-        def train_step(state, batch, key):
-            params, stats, opt_state = (
-                dict(state.params),
-                dict(state.batch_stats),
-                dict(state.opt_state),
-            )
-            covers = batch["cover"][..., 0]
-            epoch = (state.step - first_step) // steps_per_epoch
-            # Two independent sets of keys: the masks must not be drawn from the noise that decides
-            # over changes.
-            keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(
-                parallel.example_keys(key, covers.shape[0])
-            )
-            cost, whole = initial_cost(parts, state), recipe(parts, state)
-            earlier = whole._replace(visits=whole.visits[: number - 1])
-            begun = jax.vmap(
-                lambda key, cover: embed.simulate_visits(
-                    key, cover, bits(cover), cost=cost, recipe=earlier
-                )
-            )(keys, covers)
-            before, kept, new = (
-                begun.modifications,
-                begun.lattices < number - 1,
-                begun.lattices == number - 1,
-            )
-            initial = change_probabilities(cost(covers), payload)
-            maps = network_input(inputs, before, initial)
-
-            def forward(generator):
-                found, changed = networks.apply_training(
-                    parts.generator, generator, stats[name], maps
-                )
-                return _allowed(covers, found), changed
-
-            chances, pull, stats[name] = jax.vjp(forward, params[name], has_aux=True)
-            drawn = draw(noise_keys, chances) * new
-            partial, stego = covers + before, covers + before + drawn
-            values, by_params, by_stego = {}, {}, {}
-            for role, first in (("d1", covers), ("d2", partial)):
-                if role in roles:
-                    who = owner[role]
-                    value, right, stats[who], mine, by_stego[role] = judge(
-                        steganalyzer,
-                        params[who],
-                        stats[who],
-                        first,
-                        stego,
-                        jax.random.fold_in(key, len(values)),
-                    )
-                    by_params[who] = (
-                        mine
-                        if who not in by_params
-                        else jax.tree.map(jnp.add, by_params[who], mine)
-                    )
-                    values |= {f"{role}_loss": value, f"{role}_accuracy": right}
-            weight = texture(partial)
-            if unit_texture:
-                weight = weight / jnp.maximum(jnp.mean(weight, axis=(1, 2), keepdims=True), 1e-3)
-            rewards = {
-                role: reward_scale * drawn * gradient * weight
-                for role, gradient in by_stego.items()
-            }
-            wanted = bits(covers, number)
-
-            def loss_fn(chances, learned_eta):
-                weights = {
-                    "d1": jax.nn.softplus(learned_eta["value"]) if learn_eta else eta,
-                    "d2": 1.0,
-                }
-                weights["d1"] = jnp.where(epoch >= d1_after_epochs, weights["d1"], 0.0)
-                terms = {
-                    "adversarial": adversarial_weight
-                    * sum(
-                        weights[role] * adversarial_loss(chances, drawn, reward)
-                        for role, reward in rewards.items()
-                    ),
-                    "entropy": entropy_weight * entropy_loss(chances, wanted, new),
-                    "reconstruction": reconstruction_weight
-                    * reconstruction_loss(chances, initial, kept),
-                }
-                return jnp.mean(sum(terms.values())), {
-                    f"loss_{term}": jnp.mean(value) for term, value in terms.items()
-                }
-
-            (loss, terms), (by_chances, by_eta) = jax.value_and_grad(
-                loss_fn, argnums=(0, 1), has_aux=True
-            )(chances, params.get("eta", {}))
-            gradients, learned = {name: pull(by_chances)[0]}, {name: params[name]}
-            if learn_eta:
-                gradients["eta"], learned["eta"] = by_eta, params["eta"]
-                values["eta"] = jax.nn.softplus(params["eta"]["value"])
-            learned, opt_state["generator"], norm = networks.descend(
-                steps["generator"], gradients, opt_state["generator"], learned
-            )
-            params.update(learned)
-            for who, mine in by_params.items():
-                found = networks.descend(steps[who], mine, opt_state[who], params[who])[:2]
-                if who == "d1" and d1_every_epochs > 1:
-                    due = epoch % d1_every_epochs == 0
-                    found = jax.tree.map(
-                        lambda now, then: jnp.where(due, now, then),
-                        found,
-                        (params[who], opt_state[who]),
-                    )
-                params[who], opt_state[who] = found
-            values |= {
-                "loss": loss,
-                **terms,
-                "gradient_norm": norm,
-                "change_rate": jnp.mean(jnp.abs(before + drawn)),
-                **{
-                    key: jnp.mean(value)
-                    for key, value in _figures(
-                        chances, drawn, before, initial, kept, new, wanted
-                    ).items()
-                },
-            }
-            return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
-
-        return train_step
-
-    def train_initial(state, batch, key):
-        """The train step of a learned initial scheme: SPAR-RL's, with one steganalyzer or
-        several.
-        """
-        params, stats, opt_state = (
-            dict(state.params),
-            dict(state.batch_stats),
-            dict(state.opt_state),
+def _stages(training: Training) -> tuple[Stage, ...]:
+    """The stages, of which one alone lasts as long as the run."""
+    last, lengths = len(training.system.shares), training.schedule.lengths
+    plan = [("initial", 0)] if _learns(training.system) else []
+    plan += [(f"sub-image {number}", number) for number in range(2, last + 1)]
+    plan = plan or [("d1", 1)]
+    if len(plan) == 1 and lengths:
+        raise InputError(
+            f"method.stage_lengths={lengths} belongs to trainings of several stages; this one has "
+            "one: leave it empty"
         )
-        covers = batch["cover"][..., 0]
-        keys = parallel.example_keys(key, covers.shape[0])
-
-        def forward(symmetric):
-            found, changed = networks.apply_training(
-                parts.symmetric, symmetric, stats["initial"], batch["cover"] / 255.0
-            )
-            return _allowed(covers, found), changed
-
-        chances, pull, stats["initial"] = jax.vjp(forward, params["initial"], has_aux=True)
-        drawn = draw(keys, chances)
-        found = {
-            name: judge(
-                module,
-                params[name],
-                stats[name],
-                covers,
-                covers + drawn,
-                jax.random.fold_in(key, i),
-            )
-            for i, (name, module) in enumerate(judges.items())
-        }
-        judged = parallel.mean(jnp.stack([value for value, *_ in found.values()]))
-        by_stego = jnp.stack([gradient for *_, gradient in found.values()])[jnp.argmin(judged)]
-        reward, everywhere = reward_scale * drawn * by_stego, jnp.ones_like(covers, bool)
-
-        def loss_fn(chances):
-            terms = {
-                "adversarial": adversarial_weight * adversarial_loss(chances, drawn, reward),
-                "entropy": entropy_weight * entropy_loss(chances, bits(covers), everywhere),
-            }
-            return jnp.mean(sum(terms.values())), {
-                f"loss_{term}": jnp.mean(value) for term, value in terms.items()
-            }
-
-        (loss, terms), by_chances = jax.value_and_grad(loss_fn, has_aux=True)(chances)
-        params["initial"], opt_state["initial"], norm = networks.descend(
-            steps["generator"], pull(by_chances)[0], opt_state["initial"], params["initial"]
-        )
-        accuracy = jnp.stack([right for _, right, *_ in found.values()])
-        for i, (name, (_, _, stats[name], mine, _)) in enumerate(found.items()):
-            now = networks.descend(steps["d2"], mine, opt_state[name], params[name])[:2]
-            params[name], opt_state[name] = jax.tree.map(
-                lambda new, old, i=i: jnp.where(jnp.argmax(judged) == i, new, old),
-                now,
-                (params[name], opt_state[name]),
-            )
-        carried = jnp.sum(probabilities.ternary_entropy(chances), axis=(1, 2)) / bits(covers)
-        values = {
-            "loss": loss,
-            **terms,
-            "gradient_norm": norm,
-            "judge_loss": jnp.mean(judged),
-            "judge_accuracy": jnp.mean(accuracy),
-            "change_rate": jnp.mean(jnp.abs(drawn)),
-            "payload_error": jnp.mean(jnp.abs(carried - 1)),
-            "payload_bias": jnp.mean(carried - 1),
-        }
-        return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
-
-    def train_reference(state, batch, key):
-        """The train step where there is one sub-image alone: D1 learns to detect the initial
-        scheme.
-        """
-        params, stats, opt_state = (
-            dict(state.params),
-            dict(state.batch_stats),
-            dict(state.opt_state),
-        )
-        stego = simulated(state, batch["cover"][..., 0], key).modifications + batch["cover"][..., 0]
-        value, right, stats["d1"], mine, _ = judge(
-            steganalyzer, params["d1"], stats["d1"], batch["cover"][..., 0], stego, key
-        )
-        params["d1"], opt_state["d1"], norm = networks.descend(
-            steps["d1"], mine, opt_state["d1"], params["d1"]
-        )
-        values = {"loss": value, "d1_accuracy": right, "gradient_norm": norm}
-        return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
-
-    def simulated(state, covers, key) -> embed.Simulated:
-        cost, rules = initial_cost(parts, state), recipe(parts, state)
-        return jax.vmap(
-            lambda key, cover: embed.simulate_visits(
-                key, cover, bits(cover), cost=cost, recipe=rules
-            )
-        )(parallel.example_keys(key, covers.shape[0]), covers)
-
-    def predict(state, batch, key):
-        covers = batch["cover"][..., 0]
-        done = simulated(state, covers, key)
-        stego = batch["cover"] + done.modifications[..., None]
-        outputs = {"stego": stego, "changes": 127.5 * (1 + done.modifications[..., None])}
-        for what, planes in (
-            (("cover", batch["cover"]), ("stego", stego)) if "d1" in trained else ()
-        ):
-            logits = networks.apply(
-                steganalyzer, state.params["d1"], state.batch_stats["d1"], planes
-            )
-            outputs[f"d1_{what}_score"] = jax.nn.softmax(logits)[:, STEGO]
-        number = max((n for n in range(2, last + 1) if f"generator{n}" in state.params), default=0)
-        if number:
-            chances = _allowed_costs(covers, done.costs[number - 1], formula)
-            initial = change_probabilities(initial_cost(parts, state)(covers), payload)
-            kept, new = done.lattices < number - 1, done.lattices == number - 1
-            outputs |= _figures(
-                chances,
-                done.modifications * new,
-                done.before[number - 1],
-                initial,
-                kept,
-                new,
-                bits(covers, number),
-            )
-        return outputs
-
-    def measure(batch, outputs):
-        figures = {
-            "change_rate": jnp.mean(jnp.abs(outputs["stego"] - batch["cover"]), axis=(1, 2, 3)),
-            **{name: outputs[name] for name in FIGURES if name in outputs},
-        }
-        if "d1_cover_score" in outputs:
-            right = (outputs["d1_cover_score"] < 0.5).astype(jnp.float32) + (
-                outputs["d1_stego_score"] >= 0.5
-            )
-            figures["d1_accuracy"] = right / 2
-        return figures
-
-    def describe(batch):
-        height, width = batch["cover"].shape[1:3]
-        if last == 1:
-            return (
-                f"one sub-image: {scheme} at {payload:g} bits per pixel, of which D1 alone learns",
-            )
-        each = ", ".join(
-            f"{payload * height * width * share / sum(parts.shares):.0f}" for share in parts.shares
-        )
-        return (f"{last} sub-images of a {width}x{height} picture carry {each} bits",)
-
-    plan = [("initial", train_initial, None)] if parts.initial == LEARNED else []
-    plan += [(f"sub-image {number}", train_adjustment, number) for number in range(2, last + 1)]
-    if len(plan) < 2:
-        if stage_lengths:
-            raise InputError(
-                f"method.stage_lengths={tuple(stage_lengths)} belongs to trainings of several "
-                "stages; this one has "
-                "one: leave it empty"
-            )
-        step = (
-            train_reference
-            if last == 1 and not plan
-            else plan[0][1]
-            if plan[0][2] is None
-            else train_adjustment(2, 0)
-        )
-        return Method(init, step, predict, measure, describe=describe)
-    if len(stage_lengths) != len(plan):
+    if len(plan) > 1 and len(lengths) != len(plan):
         raise InputError(
             f"method.stage_lengths needs {len(plan)} numbers, one for each of "
-            f"{', '.join(name for name, *_ in plan)}; "
-            f"got {tuple(stage_lengths)}"
+            f"{', '.join(name for name, _ in plan)}; got {lengths}"
         )
-    counts = [
-        round(length * (steps_per_epoch if stage_unit == "epochs" else 1))
-        for length in stage_lengths
-    ]
     stages = []
-    for place, (name, step, number) in enumerate(plan):
-        step = step if number is None else step(number, sum(counts[:place]))
-        begin = begin_adjusting(number) if place else lambda state, key: state
-        stages.append(Stage(name, counts[place], step, begin))
-    return Method(init, stages[0].train_step, predict, measure, tuple(stages), describe=describe)
+    for place, (name, number) in enumerate(plan):
+        if number == 0:
+            step = _initial_step(training)
+        elif number == 1:
+            step = functools.partial(_reference_step, training)
+        else:
+            step = _adjusting_step(training, number, sum(lengths[:place]))
+        stage = Stage(name, lengths[place] if lengths else 0, step)
+        if place:
+            stage = stage._replace(begin=functools.partial(_begin_adjusting, training, number))
+        stages.append(stage)
+    return tuple(stages)
 
 
-FIGURES = ("payload_error", "payload_bias", "neighbour_correlation", "drift")
-"""Figures of a generator, one value per example: how far what its probabilities carry in its
-sub-image is from what they
-should, relative to it, as a size and with its sign; how its changes correlate with their
-neighbours'; and how far its probabilities are from the initial scheme's where the message already
-is, relative to these."""
+def _init(training: Training, key: Key, batch) -> State:
+    system, steganalyzers = training.system, training.steganalyzers
+    modules = steganalyzers.modules()
+    keys = networks.split_keys(key, "initial", *modules, *steganalyzers.initial)
+    params, stats, opt_state = {}, {}, {}
 
-_PARTS = ("scheme", "payload", "shares", "inputs", "start", "formula", "width", "depth")
-
-
-def _parts(
-    *,
-    scheme: str = "hill",
-    payload: float = 0.4,
-    shares: Sequence[int] = (1, 1),
-    inputs: str = "concatenated",
-    start: str = "uniform",
-    formula: str = "symmetric",
-    width: float = 1.0,
-    depth: int = 8,
-) -> Parts:
-    for value, known, what in (
-        (scheme, (*COSTS, LEARNED), "scheme"),
-        (inputs, INPUTS, "inputs"),
-        (start, STARTS, "start"),
-        (formula, ("symmetric", "exact"), "formula"),
-    ):
-        if value not in known:
-            raise InputError(f"method.{what} {value!r} is unknown; there are {', '.join(known)}")
-    if not 0 < payload < 1.5:
-        raise InputError(f"method.payload={payload} must be above 0 and under 1.5 bits per pixel")
-    shares = embed.masks(shares, [embed.no_adjustment] * len(shares)).shares or (1,)
-    options = dict(
-        width=width, depth=depth, output_bias=_output_bias(payload), axis_name=parallel.AXIS
-    )
-    generator = models.Adjustment(
-        two_encoders=inputs == "two_encoders", from_last_map=start == "initial", **options
-    )
-    return Parts(
-        scheme,
-        float(payload),
-        shares,
-        inputs,
-        formula,
-        generator,
-        models.Adjustment(branches=1, **options),
-    )
-
-
-def _output_bias(payload: float) -> float:
-    """Where the network's output starts: with the same probabilities everywhere, which carry the
-    payload.
-    """
-    low, high = 1e-6, 1 / 3 - 1e-6
-    for _ in range(40):
-        middle = (low + high) / 2
-        carried = -2 * middle * math.log2(middle) - (1 - 2 * middle) * math.log2(1 - 2 * middle)
-        low, high = (middle, high) if carried < payload else (low, middle)
-    return math.log(3 * low / (1 - 3 * low))
-
-
-def _allowed(covers: Array, found: Array) -> ChangeProbabilities:
-    """The network's maps, one or two, as probabilities; 0 where a change would leave 0..255."""
-    return ChangeProbabilities(
-        jnp.where(covers < 255, found[..., 0], 0.0), jnp.where(covers > 0, found[..., -1], 0.0)
-    )
-
-
-def _costs(covers: Array, found: Array, formula: str) -> Costs:
-    chances = ChangeProbabilities(found[..., 0], found[..., -1])
-    return forbid_saturated(
-        covers, *probabilities.costs_from_probabilities(chances, formula=formula)
-    )
-
-
-def _allowed_costs(covers: Array, costs: Costs, formula: str) -> ChangeProbabilities:
-    """The probabilities that `_costs` was given."""
-    if formula == "exact":
-        return probabilities.gibbs(costs, 1.0)
-    plus, minus = (1 / (jnp.exp(jnp.minimum(rho, 80.0)) + 2) for rho in costs)
-    return _allowed(covers, jnp.stack([plus, minus], axis=-1))
-
-
-def _plane_by_plane(function: Callable, *planes: Array) -> Costs:
-    """Applies a function of `[B, H, W]` to planes `[..., H, W]`, a few at a time, so that memory
-    does not grow with them.
-    """
-    shape = planes[0].shape
-    flat = [plane.reshape(-1, *shape[-2:]) for plane in planes]
-    if flat[0].shape[0] <= _PLANES_AT_ONCE:
-        costs = function(*flat)
-    else:
-        costs = jax.lax.map(
-            lambda one: jax.tree.map(lambda rho: rho[0], function(*(plane[None] for plane in one))),
-            flat,
-            batch_size=_PLANES_AT_ONCE,
+    def begin(name, module):
+        params[name], stats[name] = trained.begin(
+            keys[name], module, batch["cover"], given=training.start.get(name), what=name
         )
-    return Costs(*(rho.reshape(shape) for rho in costs))
+
+    for name, module in modules.items():
+        begin(name, module)
+    if not isinstance(system.initial, cost_learner.Generator):
+        arrays = trained.freeze(system.initial).arrays
+        params |= {"initial": arrays} if arrays else {}
+        state = State(jnp.int32(0), params, stats, {})
+        return _begin_adjusting(training, min(2, len(system.shares)), state, key)
+    begin("initial", system.initial.module)
+    learned = {"initial": params["initial"]}
+    opt_state[cost_learner.GENERATOR] = training.optimizers.generator.init(learned)
+    for name, module in steganalyzers.initial.items():
+        begin(name, module)
+        opt_state[name] = training.optimizers.d2.init(params[name])
+    return State(jnp.int32(0), params, stats, opt_state)
 
 
-def _adjust(
-    params: Params,
-    stats: Params,
-    cost: embed.CostFunction,
-    cover: Array,
-    modifications: Array,
-    *,
-    parts: Parts,
-) -> Costs:
-    """The rule of a sub-image's visit: the generator's costs, given the modifications before it."""
-
-    def adjusted(covers, before):
-        maps = network_input(
-            parts.inputs, before, change_probabilities(cost(covers), parts.payload)
+def _begin_adjusting(training: Training, number: int, state: State, key: Key) -> State:
+    """The state at the start of a sub-image's stage: a fresh generator, all before it frozen; D1
+    and D2 go on.
+    """
+    system, optimizers = training.system, training.optimizers._asdict()
+    gone = set(training.steganalyzers.initial)
+    params = {name: value for name, value in state.params.items() if name not in gone}
+    stats = {name: value for name, value in state.batch_stats.items() if name not in gone}
+    opt_state = {
+        name: optimizers[name].init(params[name]) for name in training.steganalyzers.modules()
+    }
+    if number > 1:
+        name, nothing = f"generator{number}", jnp.zeros(_FRESH)
+        params[name], stats[name] = networks.initialise(
+            networks.split_keys(key, name)[name],
+            system.generator.module,
+            system.maps(nothing, ChangeProbabilities(nothing, nothing)),
         )
-        return _costs(covers, networks.apply(parts.generator, params, stats, maps), parts.formula)
-
-    return _plane_by_plane(adjusted, cover, modifications)
-
-
-def _learned_cost(params: Params, stats: Params, cover: Array, *, parts: Parts) -> Costs:
-    def costs(covers):
-        found = networks.apply(parts.symmetric, params, stats, covers[..., None] / 255.0)
-        return _costs(covers, found, "symmetric")
-
-    return _plane_by_plane(costs, cover)
+        learned = {name: params[name]}
+        if training.weights.learn_eta:
+            # Softplus keeps it positive.
+            eta = jnp.float32(training.weights.eta)
+            params["eta"] = learned["eta"] = {"value": jnp.log(jnp.expm1(eta))}
+        opt_state[cost_learner.GENERATOR] = optimizers["generator"].init(learned)
+    return State(state.step, params, stats, opt_state)
 
 
-def _figures(chances, drawn, before, initial, kept, new, wanted) -> dict[str, Array]:
-    carried = (
-        jnp.sum(jnp.where(new, probabilities.ternary_entropy(chances), 0.0), axis=(1, 2)) / wanted
-        - 1
+def _adjusting_step(training: Training, number: int, first_step: int) -> Callable:
+    """The train step of a sub-image's stage, which begins after so many steps of the run."""
+    system, weights, schedule = training.system, training.weights, training.schedule
+    leaves, rewards = training.leaves, training.rewards
+
+    def epoch(step):
+        return (step - first_step) // schedule.steps_per_epoch
+
+    def guides(by_role, step, own):
+        eta = jax.nn.softplus(own["eta"]["value"]) if weights.learn_eta else weights.eta
+        d1 = jnp.where(epoch(step) >= schedule.d1_after_epochs, eta, 0.0)
+        return {role: d1 if role == "d1" else 1.0 for role in by_role}
+
+    def learns(by_role, step):
+        every = schedule.d1_every_epochs
+        return {"d1": epoch(step) % every == 0} if every > 1 else {}
+
+    def terms(chances, view):
+        initial, kept = view.context
+        return {
+            "entropy": weights.entropy * leaves.entropy(chances, view.bits, view.mask),
+            "reconstruction": weights.reconstruction
+            * leaves.reconstruction(chances, initial, kept),
+        }
+
+    def figures(chances, drawn, view, params):
+        measured = _figures(chances, drawn, view)
+        if weights.learn_eta:
+            measured["eta"] = jax.nn.softplus(params["eta"]["value"])
+        return measured
+
+    learner = cost_learner.Learner(
+        f"generator{number}",
+        system.generator,
+        training.steganalyzers.roles(),
+        functools.partial(_view, training, number),
+        cost_learner.rewarded(rewards.scale, rule=rewards.rule, loss=leaves.adversarial),
+        terms,
+        guides=guides,
+        learns=learns,
+        weight=weights.adversarial,
+        own=("eta",) if weights.learn_eta else (),
+        loss=leaves.steganalyzer,
+        figures=figures,
     )
+    return cost_learner.train_step(learner, training.optimizers._asdict())
+
+
+def _view(training: Training, number: int, state: State, batch, key: Key) -> cost_learner.View:
+    """Covers embedded into up to a sub-image, and what its generator sees."""
+    system, covers = training.system, batch["cover"][..., 0]
+    # Two independent sets of keys: the masks must not be drawn from the noise that decides over
+    # changes.
+    keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(
+        parallel.example_keys(key, covers.shape[0])
+    )
+    whole = recipe(system, state)
+    earlier = whole._replace(visits=whole.visits[: number - 1])
+    begun = _simulated(system, state, covers, keys, earlier)
+    before = begun.modifications
+    initial = change_probabilities(initial_cost(system, state)(covers), system.payload)
+    weight = texture(covers + before)
+    if training.rewards.unit_texture:
+        weight = weight / jnp.maximum(jnp.mean(weight, axis=(1, 2), keepdims=True), 1e-3)
+    return cost_learner.View(
+        system.maps(before, initial),
+        covers,
+        before,
+        begun.lattices == number - 1,
+        system.bits(covers, number),
+        noise_keys,
+        weight,
+        context=(initial, begun.lattices < number - 1),
+    )
+
+
+def _simulated(system, state, covers, keys, recipe) -> embed.Simulated:
+    cost = initial_cost(system, state)
+    return jax.vmap(
+        lambda key, cover: embed.simulate_visits(
+            key, cover, system.bits(cover), cost=cost, recipe=recipe
+        )
+    )(keys, covers)
+
+
+def _initial_step(training: Training) -> Callable:
+    """The train step of a learned initial scheme: SPAR-RL's, with one steganalyzer or several."""
+    system, weights, rewards = training.system, training.weights, training.rewards
+    leaves, steganalyzers = training.leaves, training.steganalyzers.initial
+
+    def view(state, batch, key):
+        covers = batch["cover"][..., 0]
+        return cost_learner.View(
+            batch["cover"] / 255.0,
+            covers,
+            jnp.zeros_like(covers),
+            jnp.ones_like(covers, bool),
+            system.bits(covers),
+            parallel.example_keys(key, covers.shape[0]),
+        )
+
+    def terms(chances, view):
+        return {"entropy": weights.entropy * leaves.entropy(chances, view.bits, view.mask)}
+
+    learner = cost_learner.Learner(
+        "initial",
+        system.initial,
+        {name: cost_learner.Role(name, module) for name, module in steganalyzers.items()},
+        view,
+        cost_learner.rewarded(rewards.scale, rule=rewards.rule, loss=leaves.adversarial),
+        terms,
+        guides=cost_learner.strongest_guides,
+        learns=cost_learner.weakest_learns,
+        weight=weights.adversarial,
+        loss=leaves.steganalyzer,
+        figures=lambda chances, drawn, view, params: cost_learner.payload_figures(chances, view),
+    )
+    descents = dict.fromkeys(steganalyzers, training.optimizers.d2)
+    descents[cost_learner.GENERATOR] = training.optimizers.generator
+    return cost_learner.train_step(learner, descents)
+
+
+def _reference_step(training: Training, state: State, batch, key: Key):
+    """The train step where there is one sub-image alone: D1 learns to detect the initial scheme."""
+    system, covers = training.system, batch["cover"][..., 0]
+    keys = parallel.example_keys(key, covers.shape[0])
+    changes = _simulated(system, state, covers, keys, recipe(system, state)).modifications
+    found = cost_learner.examine(
+        training.steganalyzers.d1,
+        state.params["d1"],
+        state.batch_stats["d1"],
+        covers,
+        changes + covers,
+        key=key,
+        loss=training.leaves.steganalyzer,
+    )
+    params, opt_state, norm = networks.descend(
+        training.optimizers.d1, found.by_params, state.opt_state["d1"], state.params["d1"]
+    )
+    values = {"loss": found.loss, "d1_accuracy": found.accuracy, "gradient_norm": norm}
+    after = State(
+        state.step + 1,
+        {**state.params, "d1": params},
+        {**state.batch_stats, "d1": found.batch_stats},
+        {**state.opt_state, "d1": opt_state},
+    )
+    return after, parallel.mean(values)
+
+
+def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Array]:
+    system, covers = training.system, batch["cover"][..., 0]
+    keys = parallel.example_keys(key, covers.shape[0])
+    done = _simulated(system, state, covers, keys, recipe(system, state))
+    stego = batch["cover"] + done.modifications[..., None]
+    outputs = {"stego": stego, "changes": 127.5 * (1 + done.modifications[..., None])}
+    if training.steganalyzers.d1 is not None:
+        params, stats = state.params["d1"], state.batch_stats["d1"]
+        for what, pictures in (("cover", batch["cover"]), ("stego", stego)):
+            logits = networks.apply(training.steganalyzers.d1, params, stats, pictures)
+            outputs[f"d1_{what}_score"] = jax.nn.softmax(logits)[:, steganalyzer.STEGO]
+    there = [n for n in range(2, len(system.shares) + 1) if f"generator{n}" in state.params]
+    if there:
+        number = there[-1]
+        costs, new = done.costs[number - 1], done.lattices == number - 1
+        initial = change_probabilities(initial_cost(system, state)(covers), system.payload)
+        view = cost_learner.View(
+            covers,
+            covers,
+            done.before[number - 1],
+            new,
+            system.bits(covers, number),
+            keys,
+            context=(initial, done.lattices < number - 1),
+        )
+        chances = cost_learner.implied_probabilities(costs, formula=system.formula)
+        outputs |= _figures(chances, done.modifications * new, view)
+    return outputs
+
+
+def _measure(batch, outputs) -> dict[str, Array]:
+    figures = {
+        "change_rate": jnp.mean(jnp.abs(outputs["stego"] - batch["cover"]), axis=(1, 2, 3)),
+        **{name: outputs[name] for name in FIGURES if name in outputs},
+    }
+    if "d1_cover_score" in outputs:
+        scores = {what: outputs[f"d1_{what}"] for what in ("cover_score", "stego_score")}
+        figures["d1_accuracy"] = steganalyzer.measure(batch, scores)["accuracy"]
+    return figures
+
+
+def _describe(training: Training, batch) -> tuple[str, ...]:
+    system, (height, width) = training.system, batch["cover"].shape[1:3]
+    last = len(system.shares)
+    if last == 1:
+        name = LEARNED if _learns(system) else system.initial.name
+        return (
+            f"one sub-image: {name} at {system.payload:g} bits per pixel, of which D1 alone learns",
+        )
+    planes = batch["cover"][..., 0]
+    each = ", ".join(f"{system.bits(planes, number):.0f}" for number in range(1, last + 1))
+    return (f"{last} sub-images of a {width}x{height} picture carry {each} bits",)
+
+
+def _figures(chances: ChangeProbabilities, drawn: Array, view: cost_learner.View) -> dict:
+    """What is measured of a generator: `FIGURES`."""
+    initial, kept = view.context
     moved = sum(jnp.abs(found - aim) for found, aim in zip(chances, initial))
     aim = jnp.sum(kept * (initial.plus + initial.minus), axis=(1, 2))
     return {
-        "payload_error": jnp.abs(carried),
-        "payload_bias": carried,
-        "neighbour_correlation": neighbour_correlation(drawn, before, new),
+        **cost_learner.payload_figures(chances, view),
+        "neighbour_correlation": neighbour_correlation(drawn, view.before, view.mask),
         "drift": jnp.sum(kept * moved, axis=(1, 2)) / jnp.maximum(aim, 1e-6),
     }
+
+
+def _system(fields: Fields, load: trained.Load | None) -> System:
+    """What a section's names stand for."""
+    _check_names(fields, inputs=INPUTS, start=STARTS, formula=FORMULAS)
+    options = dict(
+        width=fields.width,
+        depth=fields.depth,
+        output_bias=cost_learner.uniform_logit(fields.payload),
+        axis_name=parallel.AXIS,
+    )
+    generator = models.Adjustment(
+        two_encoders=fields.inputs == "two_encoders",
+        from_last_map=fields.start == "initial",
+        **options,
+    )
+    if fields.scheme == LEARNED:
+        initial = cost_learner.Generator(models.Adjustment(branches=1, **options))
+    else:
+        initial = trained.scheme(fields.scheme, load)
+    return System(
+        initial,
+        cost_learner.Generator(generator),
+        INPUTS[fields.inputs],
+        float(fields.payload),
+        tuple(int(share) for share in fields.shares),
+        fields.formula,
+    )
+
+
+def _named_steganalyzers(fields: Fields, system: System) -> Steganalyzers:
+    module = steganalyzer.build(fields.network, width=fields.steganalyzer_width)
+    initial = {
+        f"steganalyzer{i}": steganalyzer.build(
+            name, width=fields.steganalyzer_width, field="initial_networks"
+        )
+        for i, name in enumerate(fields.initial_networks, start=1)
+    }
+    initial = initial if _learns(system) else {}
+    if len(system.shares) == 1:
+        return Steganalyzers(module, None, initial=initial)
+    who = fields.steganalyzers
+    return Steganalyzers(
+        None if who == "d2" else module,
+        None if who == "d1" else module,
+        shared=who == "shared",
+        initial=initial,
+    )
+
+
+def _check_names(fields: Fields, **known) -> None:
+    for field, names in known.items():
+        if getattr(fields, field) not in names:
+            raise InputError(
+                f"method.{field} {getattr(fields, field)!r} is unknown; there are "
+                f"{', '.join(names)}"
+            )
 
 
 def _sum_3x3(planes: Array, mode: str) -> Array:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from stegojax.errors import InputError
 from stegojax.types import Method
+
+Kind = TypeVar("Kind")
 
 
 def from_fields(function: Callable[..., Method]) -> Callable[..., Method]:
@@ -18,11 +20,13 @@ def from_fields(function: Callable[..., Method]) -> Callable[..., Method]:
       function: `(*, steps_per_epoch, field, other_field=default, ...) -> Method`.
 
     Returns:
-      `(section, *, steps_per_epoch) -> Method`, where `section` maps names of fields to values. It
-      raises `InputError` where a field is unknown or missing.
+      `(section, *, steps_per_epoch, load=None) -> Method`, where `section` maps names of fields to
+      values, and `load` is passed on to functions that take it. It raises `InputError` where a
+      field is unknown or missing.
     """
     parameters = dict(inspect.signature(function).parameters)
     parameters.pop("steps_per_epoch", None)
+    takes_runs = parameters.pop("load", None) is not None
     kinds = inspect.Parameter
     named = {
         name: parameter
@@ -32,13 +36,42 @@ def from_fields(function: Callable[..., Method]) -> Callable[..., Method]:
     takes_others = any(parameter.kind == kinds.VAR_KEYWORD for parameter in parameters.values())
 
     @functools.wraps(function)
-    def from_config(section: Mapping[str, Any], *, steps_per_epoch: int) -> Method:
+    def from_config(section: Mapping[str, Any], *, steps_per_epoch: int, load=None) -> Method:
         for name in section:
             if name not in named and not takes_others:
                 raise InputError(f"method.{name} is unknown; there are {', '.join(sorted(named))}")
         for name, parameter in named.items():
             if parameter.default is kinds.empty and name not in section:
                 raise InputError(f"method.{name} is missing")
-        return function(**section, steps_per_epoch=steps_per_epoch)
+        others = {"load": load} if takes_runs else {}
+        return function(**section, steps_per_epoch=steps_per_epoch, **others)
 
     return from_config
+
+
+def read(
+    kind: type[Kind], section: Mapping[str, Any], *, renamed: Mapping[str, str] | None = None
+) -> Kind:
+    """A config's section as the NamedTuple that describes it.
+
+    Args:
+      kind: a NamedTuple; its fields are the section's, and its defaults stand for absent ones.
+      section: names of fields to values; "name" is passed over.
+      renamed: names that older configs have -> today's.
+
+    Returns:
+      The NamedTuple.
+
+    Raises:
+      InputError: a field is unknown or missing.
+    """
+    known = kind._fields
+    values = {(renamed or {}).get(name, name): value for name, value in section.items()}
+    values.pop("name", None)
+    for name in values:
+        if name not in known:
+            raise InputError(f"method.{name} is unknown; there are {', '.join(sorted(known))}")
+    for name in known:
+        if name not in values and name not in kind._field_defaults:
+            raise InputError(f"method.{name} is missing")
+    return kind(**values)

@@ -1,6 +1,5 @@
 """UGS ("Adversarial steganography embedding via stego generation and selection", Liu et al. 2023),
-in the spatial domain: costs
-doubled against a steganalyzer's gradient, the pixels chosen by trying.
+in the spatial domain: costs doubled against a steganalyzer's gradient, the pixels chosen by trying.
 
 A steganalyzer is trained to tell covers from stegos of the initial scheme. To embed, its gradient
 is taken once at the cover; many candidates each double the cost of the change that would look more
@@ -15,19 +14,20 @@ embedded into as a plane.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 from jax.tree_util import Partial
 
-from stegojax import embed, probabilities
-from stegojax.costs import COSTS
+from stegojax import embed, optimizers, probabilities
 from stegojax.errors import InputError
 from stegojax.methods import network as networks
-from stegojax.methods import steganalyzer
+from stegojax.methods import steganalyzer, trained
+from stegojax.methods.fields import read
 from stegojax.types import WET_COST, Array, Costs, Method, Params, State
 
 REACH = 3
@@ -37,23 +37,127 @@ _SEED = 0
 _LARGEST = 0.99 * WET_COST
 
 
-class Parts(NamedTuple):
-    """What embedding needs of a trained system, but for the parameters.
+class Search(NamedTuple):
+    """How the costs of a cover are chosen; no part of the training.
 
-    cost:       name of the initial scheme, in `costs.COSTS`.
     payload:    bits per pixel at which candidates are simulated.
-    network:    the steganalyzer's name, in `steganalyzer.NETWORKS`.
-    width:      factor on its channels.
     candidates: how many are tried beside the initial scheme.
-    factor:     on the cost of a change that the steganalyzer would notice.
+    factor:     on the cost of a change that the steganalyzer would notice, above 1.
     """
 
-    cost: str
-    payload: float
+    payload: float = 0.4
+    candidates: int = 100
+    factor: float = 2.0
+
+
+class Fields(NamedTuple):
+    """The `method` section of a config.
+
+    network, optimizer, scheme, payload, curriculum, width, network_from: see
+                        `steganalyzer.Fields`; the scheme is the initial one, of one phase.
+    candidates, factor: see `Search`.
+    """
+
     network: str
-    width: float
-    candidates: int
-    factor: float
+    optimizer: Mapping[str, Any]
+    scheme: str = "hill"
+    payload: float = 0.4
+    curriculum: Sequence[tuple[float, int]] = ()
+    width: float = 1.0
+    network_from: str = ""
+    candidates: int = 100
+    factor: float = 2.0
+
+
+def from_config(
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
+) -> Method:
+    """The training that a config's `method` section describes.
+
+    Args:
+      section: see `Fields`.
+      steps_per_epoch: the unit of the optimiser's schedule.
+      load: loads other runs; None where nothing is begun from them.
+
+    Returns:
+      The method, see `make`.
+
+    Raises:
+      InputError: a field or a name is unknown, or a number is out of range.
+    """
+    fields = read(Fields, section)
+    given = trained.network(load, fields.network_from, steganalyzer.NAME)
+    return make(
+        trained.scheme(fields.scheme, load),
+        steganalyzer.build(fields.network, width=fields.width),
+        optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
+        search=_search(fields),
+        curriculum=fields.curriculum,
+        start={} if given is None else {steganalyzer.NAME: given},
+    )
+
+
+def scheme(
+    state: State, section: Mapping[str, Any], *, name: str, load: trained.Load | None = None
+) -> embed.Scheme:
+    """What a trained run embeds with, in one phase.
+
+    Args:
+      state: of the run.
+      section: its config's `method` section, see `Fields`.
+      name: what to call it.
+      load: loads other runs; needed where the initial scheme is another run's.
+
+    Returns:
+      The scheme, holding the state's parameters.
+    """
+    state = jax.tree.map(jnp.asarray, state)
+    fields = read(Fields, section)
+    base = trained.freeze(trained.scheme(fields.scheme, load))
+    cost = cost_function(
+        base.attach(state.params.get(steganalyzer.FROZEN, [])).cost,
+        steganalyzer.build(fields.network, width=fields.width),
+        state.params[steganalyzer.NAME],
+        state.batch_stats[steganalyzer.NAME],
+        search=_search(fields),
+    )
+    return embed.Scheme(name, cost, embed.RECIPES["plain"])
+
+
+def make(
+    base: embed.Scheme,
+    module: nn.Module,
+    optimizer: optax.GradientTransformation,
+    *,
+    search: Search = Search(),
+    curriculum: Sequence[tuple[float, int]] = (),
+    start: Mapping[str, trained.Network] | None = None,
+) -> Method:
+    """The steganalyzer that UGS deceives as a `Method`: it learns to tell stegos of the initial
+    scheme.
+
+    Args:
+      base: the initial scheme, of one phase; it may be what another run has learned.
+      module: planes `[B, H, W, 1]` -> logits `[B, 2]` of cover and stego.
+      optimizer: its optimiser.
+      search: of the embedding; only the payload is part of the training.
+      curriculum, start: as for `steganalyzer.make`.
+
+    Returns:
+      The method, see `steganalyzer.make`.
+
+    Raises:
+      InputError: the initial scheme has several phases, or a number is out of range.
+    """
+    if search.candidates < 1 or not search.factor > 1:
+        raise InputError(
+            f"method.candidates={search.candidates} must be at least 1 and "
+            f"factor={search.factor} above 1"
+        )
+    simulator = steganalyzer.simulator(trained.in_one_phase(base, "UGS"))
+    return steganalyzer.make(
+        module, optimizer, simulator, payload=search.payload, curriculum=curriculum, start=start
+    )
 
 
 def residual_filter(plane: Array) -> Array:
@@ -114,135 +218,94 @@ def adjusted(
     costs: Costs, gradient: Array, thresholds: Sequence[Array] | Array, *, factor: float
 ) -> Costs:
     """One candidate: the change along the gradient made dearer where the gradient is large and the
-    cost small.
+    change's cost small.
 
     Args:
       costs: of the initial scheme, `[H, W]`.
       gradient: of the steganalyzer's loss on the cover, `[H, W]`.
-      thresholds: the share of pixels with smaller gradients that is left alone, and the share with
-        smaller costs that is not.
+      thresholds: the share of pixels with smaller gradients that is left alone, and the share of
+        cheaper changes in that direction that is not.
       factor: on the cost.
 
     Returns:
       Costs; forbidden changes stay so, and no other becomes so.
     """
-    magnitude, least = _ranks(jnp.abs(gradient)), _ranks(jnp.minimum(costs.plus, costs.minus))
-    chosen = (magnitude > thresholds[0]) & (least < thresholds[1])
+    large = _ranks(jnp.abs(gradient)) > thresholds[0]
 
     def dearer(rho, noticed):
-        return jnp.where(
-            chosen & noticed & (rho < WET_COST), jnp.minimum(factor * rho, _LARGEST), rho
-        )
+        chosen = large & (_ranks(rho) < thresholds[1]) & noticed & (rho < WET_COST)
+        return jnp.where(chosen, jnp.minimum(factor * rho, _LARGEST), rho)
 
     return Costs(dearer(costs.plus, gradient > 0), dearer(costs.minus, gradient < 0))
 
 
-def make(
-    *, candidates: int = 100, factor: float = 2.0, scheme: str = "hill", **options: Any
-) -> Method:
-    """The steganalyzer that UGS deceives as a `Method`: `steganalyzer.make` on stegos of the
-    initial scheme.
-
-    Args:
-      candidates: how many are tried for every cover; no part of the training.
-      factor: on the cost of a noticed change, above 1; no part of the training.
-      scheme: the initial scheme, a name in `costs.COSTS`.
-      **options: the other arguments of `steganalyzer.make`.
-
-    Raises:
-      InputError: a name is unknown or a number out of range.
-    """
-    if scheme not in COSTS:
-        raise InputError(f"method.scheme {scheme!r} is unknown; there are {', '.join(COSTS)}")
-    if candidates < 1 or not factor > 1:
-        raise InputError(
-            f"method.candidates={candidates} must be at least 1 and factor={factor} above 1"
-        )
-    return steganalyzer.make(scheme=scheme, **options)
-
-
-def trained_scheme(
-    state: State,
+def cost_function(
+    cost: embed.CostFunction,
+    module: nn.Module,
+    params: Params,
+    batch_stats: Params,
     *,
-    name: str = "ugs",
-    network: str,
-    scheme: str = "hill",
-    payload: float = 0.4,
-    candidates: int = 100,
-    factor: float = 2.0,
-    width: float = 1.0,
-    **_: Any,
-) -> embed.Scheme:
-    """What a trained run embeds with, in one phase.
+    search: Search = Search(),
+) -> embed.CostFunction:
+    """The costs that UGS chooses for a cover.
 
     Args:
-      state: of the run.
-      name: what to call it.
-      network, scheme, payload, candidates, factor, width: as for `make`; the rest of the run's
-        section is not needed.
+      cost: of the initial scheme.
+      module, params, batch_stats: the steganalyzer that is deceived.
+      search: how they are chosen.
 
     Returns:
-      The scheme, holding the state's parameters.
+      `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial` that holds the parameters; a function
+      of the cover alone, the same in every call.
     """
-    state = jax.tree.map(jnp.asarray, state)
-    parts = Parts(scheme, float(payload), network, float(width), int(candidates), float(factor))
-    cost = Partial(
-        functools.partial(_cost, parts=parts),
-        state.params[steganalyzer.NAME],
-        state.batch_stats[steganalyzer.NAME],
-    )
-    return embed.Scheme(name, cost, embed.RECIPES["plain"])
+    cost = cost if isinstance(cost, Partial) else Partial(cost)
+    return Partial(_Chosen(module, search), cost, params, batch_stats)
 
 
-def _cost(params: Params, stats: Params, cover: Array, *, parts: Parts) -> Costs:
-    """The chosen candidate's costs of planes `[..., H, W]`."""
-    module = steganalyzer.NETWORKS[parts.network](width=parts.width)
+class _Chosen(NamedTuple):
+    # Equal where its fields are, so that runs of one network share what was compiled.
+    module: nn.Module
+    search: Search
 
-    def logits(plane):
-        return networks.apply(module, params, stats, plane[None, :, :, None])[0]
+    def __call__(self, cost, params, batch_stats, cover):
+        def margin(plane):
+            """How much more the plane looks like a stego. Its gradient is that of the cross
+            entropy with label "cover" but for a positive factor, which may underflow.
+            """
+            logits = networks.apply(self.module, params, batch_stats, plane[None, :, :, None])[0]
+            return logits[steganalyzer.STEGO] - logits[steganalyzer.COVER]
 
-    def suspicion(plane):
-        # Its gradient is that of the cross entropy with label "cover" but for a positive factor,
-        # which may underflow.
-        found = logits(plane)
-        return found[steganalyzer.STEGO] - found[steganalyzer.COVER]
+        # Planes side by side: networks in a loop over planes, inside of which candidates loop, have
+        # crashed XLA on CPUs.
+        planes = cover.reshape(-1, *cover.shape[-2:])
+        costs = jax.vmap(lambda plane: _choose(plane, cost(plane), margin, self.search))(planes)
+        return Costs(*(rho.reshape(cover.shape) for rho in costs))
 
-    def one(plane):
-        costs, gradient, taps = (
-            COSTS[parts.cost](plane),
-            jax.grad(suspicion)(plane),
-            residual_filter(plane),
-        )
-        # The same draws for all candidates, and for every picture: costs are a function of the
-        # cover alone.
-        noise_key, threshold_key = jax.random.split(jax.random.key(_SEED))
-        noise = jax.random.uniform(noise_key, plane.shape)
-        drawn = jax.random.uniform(threshold_key, (parts.candidates, 2))
-        thresholds = jnp.concatenate(
-            [jnp.asarray([[1.0, 0.0]]), drawn]
-        )  # the first leaves all pixels alone
 
-        def judge(pair):
-            candidate = adjusted(costs, gradient, pair, factor=parts.factor)
-            wanted = probabilities.lambda_for_payload(candidate, parts.payload * plane.size)
-            chances = probabilities.gibbs(candidate, wanted)
-            changes = (noise < chances.plus).astype(jnp.float32) - (noise > 1 - chances.minus)
-            found = logits(plane + changes)
-            return jnp.where(
-                found[steganalyzer.COVER] > found[steganalyzer.STEGO],
-                residual_distance(changes, taps),
-                jnp.inf,
-            )
+def _choose(plane: Array, costs: Costs, margin, search: Search) -> Costs:
+    """The costs of the candidate that is chosen for a plane `[H, W]`."""
+    gradient, taps = jax.grad(margin)(plane), residual_filter(plane)
+    # The same draws for all candidates, and for every picture: costs are a function of the cover
+    # alone.
+    noise_key, threshold_key = jax.random.split(jax.random.key(_SEED))
+    drawn = jax.random.uniform(threshold_key, (search.candidates, 2))
+    # The first leaves all pixels alone.
+    thresholds = jnp.concatenate([jnp.asarray([[1.0, 0.0]]), drawn])
 
-        distances = jax.lax.map(judge, thresholds)
-        # Where none passes all are infinite, and the first is the initial scheme.
-        return adjusted(costs, gradient, thresholds[jnp.argmin(distances)], factor=parts.factor)
+    def distance(pair):
+        candidate = adjusted(costs, gradient, pair, factor=search.factor)
+        lambda_ = probabilities.lambda_for_payload(candidate, search.payload * plane.size)
+        changes = probabilities.staircase(noise_key, probabilities.gibbs(candidate, lambda_))
+        passes = margin(plane + changes) < 0
+        return jnp.where(passes, residual_distance(changes, taps), jnp.inf)
 
-    shape = cover.shape
-    # Planes side by side: networks in a loop over planes, inside of which candidates loop, have
-    # crashed XLA on CPUs.
-    costs = jax.vmap(one)(cover.reshape(-1, *shape[-2:]))
-    return Costs(*(rho.reshape(shape) for rho in costs))
+    # Where none passes all are infinite, and the first is the initial scheme.
+    best = jnp.argmin(jax.lax.map(distance, thresholds))
+    return adjusted(costs, gradient, thresholds[best], factor=search.factor)
+
+
+def _search(fields: Fields) -> Search:
+    return Search(float(fields.payload), int(fields.candidates), float(fields.factor))
 
 
 def _ranks(values: Array) -> Array:

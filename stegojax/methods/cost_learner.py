@@ -1,0 +1,662 @@
+"""What systems that learn embedding costs have in common (DESIGN.md, contract 6).
+
+A generator turns maps of a cover into change probabilities; a simulator draws changes from them;
+steganalyzers learn to tell the stegos; and what they say of a stego's pixels guides the generator:
+as a reward for the changes drawn (SPAR-RL, the asymmetric-cost GAN), or as a gradient through a
+smooth simulator (UT-GAN, ASDL-GAN). Of several steganalyzers all may learn and guide, or the
+weakest learns and the strongest guides (Steg-GMAN). A system is a `Learner`; `train_step` trains
+it, and `cost_function` is what it has learned.
+
+Covers are planes `[B, H, W]`, float32 whole numbers in the range that the generator knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.tree_util import Partial
+
+from stegojax import embed, losses, parallel, probabilities
+from stegojax.costs import forbid_saturated
+from stegojax.methods import network as networks
+from stegojax.methods import steganalyzer
+from stegojax.types import WET_COST, Array, Batch, ChangeProbabilities, Costs, Key, Params, State
+
+GENERATOR = "generator"
+"""The name of the generator's optimiser and of its state."""
+
+_PLANES_AT_ONCE = 1
+"""Planes that a network adjusts together when embedding: on a CPU one after the other is the
+fastest.
+"""
+
+Draw = Callable[[Key, ChangeProbabilities], Array]
+"""A simulator of embedding: `(key, probabilities [H, W]) -> modifications [H, W]`."""
+
+Reward = Callable[[Array, Array], Array]
+"""A rule that makes rewards `[B, H, W]` of raw ones, given the modifications."""
+
+Guidance = Callable[[ChangeProbabilities, Array, Array, float | Array], Array]
+"""How a steganalyzer guides the generator, as a loss that the generator descends:
+`(probabilities, modifications, gradient, weight) -> [B]`. The gradient is that of the
+steganalyzer's loss by the stego's pixels, `[B, H, W]` like the modifications, which carry a
+gradient where the simulator has one; the weight is `View.weight`.
+"""
+
+
+def both_directions(output: Array) -> ChangeProbabilities:
+    """A network's maps as the probabilities of +1 and of -1.
+
+    Args:
+      output: `[..., H, W, 1 or 2]`; one map is both.
+
+    Returns:
+      ChangeProbabilities `[..., H, W]`.
+    """
+    return ChangeProbabilities(output[..., 0], output[..., -1])
+
+
+class Generator(NamedTuple):
+    """A network of change probabilities.
+
+    module:        maps `[B, H, W, C]` -> output `[B, H, W, K]`.
+    probabilities: `output -> ChangeProbabilities [B, H, W]`.
+    lowest:        the least value of an element; no change goes below it.
+    highest:       the greatest; no change goes above it.
+    """
+
+    module: nn.Module
+    probabilities: Callable[[Array], ChangeProbabilities] = both_directions
+    lowest: float = 0.0
+    highest: float = 255.0
+
+
+def within_range(
+    covers: Array, chances: ChangeProbabilities, *, lowest: float = 0.0, highest: float = 255.0
+) -> ChangeProbabilities:
+    """Change probabilities with 0 where a change would leave the range.
+
+    Args:
+      covers: any shape.
+      chances: same shape.
+      lowest: the least value of an element.
+      highest: the greatest.
+
+    Returns:
+      ChangeProbabilities of that shape.
+    """
+    return ChangeProbabilities(
+        jnp.where(covers < highest, chances.plus, 0.0),
+        jnp.where(covers > lowest, chances.minus, 0.0),
+    )
+
+
+def generate(
+    generator: Generator, params: Params, batch_stats: Params, maps: Array, covers: Array
+) -> tuple[ChangeProbabilities, Params]:
+    """A generator's change probabilities in training, with the batch's own statistics.
+
+    Args:
+      generator, params, batch_stats: the network.
+      maps: what it sees, `[B, H, W, C]`.
+      covers: `[B, H, W]`, for the range.
+
+    Returns:
+      The probabilities and the new running statistics.
+    """
+    output, stats = networks.apply_training(generator.module, params, batch_stats, maps)
+    chances = generator.probabilities(output)
+    kept = within_range(covers, chances, lowest=generator.lowest, highest=generator.highest)
+    return kept, stats
+
+
+def generated_costs(
+    generator: Generator,
+    params: Params,
+    batch_stats: Params,
+    maps: Array,
+    covers: Array,
+    *,
+    formula: str,
+) -> Costs:
+    """The costs that a trained generator's probabilities stand for.
+
+    Args:
+      generator, params, batch_stats: the network.
+      maps: what it sees, `[B, H, W, C]`.
+      covers: `[B, H, W]`.
+      formula: see `probabilities.costs_from_probabilities`.
+
+    Returns:
+      Costs `[B, H, W]`.
+    """
+    output = networks.apply(generator.module, params, batch_stats, maps)
+    costs = probabilities.costs_from_probabilities(generator.probabilities(output), formula=formula)
+    return forbid_saturated(covers, *costs)
+
+
+def implied_probabilities(costs: Costs, *, formula: str) -> ChangeProbabilities:
+    """The probabilities that costs were made of: the inverse of
+    `probabilities.costs_from_probabilities`.
+
+    Args:
+      costs: any shape; wet ones stand for 0.
+      formula: "exact" or "symmetric".
+
+    Returns:
+      ChangeProbabilities of that shape.
+    """
+    if formula == "exact":
+        return probabilities.gibbs(costs, 1.0)
+    return ChangeProbabilities(
+        *(
+            jnp.where(rho < WET_COST, 1 / (jnp.exp(jnp.minimum(rho, 80.0)) + 2), 0.0)
+            for rho in costs
+        )
+    )
+
+
+def plane_by_plane(function: Callable[..., Costs], *planes: Array) -> Costs:
+    """Applies a function of `[B, H, W]` to planes `[..., H, W]`, a few at a time, so that memory
+    does not grow with them.
+
+    Args:
+      function: `(planes [B, H, W], ...) -> Costs [B, H, W]`.
+      *planes: of one shape.
+
+    Returns:
+      Costs of that shape.
+    """
+    shape = planes[0].shape
+    flat = [plane.reshape(-1, *shape[-2:]) for plane in planes]
+    if flat[0].shape[0] <= _PLANES_AT_ONCE:
+        costs = function(*flat)
+    else:
+        costs = jax.lax.map(
+            lambda one: jax.tree.map(lambda rho: rho[0], function(*(plane[None] for plane in one))),
+            flat,
+            batch_size=_PLANES_AT_ONCE,
+        )
+    return Costs(*(rho.reshape(shape) for rho in costs))
+
+
+def scaled(covers: Array) -> Array:
+    """Covers as a network takes them that knows nothing but the picture.
+
+    Args:
+      covers: `[B, H, W]`, 0..255.
+
+    Returns:
+      `[B, H, W, 1]`, 0..1.
+    """
+    return covers[..., None] / 255.0
+
+
+def uniform_logit(payload: float) -> float:
+    """Where the output of a generator of sigmoid(z) / 3 starts: with the same probabilities
+    everywhere, which carry the payload.
+
+    Args:
+      payload: bits per pixel.
+
+    Returns:
+      z.
+    """
+    low, high = 1e-6, 1 / 3 - 1e-6
+    for _ in range(40):
+        middle = (low + high) / 2
+        carried = -2 * middle * math.log2(middle) - (1 - 2 * middle) * math.log2(1 - 2 * middle)
+        low, high = (middle, high) if carried < payload else (low, middle)
+    return math.log(3 * low / (1 - 3 * low))
+
+
+class _LearnedCost(NamedTuple):
+    # Equal where its fields are, so that runs of one network share what was compiled.
+    generator: Generator
+    see: Callable[[Array], Array]
+    formula: str
+
+    def __call__(self, params, batch_stats, cover):
+        def costs(covers):
+            return generated_costs(
+                self.generator, params, batch_stats, self.see(covers), covers, formula=self.formula
+            )
+
+        return plane_by_plane(costs, cover)
+
+
+def cost_function(
+    generator: Generator,
+    params: Params,
+    batch_stats: Params,
+    *,
+    see: Callable[[Array], Array] = scaled,
+    formula: str = "symmetric",
+) -> embed.CostFunction:
+    """What a generator has learned, as a cost.
+
+    Args:
+      generator, params, batch_stats: the trained network.
+      see: `covers [B, H, W] -> maps [B, H, W, C]`, what it takes.
+      formula: see `probabilities.costs_from_probabilities`.
+
+    Returns:
+      `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial` that holds the parameters; memory does
+      not grow with the number of planes.
+    """
+    return Partial(_LearnedCost(generator, see, formula), params, batch_stats)
+
+
+def raw(rewards: Array, modifications: Array) -> Array:
+    """The rewards as they are; see `Reward`.
+
+    Args:
+      rewards: `[B, H, W]`.
+      modifications: same shape, not used.
+
+    Returns:
+      The rewards.
+    """
+    del modifications
+    return rewards
+
+
+def centred(rewards: Array, modifications: Array) -> Array:
+    """The rewards less their mean over the changed pixels of each cover, so that in sum they
+    neither favour nor discourage changing; see `Reward`.
+
+    Args:
+      rewards: `[B, H, W]`.
+      modifications: same shape.
+
+    Returns:
+      Same shape, 0 where nothing is changed.
+    """
+    changed = modifications != 0
+    count = jnp.maximum(jnp.sum(changed, axis=(1, 2), keepdims=True), 1)
+    mean = jnp.sum(jnp.where(changed, rewards, 0.0), axis=(1, 2), keepdims=True) / count
+    return jnp.where(changed, rewards - mean, 0.0)
+
+
+REWARDS: dict[str, Reward] = {"raw": raw, "centred": centred}
+"""What a config can name."""
+
+
+def rewarded(
+    scale: float,
+    *,
+    rule: Reward = raw,
+    loss: Callable[[ChangeProbabilities, Array, Array], Array] = losses.rewarded_changes,
+) -> Guidance:
+    """Guidance by a reward: changes are rewarded that went along the gradient of the steganalyzer's
+    loss.
+
+    Args:
+      scale: what the product of change and gradient is multiplied by.
+      rule: makes the reward of these products.
+      loss: leaf loss `(probabilities, modifications, reward) -> [B]`.
+
+    Returns:
+      The guidance; reward and modifications are constants to it.
+    """
+
+    def guidance(chances, modifications, gradient, weight):
+        modifications = jax.lax.stop_gradient(modifications)
+        reward = rule(scale * modifications * gradient * weight, modifications)
+        return loss(chances, modifications, jax.lax.stop_gradient(reward))
+
+    return guidance
+
+
+def through(
+    chances: ChangeProbabilities, modifications: Array, gradient: Array, weight: float | Array
+) -> Array:
+    """Guidance through a smooth simulator: its gradient by the probabilities is that of minus the
+    steganalyzer's loss.
+
+    Args:
+      chances: not used: the modifications depend on them.
+      modifications: `[B, H, W]`, with a gradient.
+      gradient: of the steganalyzer's mean loss over all devices' examples.
+      weight: of the gradient.
+
+    Returns:
+      `[B]`; only its gradient means something.
+    """
+    del chances
+    count = modifications.shape[0] * jax.lax.psum(1, parallel.AXIS)
+    return -count * jnp.sum(jax.lax.stop_gradient(gradient * weight) * modifications, axis=(1, 2))
+
+
+def all_guide(losses: Mapping[str, Array], step: Array, own: Params) -> dict[str, float]:
+    """Every steganalyzer guides alike; see `Learner.guides`.
+
+    Args:
+      losses: by role.
+      step: not used.
+      own: not used.
+
+    Returns:
+      The weight of each role.
+    """
+    del step, own
+    return {role: 1.0 for role in losses}
+
+
+def strongest_guides(losses: Mapping[str, Array], step: Array, own: Params) -> dict[str, Array]:
+    """The steganalyzer of the least loss alone guides; see `Learner.guides`.
+
+    Args:
+      losses: by role.
+      step: not used.
+      own: not used.
+
+    Returns:
+      The weight of each role.
+    """
+    del step, own
+    first = jnp.argmin(jnp.stack(list(losses.values())))
+    return {role: jnp.where(first == i, 1.0, 0.0) for i, role in enumerate(losses)}
+
+
+def all_learn(losses: Mapping[str, Array], step: Array) -> dict[str, Array]:
+    """Every steganalyzer learns in every step; see `Learner.learns`.
+
+    Args:
+      losses: by role.
+      step: not used.
+
+    Returns:
+      An empty dict: nobody waits.
+    """
+    del losses, step
+    return {}
+
+
+def weakest_learns(losses: Mapping[str, Array], step: Array) -> dict[str, Array]:
+    """The steganalyzer of the largest loss alone learns; see `Learner.learns`. Each role must be a
+    network of its own, of the same name.
+
+    Args:
+      losses: by role.
+      step: not used.
+
+    Returns:
+      By network, whether it learns.
+    """
+    del step
+    last = jnp.argmax(jnp.stack(list(losses.values())))
+    return {role: last == i for i, role in enumerate(losses)}
+
+
+class View(NamedTuple):
+    """What one step works on.
+
+    maps:    what the generator sees, `[B, H, W, C]`.
+    covers:  `[B, H, W]`.
+    before:  the modifications already made, same shape.
+    mask:    bool, same shape: where changes are drawn.
+    bits:    what the mask is to carry.
+    keys:    `[B]`, for each cover's draw.
+    weight:  of the steganalyzers' gradients, a number or `[B, H, W]`.
+    context: whatever else the method's terms and figures need.
+    """
+
+    maps: Array
+    covers: Array
+    before: Array
+    mask: Array
+    bits: float | Array
+    keys: Key
+    weight: float | Array = 1.0
+    context: Any = None
+
+
+class Role(NamedTuple):
+    """A steganalyzer's part in the training of a generator.
+
+    network:   its name in the state; two roles may be one network's.
+    module:    pictures `[B, H, W, 1]` -> logits `[B, 2]`.
+    told_from: `View -> [B, H, W]`, the pictures from which it learns to tell the stegos.
+    """
+
+    network: str
+    module: nn.Module
+    told_from: Callable[[View], Array] = lambda view: view.covers
+
+
+class Learner(NamedTuple):
+    """A system that learns costs.
+
+    network:   the generator's name in the state.
+    generator: the generator.
+    roles:     the steganalyzers.
+    view:      `(state, batch, key) -> View`.
+    guidance:  how a steganalyzer guides.
+    terms:     `(probabilities, view) -> {name: [B]}`, the generator's other losses, each with its
+               weight in it.
+    draw:      the simulator; a smooth one where guidance goes through it.
+    shown:     the simulator whose stegos the steganalyzers learn from, with the same noise; None
+               where these are the ones that guide. Another costs a second pass.
+    guides:    `(losses by role, step, own) -> {role: weight}`, whose guidance counts how much; a
+               weight of 0 leaves out what is not finite, too.
+    learns:    `(losses by role, step) -> {network: bool}`, who learns in this step; networks that
+               it leaves out do.
+    weight:    of the guidance as a whole.
+    own:       names of further parameters in the state that the generator's optimiser descends;
+               `guides` is given them.
+    loss:      the steganalyzers' leaf loss.
+    figures:   `(probabilities, modifications, view, params) -> {name: array}`, what else is
+               measured.
+    """
+
+    network: str
+    generator: Generator
+    roles: Mapping[str, Role]
+    view: Callable[[State, Batch, Key], View]
+    guidance: Guidance
+    terms: Callable[[ChangeProbabilities, View], dict[str, Array]]
+    draw: Draw = probabilities.simulate
+    shown: Draw | None = None
+    guides: Callable[[Mapping[str, Array], Array, Params], Mapping[str, Any]] = all_guide
+    learns: Callable[[Mapping[str, Array], Array], Mapping[str, Array]] = all_learn
+    weight: float = 1.0
+    own: tuple[str, ...] = ()
+    loss: steganalyzer.Loss = losses.softmax_cross_entropy
+    figures: Callable[..., dict[str, Array]] = lambda chances, drawn, view, params: {}
+
+
+class Verdict(NamedTuple):
+    """What a steganalyzer says of a batch of stegos.
+
+    loss:        the mean over covers and stegos.
+    accuracy:    the share of right decisions.
+    batch_stats: its new running statistics.
+    by_params:   the loss's gradient by its parameters.
+    by_stego:    the gradient by the stegos' pixels, of the mean loss of all devices, `[B, H, W]`.
+    """
+
+    loss: Array
+    accuracy: Array
+    batch_stats: Params
+    by_params: Params
+    by_stego: Array
+
+
+def examine(
+    module: nn.Module,
+    params: Params,
+    batch_stats: Params,
+    cover: Array,
+    stego: Array,
+    *,
+    key: Key,
+    loss: steganalyzer.Loss = losses.softmax_cross_entropy,
+) -> Verdict:
+    """A steganalyzer's loss on pictures and the same embedded into, with its gradients.
+
+    Args:
+      module, params, batch_stats: the steganalyzer.
+      cover: `[B, H, W]`.
+      stego: same shape.
+      key: what dropout draws from.
+      loss: leaf loss.
+
+    Returns:
+      What it says.
+    """
+
+    def loss_fn(params, stego):
+        return steganalyzer.compare(
+            module, params, batch_stats, cover[..., None], stego[..., None], key=key, loss=loss
+        )
+
+    (value, (stats, accuracy)), (by_params, by_stego) = jax.value_and_grad(
+        loss_fn, argnums=(0, 1), has_aux=True
+    )(params, stego)
+    return Verdict(value, accuracy, stats, by_params, by_stego / jax.lax.psum(1, parallel.AXIS))
+
+
+def payload_figures(chances: ChangeProbabilities, view: View) -> dict[str, Array]:
+    """How far what probabilities carry is from what they should.
+
+    Args:
+      chances: `[B, H, W]`.
+      view: its mask and bits.
+
+    Returns:
+      "payload_error" and "payload_bias", `[B]`: the difference relative to the payload, as a size
+      and with its sign.
+    """
+    information = jnp.where(view.mask, probabilities.ternary_entropy(chances), 0.0)
+    missed = jnp.sum(information, axis=(1, 2)) / view.bits - 1
+    return {"payload_error": jnp.abs(missed), "payload_bias": missed}
+
+
+def train_step(
+    learner: Learner, optimizers: Mapping[str, optax.GradientTransformation]
+) -> Callable[[State, Batch, Key], tuple[State, dict[str, Array]]]:
+    """One step of a learner: the generator draws, the steganalyzers are asked, all descend.
+
+    Args:
+      learner: the system.
+      optimizers: `GENERATOR`'s and one for each of the steganalyzers' networks.
+
+    Returns:
+      `(state, batch, key) -> (state, metrics)`, see `types.Method.train_step`. Networks that the
+      learner does not name stay as they are.
+    """
+
+    def step(state, batch, key):
+        view = learner.view(state, batch, key)
+        own = {name: state.params[name] for name in learner.own}
+
+        def forward(weights):
+            stats = state.batch_stats[learner.network]
+            return generate(learner.generator, weights, stats, view.maps, view.covers)
+
+        chances, pull, stats = jax.vjp(forward, state.params[learner.network], has_aux=True)
+        drawn = _draw(learner.draw, view, chances)
+        verdicts, changed = _examine_all(learner, state, view, chances, drawn, key)
+        by_role = parallel.mean({role: found.loss for role, found in verdicts.items()})
+
+        def loss_fn(chances, own):
+            terms = {"adversarial": _guided(learner, view, chances, verdicts, by_role, state, own)}
+            terms |= learner.terms(chances, view)
+            return jnp.mean(sum(terms.values())), {
+                f"loss_{term}": jnp.mean(value) for term, value in terms.items()
+            }
+
+        (loss, terms), (by_chances, by_own) = jax.value_and_grad(
+            loss_fn, argnums=(0, 1), has_aux=True
+        )(chances, own)
+        descended, generator_state, norm = networks.descend(
+            optimizers[GENERATOR],
+            {learner.network: pull(by_chances)[0], **by_own},
+            state.opt_state[GENERATOR],
+            {learner.network: state.params[learner.network], **own},
+        )
+        learned, opt_state = _descend_all(learner, optimizers, verdicts, by_role, state)
+        values = {
+            **{f"{role}_loss": found.loss for role, found in verdicts.items()},
+            **{f"{role}_accuracy": found.accuracy for role, found in verdicts.items()},
+            "loss": loss,
+            **terms,
+            "gradient_norm": norm,
+            "change_rate": jnp.mean(jnp.abs(view.before + drawn)),
+            **jax.tree.map(jnp.mean, learner.figures(chances, drawn, view, state.params)),
+        }
+        after = State(
+            state.step + 1,
+            {**state.params, **descended, **learned},
+            {**state.batch_stats, learner.network: stats, **changed},
+            {**state.opt_state, GENERATOR: generator_state, **opt_state},
+        )
+        return after, parallel.mean(values)
+
+    return step
+
+
+def _draw(draw: Draw, view: View, chances: ChangeProbabilities) -> Array:
+    return jax.vmap(draw)(view.keys, chances) * view.mask
+
+
+def _examine_all(learner, state, view, chances, drawn, key):
+    """Every role's verdict, one after another, and the new statistics by network."""
+    shown = drawn if learner.shown is None else _draw(learner.shown, view, chances)
+    verdicts, changed = {}, {}
+    for i, (name, role) in enumerate(learner.roles.items()):
+
+        def examined(modifications, i=i, role=role):
+            return examine(
+                role.module,
+                state.params[role.network],
+                changed.get(role.network, state.batch_stats[role.network]),
+                role.told_from(view),
+                view.covers + view.before + modifications,
+                key=jax.random.fold_in(key, i),
+                loss=learner.loss,
+            )
+
+        found = examined(shown)
+        if learner.shown is not None:
+            found = found._replace(by_stego=examined(drawn).by_stego)
+        verdicts[name], changed[role.network] = found, found.batch_stats
+    return verdicts, changed
+
+
+def _guided(learner, view, chances, verdicts, by_role, state, own):
+    """The steganalyzers' guidance in sum, `[B]`."""
+    modifications = _draw(learner.draw, view, chances)
+    total = 0.0
+    for role, weight in learner.guides(by_role, state.step, own).items():
+        # Two selections: a gradient that is not finite must not reach the generator by way of 0.
+        gradient = jnp.where(weight == 0, 0.0, verdicts[role].by_stego)
+        total = total + weight * learner.guidance(chances, modifications, gradient, view.weight)
+    return learner.weight * total
+
+
+def _descend_all(learner, optimizers, verdicts, by_role, state):
+    """Parameters and optimiser states of the steganalyzers' networks after their step."""
+    gradients: dict[str, Params] = {}
+    for name, role in learner.roles.items():
+        mine = verdicts[name].by_params
+        known = gradients.get(role.network)
+        gradients[role.network] = mine if known is None else jax.tree.map(jnp.add, known, mine)
+    due = learner.learns(by_role, state.step)
+    params, opt_state = {}, {}
+    for name, gradient in gradients.items():
+        before = state.params[name], state.opt_state[name]
+        after = networks.descend(optimizers[name], gradient, before[1], before[0])[:2]
+        if name in due:
+            after = jax.tree.map(
+                lambda now, then, due=due[name]: jnp.where(due, now, then), after, before
+            )
+        params[name], opt_state[name] = after
+    return params, opt_state

@@ -1,0 +1,214 @@
+"""What a method takes over from other runs: networks to begin from, and schemes to stand on.
+
+Only the edge knows where another run lies (a work directory, or a name): a `from_config` is handed
+a function that loads it, `Load`. The arrays of a scheme that another run has learned are kept in
+the state of the run that uses it, which so stays as it is when the other is trained further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.tree_util import Partial
+
+from stegojax import embed
+from stegojax.costs import COSTS
+from stegojax.errors import InputError
+from stegojax.methods import network as networks
+from stegojax.types import Array, Key, Params, State
+
+RUN = "run:"
+"""Before the place of a run whose scheme is meant: "run:runs/asymmetric"."""
+
+Network = tuple[Params, Params]
+"""Parameters and BatchNorm statistics of one network."""
+
+
+class Trained(NamedTuple):
+    """Another run, as far as a method can use it.
+
+    section: its config's `method` section, with "name".
+    state:   its trained state.
+    scheme:  what it embeds with; None where it does not embed by costs.
+    """
+
+    section: Mapping[str, Any]
+    state: State
+    scheme: embed.Scheme | None = None
+
+
+Load = Callable[[str], Trained]
+"""`place -> Trained`, where a place is a work directory or whatever else the edge can resolve."""
+
+
+class Frozen(NamedTuple):
+    """A scheme and the arrays that it holds, apart.
+
+    arrays: of its cost and its rules, leaves in order; empty where it has none.
+    attach: `arrays -> Scheme`, the scheme with these arrays in it, traced ones too.
+    """
+
+    arrays: list[Array]
+    attach: Callable[[list[Array]], embed.Scheme]
+
+
+def freeze(scheme: embed.Scheme) -> Frozen:
+    """Takes the arrays out of a scheme, so that a state can hold them.
+
+    Args:
+      scheme: its cost and its rules are functions, or `jax.tree_util.Partial`s that hold arrays.
+
+    Returns:
+      The arrays and what puts them back; a scheme without arrays comes back itself.
+    """
+    visits = scheme.recipe.visits
+    functions = (scheme.cost, *(visit.adjust for visit in visits))
+    held = [each if isinstance(each, Partial) else () for each in functions]
+    arrays, tree = jax.tree.flatten(held)
+
+    def attach(arrays):
+        if not arrays:
+            return scheme
+        cost, *rules = (
+            own if isinstance(own, Partial) else function
+            for own, function in zip(tree.unflatten(arrays), functions, strict=True)
+        )
+        visits_ = tuple(visit._replace(adjust=rule) for visit, rule in zip(visits, rules))
+        return scheme._replace(cost=cost, recipe=scheme.recipe._replace(visits=visits_))
+
+    return Frozen([jnp.asarray(array) for array in arrays], attach)
+
+
+def scheme(text: str, load: Load | None = None) -> embed.Scheme:
+    """The scheme that a config names.
+
+    Args:
+      text: "COST" or "COST-RECIPE", or "run:PLACE" for what another run embeds with.
+      load: loads that run.
+
+    Returns:
+      The scheme.
+
+    Raises:
+      InputError: the text names none, or the run embeds otherwise than by costs.
+    """
+    if not text.startswith(RUN):
+        return parse_scheme(text)
+    place = text.removeprefix(RUN)
+    if load is None:
+        raise InputError(f"scheme {text!r} stands on another run, and none can be loaded here")
+    learned = load(place).scheme
+    if learned is None:
+        raise InputError(f"scheme {text!r}: the run does not embed by costs; name one that does")
+    return learned
+
+
+def in_one_phase(scheme: embed.Scheme, what: str) -> embed.Scheme:
+    """The scheme itself, where it embeds into all of the cover at once and adjusts nothing.
+
+    Args:
+      scheme: any.
+      what: who asks, for the message.
+
+    Returns:
+      The scheme.
+
+    Raises:
+      InputError: it has several phases.
+    """
+    if len(scheme.recipe.visits) > 1:
+        raise InputError(
+            f"{what} starts from a scheme of one phase; {scheme.name!r} has "
+            f"{len(scheme.recipe.visits)}: name its costs alone"
+        )
+    return scheme
+
+
+def network(load: Load | None, place: str, *names: str) -> Network | None:
+    """A network of another run.
+
+    Args:
+      load: loads the run; None where the state comes from a checkpoint, and nothing is begun.
+      place: of the run; "" for none.
+      *names: which network, by its names in the states of runs: the first that is there.
+
+    Returns:
+      The network; None where there is none to begin from.
+
+    Raises:
+      InputError: the run has no network of these names.
+    """
+    if not place or load is None:
+        return None
+    state = load(place).state
+    for name in names:
+        if name in state.params:
+            return state.params[name], state.batch_stats.get(name, {})
+    raise InputError(
+        f"the run {place} has no network {' or '.join(map(repr, names))} to begin from; it has "
+        f"{', '.join(sorted(state.params))}"
+    )
+
+
+def begin(
+    key: Key, module: nn.Module, *inputs: Array, given: Network | None = None, what: str = ""
+) -> Network:
+    """A network at the start of a training: as its module initialises it, or another run's.
+
+    Args:
+      key: PRNG key.
+      module: the network.
+      *inputs: what it takes; only shapes and dtypes matter.
+      given: the other run's, or None.
+      what: the network's name, for the message.
+
+    Returns:
+      Parameters and BatchNorm statistics.
+
+    Raises:
+      InputError: what is given does not belong to this module.
+    """
+    if given is None:
+        return networks.initialise(key, module, *inputs)
+    like = jax.eval_shape(lambda *inputs: networks.initialise(key, module, *inputs), *inputs)
+    wanted, got = (
+        {
+            jax.tree_util.keystr(path): jnp.shape(leaf)
+            for path, leaf in jax.tree.flatten_with_path(network)[0]
+        }
+        for network in (like, tuple(given))
+    )
+    if wanted != got:
+        first = next(name for name in sorted({*wanted, *got}) if wanted.get(name) != got.get(name))
+        raise InputError(
+            f"{what} cannot begin from that run: {first.replace(chr(39), '')} is "
+            f"{got.get(first, 'absent')} there and {wanted.get(first, 'absent')} here; it must be "
+            "of the same network, width and size of pictures"
+        )
+    return jax.tree.map(jnp.asarray, tuple(given))
+
+
+def parse_scheme(text: str) -> embed.Scheme:
+    """The scheme that "hill" or "hill-cmd" names.
+
+    Args:
+      text: "COST" or "COST-RECIPE".
+
+    Returns:
+      The scheme.
+
+    Raises:
+      InputError: the cost or the recipe is unknown.
+    """
+    cost, dash, recipe = text.partition("-")
+    recipe = recipe if dash else "plain"
+    if cost not in COSTS or recipe not in embed.RECIPES:
+        raise InputError(
+            f"scheme {text!r} is unknown; write COST or COST-RECIPE with a cost of "
+            f"{', '.join(COSTS)} and a recipe of {', '.join(embed.RECIPES)}"
+        )
+    return embed.Scheme(text, COSTS[cost], embed.RECIPES[recipe])
