@@ -54,20 +54,20 @@ def scheme(flags):
 
     if flags.run:
         return run.load_scheme(flags.run)
-    section = dict(
-        shares=tuple(flags.shares), payload=flags.payload, width=flags.width, depth=flags.depth
-    )
     adam = dict(name="adam", learning_rate=1e-4)
     count = len(flags.shares) - 1
-    made = asymmetric.make(
-        steps_per_epoch=1,
+    section = dict(
+        shares=tuple(flags.shares),
+        payload=flags.payload,
+        width=flags.width,
+        depth=flags.depth,
+        network="xunet",
         generator_optimizer=adam,
         d1_optimizer=adam,
         d2_optimizer=adam,
-        network="xunet",
         stage_lengths=(1,) * count if count > 1 else (),
-        **section,
     )
+    made = asymmetric.from_config(section, steps_per_epoch=1)
 
     @jax.jit
     def build(key):
@@ -76,7 +76,7 @@ def scheme(flags):
             state = stage.begin(state, key)
         return state
 
-    return asymmetric.trained_scheme(build(jax.random.key(0)), **section)
+    return asymmetric.scheme(build(jax.random.key(0)), section, name="asymmetric")
 
 
 def least(function, repeats: int) -> tuple[float, float]:

@@ -163,11 +163,8 @@ def networks(flags) -> None:
         "|\n|---|---|---|---|"
     )
     for name in steganalyzer.NETWORKS:
-        made = steganalyzer.make(
-            network=name,
-            steps_per_epoch=1,
-            optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9),
-        )
+        sgd = dict(name="sgd", learning_rate=1e-3, momentum=0.9)
+        made = steganalyzer.from_config(dict(network=name, optimizer=sgd), steps_per_epoch=1)
         state = parallel.replicate(jax.jit(made.init)(jax.random.key(0), batch))
         judge, step = parallel.over_devices(made.predict), parallel.train_step(made.train_step)
         sharded, key, spent = parallel.shard(batch), jax.random.key(1), {"judge": [], "train": []}

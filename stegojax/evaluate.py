@@ -19,14 +19,14 @@ import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
-from stegojax import embed, files, metrics, parallel, plots, run, security, train
+from stegojax import embed, files, metrics, optimizers, parallel, plots, run, security, train
 from stegojax.checkpoint import Checkpoints
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.journal import markdown
-from stegojax.methods import detector
+from stegojax.methods import attack
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols import bits, covers, sentences
 
@@ -184,7 +184,7 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
             jax.block_until_ready(metrics_)
             spent.append(time.perf_counter() - begin)
     named, section = run.entry(config)
-    scheme = named.scheme(loaded.state, section, name=config.method.name)
+    scheme = named.scheme(loaded.state, section, name=config.method.name, load=run.trained)
     rng = np.random.default_rng(0)
     photographs = pipeline.make(
         dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"),
@@ -282,7 +282,7 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
         config,
         {
             "method": ml_collections.ConfigDict(
-                {"name": "detector", "attacked": f"basic, step {basic.step}"}
+                {"name": "attack", "attacked": f"basic, step {basic.step}"}
             ),
             "steps": config.evaluation.transfer_steps,
             "checkpoint.milestones": 0,
@@ -290,7 +290,7 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
         },
     )
     sizes = run.lengths(detector_config)
-    made = _detector(config, basic, sizes)
+    made = _attack(config, basic, sizes)
     _say("Table 6: the steganalyzer, on the basic model's stegos")
     _finish(train.train(detector_config, workdir / "steganalyzer", made=made))
 
@@ -309,7 +309,7 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
         # is left out.
         kept = {name: loaded.state.params[name] for name in basic.state.params}
         stats = {name: loaded.state.batch_stats[name] for name in basic.state.batch_stats}
-        attacked = detector.attack(state, loaded.state._replace(params=kept, batch_stats=stats))
+        attacked = attack.attack(state, loaded.state._replace(params=kept, batch_stats=stats))
         accuracies[str(step)] = measure(evaluation, parallel.replicate(attacked))[0]["accuracy"]
     return accuracies
 
@@ -331,13 +331,14 @@ def transfer_table(config: ml_collections.ConfigDict, accuracies: dict[str, floa
     )
 
 
-def _detector(config, basic: run.Loaded, sizes: run.Lengths):
-    return detector.make(
-        isgan_models.Steganalyzer(axis_name=parallel.AXIS),
+def _attack(config, basic: run.Loaded, sizes: run.Lengths):
+    return attack.make(
+        attack.InYCbCr(isgan_models.Steganalyzer(axis_name=parallel.AXIS)),
         basic.method,
         basic.state,
-        steps_per_epoch=sizes.steps_per_epoch,
-        optimizer=config.evaluation.transfer_optimizer.to_dict(),
+        optimizers.make(
+            **config.evaluation.transfer_optimizer.to_dict(), steps_per_epoch=sizes.steps_per_epoch
+        ),
     )
 
 

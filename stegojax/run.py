@@ -32,6 +32,7 @@ from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.methods import METHODS, Entry
+from stegojax.methods.trained import Trained, without_beginnings
 from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
@@ -160,14 +161,24 @@ def lengths(config: ml_collections.ConfigDict) -> Lengths:
     return Lengths(steps_per_epoch, int(steps))
 
 
-def method(config: ml_collections.ConfigDict, sizes: Lengths) -> Method:
+def method(config: ml_collections.ConfigDict, sizes: Lengths, *, restored: bool = False) -> Method:
     """The method that a config names.
+
+    Args:
+      config: of a run.
+      sizes: its lengths.
+      restored: whether the state comes from a checkpoint: the runs from which networks began need
+        not be at hand then.
+
+    Returns:
+      The method.
 
     Raises:
       InputError: there is none of that name, or a field of its section is unknown.
     """
     named, section = entry(config)
-    return named.from_config(section, steps_per_epoch=sizes.steps_per_epoch)
+    section = without_beginnings(section) if restored else section
+    return named.from_config(section, steps_per_epoch=sizes.steps_per_epoch, load=trained)
 
 
 def entry(config: ml_collections.ConfigDict) -> tuple[Entry, dict[str, Any]]:
@@ -377,7 +388,7 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
     workdir = pathlib.Path(workdir)
     config = read_config(workdir)
     sizes = UNKNOWN
-    made = method(config, sizes)
+    made = method(config, sizes, restored=True)
     checkpoints = Checkpoints(workdir / "checkpoints")
     if step is None and config.checkpoint.get("best", ""):
         best = Checkpoints(workdir / BEST_NAME)
@@ -396,6 +407,26 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
     return Loaded(config, made, state, step)
 
 
+def trained(place: str) -> Trained:
+    """Another run, as far as a method can use it.
+
+    Args:
+      place: its work directory.
+
+    Returns:
+      Its section, its state, and what it embeds with.
+
+    Raises:
+      InputError: as `load`.
+    """
+    loaded = load(pathlib.Path(place))
+    named, section = entry(loaded.config)
+    scheme = None
+    if named.scheme is not None:
+        scheme = named.scheme(loaded.state, section, name=place, load=trained)
+    return Trained(loaded.config.method.to_dict(), loaded.state, scheme)
+
+
 def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
     """The costs and the recipe that a run has learned.
 
@@ -408,12 +439,11 @@ def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
     Raises:
       InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
     """
-    loaded = load(pathlib.Path(workdir))
-    named, section = entry(loaded.config)
-    if named.scheme is None:
+    other = trained(str(workdir))
+    if other.scheme is None:
         learn = ", ".join(name for name, known in METHODS.items() if known.scheme)
         raise InputError(
-            f"the run in {workdir} ({loaded.config.method.name}) has no costs to embed with; "
+            f"the run in {workdir} ({other.section['name']}) has no costs to embed with; "
             f"there are some in runs of {learn}"
         )
-    return named.scheme(loaded.state, section, name=str(workdir))
+    return other.scheme

@@ -215,20 +215,19 @@ def test_a_header_of_impossible_lengths_is_no_message(stego, monkeypatch):
 @functools.cache
 def learned(shares, code="stc"):
     """Choices with a generator that was never trained."""
+    adam = dict(name="adam", learning_rate=1e-3)
     section = dict(
         shares=shares,
-        scheme="hill",
-        payload=0.4,
         width=0.125,
         depth=2,
         stage_lengths=(1,) * (len(shares) - 1 if len(shares) > 2 else 0),
         network="xunet",
-        discriminator_width=0.125,
+        steganalyzer_width=0.125,
+        generator_optimizer=adam,
+        d1_optimizer=adam,
+        d2_optimizer=adam,
     )
-    adam = dict(name="adam", learning_rate=1e-3)
-    made = asymmetric.make(
-        steps_per_epoch=1, generator_optimizer=adam, d1_optimizer=adam, d2_optimizer=adam, **section
-    )
+    made = asymmetric.from_config(section, steps_per_epoch=1)
     key = jax.random.key(0)
 
     @jax.jit
@@ -239,7 +238,8 @@ def learned(shares, code="stc"):
         return state
 
     state = build({"cover": np.zeros((1, 32, 32, 1), np.float32)})
-    return FAST._replace(learned=asymmetric.trained_scheme(state, **section), code=code)
+    scheme = asymmetric.scheme(state, section, name="asymmetric")
+    return FAST._replace(learned=scheme, code=code)
 
 
 @pytest.mark.parametrize(

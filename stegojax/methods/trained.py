@@ -154,6 +154,18 @@ def network(load: Load | None, place: str, *names: str) -> Network | None:
     )
 
 
+def without_beginnings(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's section where the state comes from a checkpoint, and no network begins.
+
+    Args:
+      section: fields that end in "_from" name the runs from which networks begin.
+
+    Returns:
+      The section with these fields empty.
+    """
+    return {name: "" if name.endswith("_from") else value for name, value in section.items()}
+
+
 def begin(
     key: Key, module: nn.Module, *inputs: Array, given: Network | None = None, what: str = ""
 ) -> Network:

@@ -1,82 +1,57 @@
 """The asymmetric-cost GAN's wiring: masks, rewards and payloads, who is trained when, one
-sub-image, devices, and its costs.
+sub-image, devices, other runs it begins from, and its costs.
 """
 
-import flax.linen as nn
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from support import small_networks
+from support.small_networks import ROUGH, covers, differs, run_steps
 
-from stegojax import embed, parallel, probabilities, run
+from stegojax import embed, losses, probabilities, run
 from stegojax.coding import ternary
-from stegojax.costs import COSTS, forbid_saturated
+from stegojax.costs import COSTS
 from stegojax.errors import InputError
-from stegojax.methods import asymmetric
-from stegojax.models import layers
-from stegojax.types import ChangeProbabilities, Costs, State
+from stegojax.methods import asymmetric, cost_learner
+from stegojax.methods.asymmetric import (
+    Leaves,
+    Optimizers,
+    Rewards,
+    Schedule,
+    Steganalyzers,
+    System,
+    Weights,
+)
+from stegojax.types import ChangeProbabilities
 
-ADAM = dict(name="adam", learning_rate=1e-3, b1=0.5)
-SGD = dict(name="sgd", learning_rate=1e-2)
-OPTIONS = dict(
-    steps_per_epoch=1,
-    generator_optimizer=ADAM,
-    d1_optimizer=ADAM,
-    d2_optimizer=ADAM,
-    network="small",
-    scheme="rough",
+SYSTEM = System(ROUGH, cost_learner.Generator(small_networks.Generator()))
+LEARNING = SYSTEM._replace(initial=cost_learner.Generator(small_networks.Generator(branches=1)))
+BOTH = Steganalyzers(small_networks.Steganalyzer(), small_networks.Steganalyzer())
+INITIAL = {
+    "steganalyzer1": small_networks.Steganalyzer(),
+    "steganalyzer2": small_networks.Steganalyzer(),
+}
+WEIGHTS = Weights(entropy=1e-3)
+REWARDS = Rewards(scale=1e4)
+ADAM = optax.adam(1e-3, b1=0.5)
+SECTION = dict(
+    generator_optimizer=dict(name="adam", learning_rate=1e-3),
+    d1_optimizer=dict(name="adam", learning_rate=1e-3),
+    d2_optimizer=dict(name="adam", learning_rate=1e-3),
+    network="xunet",
     width=0.125,
     depth=1,
-    entropy_weight=1e-3,
-    reward_scale=1e4,
-    initial_networks=("small",),
+    steganalyzer_width=0.25,
 )
 
 
-class Small(nn.Module):
-    """A steganalyzer that compiles in a second: differences of neighbours, normalised, squared and
-    averaged.
-    """
-
-    width: float = 1.0
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, planes, *, train):
-        x = layers.conv(4, 3, name="conv")(planes - jnp.roll(planes, 1, axis=2))
-        x = layers.batch_norm(train=train, axis_name=self.axis_name, name="norm")(x)
-        return nn.Dense(2, name="full")(jnp.mean(jnp.tanh(x) * x, axis=(1, 2)))
-
-
-def rough(plane):
-    """A cost by the horizontal difference."""
-    rho = 100 / (1 + jnp.abs(plane - jnp.roll(plane, 1, axis=-1)))
-    return forbid_saturated(plane, rho, rho)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    """Puts the small steganalyzer and cost among the real ones for the tests of this module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(asymmetric.NETWORKS, "small", Small)
-        patch.setitem(asymmetric.NETWORKS, "second", Small)
-        patch.setitem(COSTS, "rough", rough)
-        yield
-
-
-def make(**options):
-    return asymmetric.make(**{**OPTIONS, **options})
-
-
-def covers(count=4, size=(32, 32), seed=0):
-    """Rough pictures with some saturated pixels."""
-    rng = np.random.default_rng(seed)
-    smooth = (
-        rng.uniform(-30, 285, (count, size[0] // 4 + 1, size[1] // 4 + 1)).repeat(4, 1).repeat(4, 2)
-    )
-    return np.clip(
-        np.round(smooth[:, : size[0], : size[1]] + rng.normal(0, 6, (count, *size))), 0, 255
-    ).astype(np.float32)[..., None]
+def make(system=SYSTEM, steganalyzers=BOTH, *, optimizer=ADAM, **options):
+    options = dict(weights=WEIGHTS, rewards=REWARDS) | options
+    return asymmetric.make(system, steganalyzers, Optimizers(*[optimizer] * 3), **options)
 
 
 @pytest.fixture(scope="module")
@@ -85,32 +60,11 @@ def batch():
 
 
 def initial(made, batch):
-    return jax.jit(made.init)(jax.random.key(0), batch)
+    return jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), batch))
 
 
-def run_steps(train_step, state, batch, count, devices=1):
-    step = jax.pmap(
-        train_step,
-        axis_name=parallel.AXIS,
-        in_axes=(None, 0, None),
-        out_axes=(None, None),
-        devices=jax.local_devices()[:devices],
-    )
-    share = jax.tree.map(lambda leaf: leaf.reshape((devices, -1) + leaf.shape[1:]), batch)
-    history = []
-    for index in range(count):
-        state, values = step(
-            jax.tree.map(np.asarray, state), share, jax.random.fold_in(jax.random.key(1), index)
-        )
-        history.append({name: float(value) for name, value in values.items()})
-    return jax.tree.map(np.asarray, state), history
-
-
-def differs(a, b):
-    return any(
-        not np.array_equal(x, y)
-        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
+def changes(before, after):
+    return {name for name in before.params if differs(before.params[name], after.params[name])}
 
 
 def test_texture_by_hand():
@@ -122,11 +76,13 @@ def test_texture_by_hand():
 def test_what_the_generator_sees():
     moved = jnp.zeros((1, 3, 4)).at[0, 1, 1].set(1.0).at[0, 2, 2].set(-1.0)
     chances = ChangeProbabilities(jnp.full((1, 3, 4), 0.1), jnp.full((1, 3, 4), 0.05))
-    seen = {
-        name: np.asarray(asymmetric.network_input(name, moved, chances))
-        for name in asymmetric.INPUTS
+    seen = {name: np.asarray(maps(moved, chances)) for name, maps in asymmetric.INPUTS.items()}
+    assert {name: maps.shape[-1] for name, maps in seen.items()} == {
+        "concatenated": 2,
+        "probabilities": 1,
+        "filtered": 2,
+        "two_encoders": 2,
     }
-    assert {name: maps.shape[-1] for name, maps in seen.items()} == asymmetric.INPUTS
     for maps in seen.values():
         np.testing.assert_allclose(maps[..., -1], 0.15, rtol=1e-6)
     np.testing.assert_array_equal(seen["concatenated"][..., 0], moved)
@@ -140,12 +96,10 @@ def test_the_correlation_with_neighbours_by_hand():
     new = jnp.asarray([[1.0, 0, 0, -1], [0, 0, 0, 0]])
     mask = new != 0
     # Neighbours' sums at the two new changes: 2 and -1.
-    assert float(asymmetric.neighbour_correlation(new, before, mask)) == pytest.approx(
-        3 / np.sqrt(2 * 5)
-    )
-    assert float(asymmetric.neighbour_correlation(-new, before, mask)) == pytest.approx(
-        -3 / np.sqrt(2 * 5)
-    )
+    expected = 3 / np.sqrt(2 * 5)
+    for sign in (1, -1):
+        found = float(asymmetric.neighbour_correlation(sign * new, before, mask))
+        assert found == pytest.approx(sign * expected)
     assert float(asymmetric.neighbour_correlation(new * 0, before, mask)) == 0
 
 
@@ -159,102 +113,73 @@ def test_the_initial_probabilities_carry_the_payload(batch):
     np.testing.assert_array_equal(chances.plus[dry], chances.minus[dry])
 
 
-@pytest.mark.parametrize("shares", [(3, 7)])
-def test_losses_are_given_the_sub_images(batch, shares):
+def test_losses_are_given_the_sub_images(batch):
     """Leaf losses put in place of the paper's say what they get: masks that complement each other,
-    and new changes in one.
+    new changes in one, rewards of these, and gradients of the leaves' own that stay in the masks.
     """
-    made = make(
-        shares=shares,
-        adversarial_weight=1.0,
-        entropy_weight=1.0,
-        reconstruction_weight=1.0,
-        adversarial_loss=lambda chances, drawn, reward: (
-            jnp.mean(jnp.abs(drawn), axis=(1, 2)) / 6
-        ),  # eta + 1 of these
-        entropy_loss=lambda chances, bits, mask: jnp.mean(mask, axis=(1, 2)) + 0 * bits,
-        reconstruction_loss=lambda chances, wanted, mask: jnp.mean(mask, axis=(1, 2)),
-    )
-    _, (values,) = run_steps(made.train_step, initial(made, batch), batch, 1)
-    second = shares[1] / sum(shares)
-    assert values["loss_entropy"] == pytest.approx(second, abs=2e-3)
-    assert values["loss_reconstruction"] == pytest.approx(1 - second, abs=2e-3)
-    # At the start the same probabilities everywhere: at 0.4 bits about 6 % of the pixels of the
-    # second sub-image change.
-    assert values["loss_adversarial"] == pytest.approx(0.06 * second, rel=0.4)
-    assert values["loss"] == pytest.approx(
-        sum(values[f"loss_{term}"] for term in ("adversarial", "entropy", "reconstruction"))
-    )
-    assert values["change_rate"] > values["loss_adversarial"] > 0
+    seen = {}
 
+    def remember(**arrays):
+        def keep(values):
+            seen.update({name: np.asarray(value) for name, value in values.items()})
 
-def test_the_reward_is_a_constant_and_the_draw_has_no_gradient(batch):
-    """A loss made of reward and draw alone moves nothing, though its value follows the generator's
-    probabilities.
-    """
+        jax.debug.callback(keep, arrays)
+
+    def slope(leaf, chances):
+        plus, minus = jax.grad(lambda chances: jnp.sum(leaf(chances)))(chances)
+        return jnp.abs(plus) + jnp.abs(minus)
+
+    def adversarial(chances, drawn, reward):
+        def leaf(chances):
+            return losses.rewarded_changes(chances, drawn, reward)
+
+        remember(drawn=drawn, reward=reward, rewarded=slope(leaf, chances))
+        return jnp.mean(jnp.abs(drawn), axis=(1, 2)) / 6  # eta + 1 of these
+
+    def entropy(chances, bits, mask):
+        def leaf(chances):
+            return losses.payload_error(chances, bits, mask)
+
+        remember(new=mask, bits=bits, informed=slope(leaf, chances))
+        return jnp.mean(mask, axis=(1, 2)) + 0 * chances.plus[:, 0, 0]
+
+    def reconstruction(chances, wanted, mask):
+        remember(kept=mask)
+        return jnp.mean(mask, axis=(1, 2)) + 0 * chances.plus[:, 0, 0]
+
     made = make(
-        entropy_weight=0.0,
-        reconstruction_weight=0.0,
-        adversarial_loss=lambda chances, drawn, reward: jnp.sum(reward + drawn, axis=(1, 2)),
+        SYSTEM._replace(shares=(3, 7)),
+        weights=Weights(entropy=1.0, reconstruction=1.0),
+        leaves=Leaves(adversarial, entropy, reconstruction),
     )
     start = initial(made, batch)
     state, (values,) = run_steps(made.train_step, start, batch, 1)
-    assert values["gradient_norm"] == 0 and values["loss_adversarial"] != 0
-    assert not differs(start.params["generator2"], state.params["generator2"])
-    assert differs(start.params["d1"], state.params["d1"]) and differs(
-        start.params["d2"], state.params["d2"]
-    )
-
-
-def test_no_gradient_reaches_the_first_sub_image(batch):
-    """The gradients of the adversarial and the entropy loss by the probabilities, in and outside of
-    the second sub-image.
-    """
-    seen = []
-
-    def spying(leaf):
-        def loss(chances, *rest):
-            gradient = jax.grad(lambda chances: jnp.sum(leaf(chances, *rest)))(chances)
-            jax.debug.callback(
-                lambda *arrays: seen.append([np.asarray(array) for array in arrays]), *gradient
-            )
-            return leaf(chances, *rest)
-
-        return loss
-
-    masks = []
-
-    def remember(chances, bits, mask):
-        jax.debug.callback(lambda mask: masks.append(np.asarray(mask)), mask)
-        return asymmetric.losses.payload_error(chances, bits, mask)
-
-    made = make(
-        adversarial_loss=spying(asymmetric.losses.rewarded_changes), entropy_loss=spying(remember)
-    )
-    run_steps(made.train_step, initial(made, batch), batch, 1)
     jax.effects_barrier()
-    assert (
-        len(seen) == 3 and masks
-    )  # D1's and D2's part of the adversarial loss, and the entropy loss
-    for plus, minus in seen:
-        assert not plus[~masks[0]].any() and not minus[~masks[0]].any()
-        assert plus[masks[0]].any() and minus[masks[0]].any()
+    np.testing.assert_array_equal(seen["new"], ~seen["kept"])
+    assert seen["new"].mean() == pytest.approx(0.7, abs=2e-3)
+    assert seen["bits"] == pytest.approx(0.7 * 0.4 * 1024)
+    for name in ("drawn", "reward", "rewarded", "informed"):
+        assert not seen[name][~seen["new"]].any() and seen[name][seen["new"]].any(), name
+    assert values["loss_entropy"] == pytest.approx(0.7, abs=2e-3)
+    assert values["loss_reconstruction"] == pytest.approx(0.3, abs=2e-3)
+    assert values["loss_adversarial"] == pytest.approx(np.abs(seen["drawn"]).mean(), rel=1e-5)
+    terms = [values[f"loss_{term}"] for term in ("adversarial", "entropy", "reconstruction")]
+    assert values["loss"] == pytest.approx(sum(terms))
+    assert values["change_rate"] > values["loss_adversarial"] > 0
+    # Rewards and draws are constants: what is made of them alone moves no generator.
+    assert values["gradient_norm"] == 0 and changes(start, state) == {"d1", "d2"}
 
 
-def test_the_payload_converges(monkeypatch):
+def test_the_payload_converges():
     """From under a third of the payload to within 2 % of it on average; single masks of 512 pixels
     vary by some percent more.
     """
-    batch = {
-        "cover": np.round(np.random.default_rng(0).normal(128, 9, (4, 32, 32, 1))).astype(
-            np.float32
-        )
-    }
-    monkeypatch.setattr(asymmetric, "_output_bias", lambda payload: -5.0)
+    rng = np.random.default_rng(0)
+    batch = {"cover": np.round(rng.normal(128, 9, (4, 32, 32, 1))).astype(np.float32)}
     made = make(
-        adversarial_weight=0.0,
-        reconstruction_weight=0.0,
-        generator_optimizer=dict(ADAM, learning_rate=2e-2, factor=0.95),
+        SYSTEM._replace(generator=cost_learner.Generator(small_networks.Generator(bias=-5.0))),
+        weights=WEIGHTS._replace(adversarial=0.0, reconstruction=0.0),
+        optimizer=optax.adam(optax.exponential_decay(0.2, 1, 0.95), b1=0.5),
     )
     _, history = run_steps(made.train_step, initial(made, batch), batch, 80)
     assert history[0]["payload_bias"] < -0.7
@@ -263,7 +188,7 @@ def test_the_payload_converges(monkeypatch):
 
 
 def test_four_devices_give_the_step_of_one(batch):
-    made = make(generator_optimizer=SGD, d1_optimizer=SGD, d2_optimizer=SGD)
+    made = make(optimizer=optax.sgd(1e-2))
     start = initial(made, batch)
     one, (values_one,) = run_steps(made.train_step, start, batch, 1)
     four, (values_four,) = run_steps(made.train_step, start, batch, 1, devices=4)
@@ -276,78 +201,82 @@ def test_four_devices_give_the_step_of_one(batch):
 
 
 @pytest.mark.parametrize(
-    "options,networks,changes",
+    "steganalyzers,networks",
     [
-        pytest.param(
-            dict(discriminators="d1"),
-            {"generator2", "d1"},
-            {"generator2", "d1"},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            dict(discriminators="d2"),
-            {"generator2", "d2"},
-            {"generator2", "d2"},
-            marks=pytest.mark.slow,
-        ),
-        (dict(discriminators="shared"), {"generator2", "d1"}, {"generator2", "d1"}),
-        (
-            dict(inputs="two_encoders", learn_eta=True, unit_texture=True),
-            {"generator2", "d1", "d2", "eta"},
-            {"generator2", "d1", "d2", "eta"},
-        ),
-        (dict(shares=(1,)), {"d1"}, {"d1"}),
-        (
-            dict(inputs="probabilities", d1_every_epochs=2, scheme="lsbm"),
-            {"generator2", "d1", "d2"},
-            {"generator2", "d2"},
-        ),
+        (BOTH, {"d1", "d2"}),
+        (BOTH._replace(d2=None), {"d1"}),
+        (BOTH._replace(d1=None), {"d2"}),
+        (BOTH._replace(shared=True), {"d1"}),
     ],
 )
-def test_who_is_trained(batch, options, networks, changes):
+def test_who_has_which_part(steganalyzers, networks):
+    roles = steganalyzers.roles()
+    assert set(steganalyzers.modules()) == networks
+    assert {role.network for role in roles.values()} == networks
+    covers_, before = jnp.ones((1, 2, 2)), jnp.full((1, 2, 2), 0.5)
+    view = cost_learner.View(None, covers_, before, None, 0.0, None)
+    told_from = {"d1": 1.0, "d2": 1.5}
+    for name, role in roles.items():
+        assert float(role.told_from(view)[0, 0, 0]) == told_from[name]
+
+
+@pytest.mark.parametrize(
+    "steganalyzers,options,trained",
+    [
+        (BOTH._replace(shared=True), {}, {"generator2", "d1"}),
+        (
+            BOTH,
+            dict(weights=WEIGHTS._replace(learn_eta=True), rewards=Rewards(unit_texture=True)),
+            {"generator2", "d1", "d2", "eta"},
+        ),
+        (BOTH, dict(schedule=Schedule(d1_every_epochs=2)), {"generator2", "d2"}),
+    ],
+)
+def test_who_is_trained(batch, steganalyzers, options, trained):
     """In the second step, which is the second epoch."""
-    made = make(**options)
+    made = make(SYSTEM, steganalyzers, **options)
     start = initial(made, batch)
-    assert set(start.params) == networks and set(start.opt_state) == {
-        name.replace("generator2", "generator") for name in networks - {"eta"}
-    }
+    assert set(start.opt_state) == {"generator", *steganalyzers.modules()}
     first, _ = run_steps(made.train_step, start, batch, 1)
     second, (values,) = run_steps(made.train_step, first, batch, 1)
     assert all(np.isfinite(value) for value in values.values())
-    assert {
-        name for name in networks if differs(first.params[name], second.params[name])
-    } == changes
-    if "eta" in networks:
+    assert changes(first, second) == trained
+    if "eta" in trained:
         assert values["eta"] == pytest.approx(5, abs=0.01)
 
 
-def test_d1_may_join_later(batch):
+def test_d1_joins_later_and_eta_weighs_it(batch):
+    """With D1 alone, and nothing but its guidance: no gradient in the first epoch; in the second,
+    the loss is in proportion to eta.
+    """
+    joined = {}
+    for eta in (1.0, 5.0):
+        made = make(
+            SYSTEM,
+            BOTH._replace(d2=None),
+            weights=Weights(entropy=0.0, reconstruction=0.0, eta=eta),
+            schedule=Schedule(d1_after_epochs=1),
+        )
+        _, (first, joined[eta]) = run_steps(made.train_step, initial(made, batch), batch, 2)
+        assert first["gradient_norm"] == 0 and joined[eta]["gradient_norm"] > 0
+    loss = joined[1.0]["loss_adversarial"]
+    assert joined[5.0]["loss_adversarial"] == pytest.approx(5 * loss, rel=1e-4) and loss != 0
+
+
+@pytest.mark.parametrize("learned", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_sub_images_are_trained_one_after_another(batch, learned):
+    """Each stage trains its own generator; those of the stages before stay put, and so does a
+    learned initial scheme.
+    """
     made = make(
-        discriminators="d1", d1_after_epochs=1, entropy_weight=0.0, reconstruction_weight=0.0
+        (LEARNING if learned else SYSTEM)._replace(shares=(1, 1, 1)),
+        BOTH._replace(initial=INITIAL if learned else {}),
+        schedule=Schedule(lengths=(1,) * (3 if learned else 2)),
     )
-    _, (first, second) = run_steps(made.train_step, initial(made, batch), batch, 2)
-    assert first["gradient_norm"] == 0 and second["gradient_norm"] > 0
-
-
-def test_eta_weighs_d1(batch):
-    """With D1 alone the adversarial loss of the first step is in proportion to eta."""
-    values = [
-        run_steps(made.train_step, initial(made, batch), batch, 1)[1][0]["loss_adversarial"]
-        for made in (make(discriminators="d1", eta=eta) for eta in (1.0, 5.0))
-    ]
-    assert values[1] == pytest.approx(5 * values[0], rel=1e-4) and values[0] != 0
-
-
-@pytest.mark.parametrize("scheme", ["rough", pytest.param("learned", marks=pytest.mark.slow)])
-def test_sub_images_are_trained_one_after_another(batch, scheme):
-    made = make(
-        scheme=scheme, shares=(1, 1, 1), stage_lengths=(1,) * (3 if scheme == "learned" else 2)
-    )
+    names = ["initial", "sub-image 2", "sub-image 3"][0 if learned else 1 :]
+    assert [stage.name for stage in made.stages] == names
     sizes = run.Lengths(1, len(made.stages))
-    assert [stage.name for stage in made.stages] == ["initial", "sub-image 2", "sub-image 3"][
-        3 - len(made.stages) :
-    ]
-    state, key, states = initial(made, batch), jax.random.key(5), []
+    state, key, trained = initial(made, batch), jax.random.key(5), []
     for number, stage in enumerate(made.stages):
         state = jax.tree.map(np.asarray, stage.begin(state, key))
         like = run.state_like(made, sizes, batch, number)
@@ -355,177 +284,216 @@ def test_sub_images_are_trained_one_after_another(batch, scheme):
         before = state
         state, (values,) = run_steps(stage.train_step, state, batch, 1)
         assert all(np.isfinite(value) for value in values.values())
-        states.append((before, state))
-    trained = [
-        {name for name in after.params if differs(before.params[name], after.params[name])}
-        for before, after in states
-    ]
-    assert (
-        trained
-        == [{"initial", "judge1"}, {"generator2", "d1", "d2"}, {"generator3", "d1", "d2"}][
-            3 - len(made.stages) :
-        ]
-    )
-    assert set(states[-1][1].params) - {"initial"} == {"generator2", "generator3", "d1", "d2"}
-    assert set(states[-1][1].opt_state) == {"generator", "d1", "d2"}
+        trained.append(changes(before, state))
+    if learned:
+        assert "initial" in trained[0] and len(trained.pop(0) & set(INITIAL)) == 1
+    assert trained == [{"generator2", "d1", "d2"}, {"generator3", "d1", "d2"}]
+    assert set(state.params) - {"initial"} == {"generator2", "generator3", "d1", "d2"}
+    assert set(state.opt_state) == {"generator", "d1", "d2"}
 
 
-@pytest.mark.slow
-def test_only_the_weakest_judge_learns(batch):
-    made = make(scheme="learned", initial_networks=("small", "second"), stage_lengths=(1, 1))
+def test_a_learned_scheme_alone(batch):
+    """One sub-image of learned costs: the generator learns, and of two steganalyzers one; what it
+    gives is a scheme of one phase.
+    """
+    made = make(LEARNING._replace(shares=(1,)), Steganalyzers(None, None, initial=INITIAL))
+    assert made.stages == ()
     start = initial(made, batch)
-    state, _ = run_steps(made.train_step, start, batch, 1)
-    assert (
-        sum(differs(start.params[name], state.params[name]) for name in ("judge1", "judge2")) == 1
-    )
+    state, (values,) = run_steps(made.train_step, start, batch, 1)
+    trained = changes(start, state)
+    assert "initial" in trained and len(trained) == 2
+    assert {"steganalyzer1_loss", "steganalyzer2_loss", "payload_error"} <= set(values)
+    outputs = jax.jit(made.predict)(state, batch, jax.random.key(0))
+    assert set(np.unique(np.asarray(outputs["stego"]) - batch["cover"])) == {-1, 0, 1}
 
 
 def test_one_sub_image_is_the_initial_scheme(batch):
-    """The very changes of plain embedding, simulated and coded."""
-    made = make(shares=(1,))
+    """The very changes of plain embedding, simulated and coded; D1 alone is trained."""
+    system = SYSTEM._replace(shares=(1,))
+    made = make(system, BOTH._replace(d2=None))
     state = initial(made, batch)
+    assert set(state.params) == set(state.opt_state) == {"d1"}
     key = jax.random.key(3)
     outputs = jax.jit(made.predict)(state, batch, key)
+    plain = embed.RECIPES["plain"]
+    simulate = functools.partial(embed.simulate, cost=ROUGH.cost, recipe=plain)
     for i, cover in enumerate(batch["cover"][..., 0]):
-        plain = embed.simulate(
-            jax.random.fold_in(key, i),
-            cover,
-            0.4 * cover.size,
-            cost=COSTS["rough"],
-            recipe=embed.RECIPES["plain"],
+        np.testing.assert_array_equal(
+            outputs["stego"][i, ..., 0] - cover,
+            simulate(jax.random.fold_in(key, i), cover, 0.4 * cover.size),
         )
-        np.testing.assert_array_equal(outputs["stego"][i, ..., 0] - cover, plain)
-    _, cost, recipe = asymmetric.trained_scheme(
-        state, shares=(1,), scheme="rough", width=0.125, depth=1
-    )
-    message, order = (
-        np.random.default_rng(0).integers(0, 2, 300),
-        np.random.default_rng(1).permutation(1024),
-    )
-    code = ternary.stc_code(constraint_height=7)
-    found = [
-        embed.embed(order, batch["cover"][0, ..., 0], message, cost=cost, recipe=scheme, code=code)[
-            0
-        ]
-        for scheme in (recipe, embed.RECIPES["plain"])
+    rng = np.random.default_rng(0)
+    message, order = rng.integers(0, 2, 300), rng.permutation(1024)
+    cost, code = asymmetric.initial_cost(system, state), ternary.stc_code(constraint_height=7)
+    coded = [
+        embed.embed(order, batch["cover"][0, ..., 0], message, cost=cost, recipe=recipe, code=code)
+        for recipe in (asymmetric.recipe(system, state), plain)
     ]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(coded[0][0], coded[1][0])
+    after, _ = run_steps(made.train_step, state, batch, 1)
+    assert changes(state, after) == {"d1"}
 
 
 def test_predict_embeds_the_payload_and_stays_in_range(batch):
-    made = make(shares=(1, 2))
-    state = initial(made, batch)
-    outputs = jax.jit(made.predict)(state, batch, jax.random.key(0))
+    made = make(SYSTEM._replace(shares=(1, 2)))
+    state, predict = initial(made, batch), jax.jit(made.predict)
+    outputs = predict(state, batch, jax.random.key(0))
     stego = np.asarray(outputs["stego"])
-    assert (
-        stego.min() >= 0
-        and stego.max() <= 255
-        and set(np.unique(stego - batch["cover"])) == {-1, 0, 1}
-    )
-    np.testing.assert_array_equal(
-        np.asarray(outputs["changes"]) / 127.5 - 1, stego - batch["cover"]
-    )
+    assert stego.min() >= 0 and stego.max() <= 255
+    assert set(np.unique(stego - batch["cover"])) == {-1, 0, 1}
+    changed = np.asarray(outputs["changes"]) / 127.5 - 1
+    np.testing.assert_array_equal(changed, stego - batch["cover"])
     figures = made.measure(batch, outputs)
     assert all(value.shape == (4,) and np.isfinite(value).all() for value in figures.values())
     assert set(figures) == {"change_rate", "d1_accuracy", *asymmetric.FIGURES}
-    black = {"cover": np.zeros((2, 32, 32, 1), np.float32)}
-    stego = np.asarray(jax.jit(made.predict)(state, black, jax.random.key(0))["stego"])
-    assert set(np.unique(stego)) <= {0.0, 1.0}
-
-
-@pytest.mark.parametrize("formula", ["symmetric", "exact"])
-def test_the_two_formulas(formula):
-    """p+ = 1/3 and p- = .01 as each has them; equal probabilities are alike; only the exact one
-    gives the payload back at
-    lambda = 1."""
-    plus, minus = jnp.asarray([[[1 / 3 - 1e-6, 0.05, 0.2]]]), jnp.asarray([[[0.01, 0.05, 0.1]]])
-    found = asymmetric._costs(jnp.full((1, 1, 3), 100.0), jnp.stack([plus, minus], -1), formula)
-    expected = {
-        "symmetric": ([0, 2.8904, 1.0986], [4.5850, 2.8904, 2.0794]),
-        "exact": ([0.6780, 2.8904, 1.2528], [4.1846, 2.8904, 1.9459]),
-    }[formula]
-    np.testing.assert_allclose(found.plus[0, 0], expected[0], atol=1e-3)
-    np.testing.assert_allclose(found.minus[0, 0], expected[1], atol=1e-3)
-    for name, (a, b) in {"plus": (found.plus, plus), "minus": (found.minus, minus)}.items():
-        back = getattr(asymmetric._allowed_costs(jnp.full((1, 1, 3), 100.0), found, formula), name)
-        np.testing.assert_allclose(back, b, rtol=1e-4)
-    rng = np.random.default_rng(0)
-    chances = ChangeProbabilities(
-        *(jnp.asarray(rng.uniform(0.001, 0.3, (1, 40, 40)), jnp.float32) for _ in range(2))
-    )
-    costs = asymmetric._costs(jnp.full((1, 40, 40), 100.0), jnp.stack(chances, -1), formula)
-    lambda_ = float(
-        probabilities.lambda_for_payload(costs, probabilities.ternary_entropy(chances).sum())[0]
-    )
-    assert (abs(lambda_ - 1) < 1e-3) == (formula == "exact")
-
-
-def test_saturated_pixels_are_wet():
-    costs = asymmetric._costs(
-        jnp.asarray([[[0.0, 255.0, 9.0]]]), jnp.full((1, 1, 3, 2), 0.1), "symmetric"
-    )
-    assert [
-        (float(a) >= 1e10, float(b) >= 1e10) for a, b in zip(costs.plus[0, 0], costs.minus[0, 0])
-    ] == [(False, True), (True, False), (False, False)]
+    black = {"cover": np.zeros((4, 32, 32, 1), np.float32)}
+    assert set(np.unique(predict(state, black, jax.random.key(0))["stego"])) <= {0.0, 1.0}
 
 
 def test_embedding_compiles_once_for_a_run_and_a_size(batch):
-    """Another picture, and another run of the same networks, reuse what was compiled where they
-    hold the same function.
+    """Other pictures, other sub-images and other runs of the same networks reuse what was
+    compiled.
     """
-    made = make(shares=(1, 1, 1), stage_lengths=(1, 1))
-    _, cost, recipe = asymmetric.trained_scheme(
-        initial(made, batch), shares=(1, 1, 1), scheme="rough", width=0.125, depth=1
-    )
+    system = SYSTEM._replace(shares=(1, 1, 1))
+    made = make(system, schedule=Schedule(lengths=(1, 1)))
     before = embed._adjusted._cache_size()
-    for picture in batch["cover"][:3, ..., 0]:
+    for seed, picture in enumerate(batch["cover"][:2, ..., 0]):
+        state = made.init(jax.random.key(seed), batch)
+        state = made.stages[1].begin(state, jax.random.key(seed))
         embed.embed(
             np.arange(1024),
             picture,
             np.zeros(60, np.uint8),
-            cost=cost,
-            recipe=recipe,
+            cost=asymmetric.initial_cost(system, state),
+            recipe=asymmetric.recipe(system, state),
             code=ternary.stc_code(constraint_height=7),
         )
-    assert (
-        embed._adjusted._cache_size() - before <= 3
-    )  # the initial costs, and both sub-images' rules at most
+    # The initial costs at most, and the generators' rule.
+    assert 1 <= embed._adjusted._cache_size() - before <= 2
 
 
-def test_planes_a_few_at_a_time_are_the_planes_together():
-    planes = jnp.arange(11 * 6.0).reshape(11, 2, 3)
-    found = asymmetric._plane_by_plane(lambda x: Costs(x.cumsum(-1), x * 2), planes)
-    np.testing.assert_array_equal(found.plus, planes.cumsum(-1))
-    np.testing.assert_array_equal(found.minus, planes * 2)
+def test_networks_begin_from_other_runs(batch):
+    """What is given is what training starts from; what does not fit is refused."""
+    made = make()
+    other = made.init(jax.random.key(9), batch)
+    given = {name: (other.params[name], other.batch_stats[name]) for name in ("d1", "d2")}
+    fresh, begun = initial(made, batch), initial(make(start=given), batch)
+    for name, (params, _) in given.items():
+        assert not differs(params, begun.params[name]) and differs(params, fresh.params[name])
+    assert not differs(fresh.params["generator2"], begun.params["generator2"])
+    learned = Steganalyzers(None, None, initial=INITIAL)
+    module = LEARNING.initial.module.init(jax.random.key(4), batch["cover"], train=False)
+    initial_given = {"initial": (module["params"], module["batch_stats"])}
+    begun = initial(make(LEARNING._replace(shares=(1,)), learned, start=initial_given), batch)
+    assert not differs(begun.params["initial"], module["params"])
+    with pytest.raises(InputError, match="d2 cannot begin from that run: .* is absent there"):
+        initial(make(start={"d2": initial_given["initial"]}), batch)
+    with pytest.raises(InputError, match="d2_from is given, and this training has no network"):
+        make(SYSTEM, BOTH._replace(shared=True), start=given)
+
+
+def test_a_learned_base_stays_put(batch):
+    """The costs that another run has learned, under this one's generator: they are in the state,
+    no step moves them, and the run's own scheme holds them.
+    """
+    module = small_networks.Generator(branches=1)
+    variables = module.init(jax.random.key(2), batch["cover"], train=False)
+    cost = cost_learner.cost_function(
+        cost_learner.Generator(module), variables["params"], variables["batch_stats"]
+    )
+    system = SYSTEM._replace(initial=embed.Scheme("other", cost, embed.RECIPES["plain"]))
+    made = make(system)
+    start = initial(made, batch)
+    assert len(start.params["initial"]) == len(jax.tree.leaves(variables))
+    state, _ = run_steps(made.train_step, start, batch, 1)
+    assert changes(start, state) == {"generator2", "d1", "d2"}
+    planes = jnp.asarray(batch["cover"][..., 0])
+    np.testing.assert_allclose(
+        asymmetric.initial_cost(system, state)(planes).plus, cost(planes).plus, rtol=1e-6
+    )
+    with pytest.raises(InputError, match="starts from a scheme of one phase; 'other' has 4"):
+        make(SYSTEM._replace(initial=ROUGH._replace(name="other", recipe=embed.RECIPES["cmd"])))
+
+
+def test_a_config_names_real_networks(batch):
+    """The one case with the paper's generator and a published steganalyzer, thin: a step, and the
+    run's scheme.
+    """
+    made = asymmetric.from_config(SECTION, steps_per_epoch=1)
+    start = initial(made, batch)
+    state, (values,) = run_steps(made.train_step, start, batch, 1)
+    assert changes(start, state) == {"generator2", "d1", "d2"}
+    assert all(np.isfinite(value) for value in values.values())
+    scheme = asymmetric.scheme(state, SECTION, name="mine")
+    assert scheme.name == "mine" and scheme.cost is COSTS["hill"] and scheme.recipe.shares == (1, 1)
+
+
+def test_a_section_becomes_the_factorys_arguments(monkeypatch):
+    """Every field arrives where it belongs, and older configs' names are understood."""
+    seen = {}
+    monkeypatch.setattr(asymmetric, "make", lambda *given, **named: seen.update(a=given, b=named))
+    section = SECTION | dict(
+        scheme="wow",
+        payload=0.2,
+        shares=[3, 7],
+        inputs="filtered",
+        discriminators="shared",
+        discriminator_width=0.5,
+        eta=2.0,
+        learn_eta=True,
+        d1_after_epochs=3.0,
+        d1_every_epochs=4,
+        adversarial_weight=0.1,
+        entropy_weight=0.2,
+        reconstruction_weight=0.3,
+        reward="centred",
+        reward_scale=0.4,
+        unit_texture=True,
+        formula="exact",
+        stage_lengths=(1.5,),
+        stage_unit="epochs",
+    )
+    del section["steganalyzer_width"]
+    asymmetric.from_config(section, steps_per_epoch=10)
+    system, steganalyzers, _ = seen["a"]
+    assert system.initial.cost is COSTS["wow"] and system.maps is asymmetric.filtered
+    assert system[3:] == (0.2, (3, 7), "exact") and steganalyzers.shared
+    assert steganalyzers.d1.width == 0.5
+    assert seen["b"]["weights"] == Weights(0.1, 0.2, 0.3, 2.0, True)
+    assert seen["b"]["rewards"] == Rewards(0.4, cost_learner.centred, True)
+    assert seen["b"]["schedule"] == Schedule(10, 3.0, 4, (15,)) and seen["b"]["start"] == {}
 
 
 @pytest.mark.parametrize(
     "options,words",
     [
-        (dict(scheme="hil"), "'hil' is unknown; there are hill"),
+        (dict(scheme="hil"), "'hil' is unknown"),
+        (dict(scheme="hill-cmd"), "'hill-cmd' has 4"),
+        (dict(scheme="run:elsewhere"), "none can be loaded here"),
         (dict(network="resnet"), "network 'resnet'"),
         (dict(inputs="both"), "inputs 'both'"),
         (dict(start="zero"), "start 'zero'"),
         (dict(formula="none"), "formula 'none'"),
+        (dict(reward="none"), "reward 'none'"),
         (dict(payload=2.0), "payload=2.0"),
         (dict(shares=(1, 0)), "shares"),
         (dict(shares=(1,) * 5), "shares"),
         (dict(eta=0.0), "eta=0.0"),
-        (dict(discriminators="d3"), "'d3'"),
+        (dict(steganalyzers="d3"), "'d3'"),
         (dict(stage_lengths=(1,)), "leave it empty"),
-        (dict(initial_networks=()), "not empty"),
+        (dict(scheme="learned", initial_networks=()), "needs method.initial_networks"),
         (dict(shares=(1, 1, 1)), "needs 2 numbers, one for each of sub-image 2, sub-image 3"),
         (dict(stage_unit="days"), "'days'"),
+        (dict(colour=True), "method.colour is unknown"),
     ],
 )
 def test_what_cannot_be_is_refused(options, words):
     with pytest.raises(InputError, match=words):
-        make(**options)
+        asymmetric.from_config(SECTION | options, steps_per_epoch=1)
 
 
 def test_the_log_says_what_is_embedded(batch):
-    assert make(shares=(3, 7)).describe(batch) == (
-        "2 sub-images of a 32x32 picture carry 123, 287 bits",
-    )
-    assert "D1 alone" in make(shares=(1,)).describe(batch)[0]
-    assert isinstance(initial(make(shares=(1,)), batch), State)
+    lines = make(SYSTEM._replace(shares=(3, 7))).describe(batch)
+    assert lines == ("2 sub-images of a 32x32 picture carry 123, 287 bits",)
+    alone = make(SYSTEM._replace(shares=(1,))).describe(batch)
+    assert alone == ("one sub-image: rough at 0.4 bits per pixel, of which D1 alone learns",)

@@ -5,18 +5,26 @@ and files through it.
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax.tree_util import Partial
 from scipy.signal import convolve2d
+from support import small_networks
 from support.configs import load
+from support.small_networks import differs, run_steps
 
 from stegojax import embed, probabilities, run
 from stegojax.coding import ternary
-from stegojax.costs import COSTS
 from stegojax.errors import InputError
-from stegojax.methods import steganalyzer, ugs
+from stegojax.methods import steganalyzer, trained, ugs
 from stegojax.types import WET_COST, Costs
 
-OPTIONS = dict(network="xunet", width=0.25, payload=0.4, candidates=7)
+SEARCH = ugs.Search(payload=0.4, candidates=7)
+SECTION = dict(
+    network="xunet", width=0.25, candidates=7, optimizer=dict(name="sgd", learning_rate=0.1)
+)
+HILL = trained.scheme("hill")
+MODULE = small_networks.Steganalyzer(axis_name=None)
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +35,11 @@ def plane():
 
 
 @pytest.fixture(scope="module")
-def state(plane):
-    """An untrained steganalyzer whose last bias makes half of what it sees covers."""
-    made = ugs.make(steps_per_epoch=1, optimizer=dict(name="sgd", learning_rate=0.1), **OPTIONS)
-    return jax.jit(made.init)(jax.random.key(1), {"cover": jnp.asarray(plane)[None, ..., None]})
+def network(plane):
+    """An untrained steganalyzer, parameters and statistics."""
+    made = ugs.make(HILL, MODULE, optax.sgd(0.1), search=SEARCH)
+    state = jax.jit(made.init)(jax.random.key(1), {"cover": jnp.asarray(plane)[None, ..., None]})
+    return state.params[steganalyzer.NAME], state.batch_stats[steganalyzer.NAME]
 
 
 def test_a_plane_of_a_linear_law_leaves_no_residual():
@@ -72,8 +81,8 @@ def test_the_distance_is_that_of_three_plain_correlations(plane):
 
 
 def test_a_candidate_by_hand():
-    """Of six pixels those with the two largest gradients and among the four cheapest are dearer in
-    the gradient's direction.
+    """Of six pixels those with the two largest gradients: dearer in the gradient's direction where
+    that direction's own cost is among the four cheapest.
     """
     gradient = jnp.asarray([[1.0, -6.0, 5.0, -2.0, 3.0, 0.5]])
     plus = jnp.asarray([[1.0, 2.0, 3.0, 4.0, 5.0, WET_COST]])
@@ -81,28 +90,28 @@ def test_a_candidate_by_hand():
     found = ugs.adjusted(Costs(plus, minus), gradient, (0.6, 0.6), factor=2.0)
     np.testing.assert_array_equal(found.plus, [[1, 2, 6, 4, 5, WET_COST]])
     np.testing.assert_array_equal(found.minus, [[1, 4, WET_COST, 4, 5, 6]])
+    # -1 is dear at the second pixel, whatever +1 costs there.
+    dear = Costs(plus, minus.at[0, 1].set(9.0))
+    np.testing.assert_array_equal(ugs.adjusted(dear, gradient, (0.6, 0.6), factor=2.0)[1], dear[1])
     dear = jnp.full((1, 2), 0.9 * WET_COST)
     high = ugs.adjusted(Costs(dear, dear), jnp.asarray([[1.0, 2.0]]), (-1.0, 2.0), factor=2.0)
     assert (np.asarray(high.plus) < WET_COST).all()
 
 
 @pytest.mark.parametrize("passing", ["some", "none", "all"])
-def test_the_chosen_candidate_is_the_best_that_passes(plane, state, passing):
+def test_the_chosen_candidate_is_the_best_that_passes(plane, network, passing):
     """All candidates by a plain loop, judged by the network's own logits; its last bias decides how
     many pass.
     """
-    params, stats = state.params[steganalyzer.NAME], state.batch_stats[steganalyzer.NAME]
-    module = steganalyzer.NETWORKS["xunet"](width=0.25)
+    params, stats = network
 
+    @jax.jit
     def logits(plane):
-        return module.apply(
-            {"params": params, "batch_stats": stats},
-            jnp.asarray(plane)[None, :, :, None],
-            train=False,
-        )[0]
+        variables = {"params": params, "batch_stats": stats}
+        return MODULE.apply(variables, jnp.asarray(plane)[None, :, :, None], train=False)[0]
 
     gradient = jax.grad(lambda plane: -jax.nn.log_softmax(logits(plane))[0])(jnp.asarray(plane))
-    base, taps = COSTS["hill"](jnp.asarray(plane)), ugs.residual_filter(jnp.asarray(plane))
+    base, taps = HILL.cost(jnp.asarray(plane)), ugs.residual_filter(jnp.asarray(plane))
     noise_key, threshold_key = jax.random.split(jax.random.key(0))
     noise = np.asarray(jax.random.uniform(noise_key, plane.shape))
     tried, margins, distances = [], [], []
@@ -112,7 +121,7 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, state, passing):
             costs, probabilities.lambda_for_payload(costs, 0.4 * plane.size)
         )
         changes = np.where(
-            noise < chances.plus, 1, np.where(noise > 1 - np.asarray(chances.minus), -1, 0)
+            noise < chances.minus, -1, np.where(noise > 1 - np.asarray(chances.plus), 1, 0)
         ).astype(np.float32)
         tried.append(costs)
         margins.append(float(logits(plane + changes) @ jnp.asarray([1.0, -1.0])))
@@ -122,51 +131,70 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, state, passing):
     assert len(allowed) in {"all": [8], "none": [0], "some": [4]}[passing]
     expected = tried[min(allowed, key=distances.__getitem__) if allowed else 0]
     last = {**params["full"], "bias": params["full"]["bias"] + jnp.asarray([shift, 0.0])}
-    shifted = state._replace(params={steganalyzer.NAME: {**params, "full": last}})
-    found = jax.jit(ugs.trained_scheme(shifted, **OPTIONS).cost)(jnp.asarray(plane))
+    cost = ugs.cost_function(HILL.cost, MODULE, {**params, "full": last}, stats, search=SEARCH)
+    found = jax.jit(lambda cost, plane: cost(plane))(cost, jnp.asarray(plane))
     np.testing.assert_allclose(found.plus, expected.plus, rtol=1e-5)
     np.testing.assert_allclose(found.minus, expected.minus, rtol=1e-5)
 
 
-def test_planes_are_adjusted_one_by_one_and_carry_messages(plane, state):
-    scheme = ugs.trained_scheme(state, **OPTIONS)
+def test_planes_are_adjusted_one_by_one_and_carry_messages(plane, network):
+    cost = ugs.cost_function(HILL.cost, MODULE, *network, search=SEARCH)
     planes = np.stack([plane, plane[::-1], plane[:, ::-1]])
-    together = jax.jit(scheme.cost)(jnp.asarray(planes))
-    alone = jax.jit(scheme.cost)(jnp.asarray(planes[1]))
+    together, alone = jax.jit(cost)(jnp.asarray(planes)), jax.jit(cost)(jnp.asarray(planes[1]))
     np.testing.assert_allclose(together.plus[1], alone.plus, rtol=1e-4)
-    message, order = (
-        np.random.default_rng(2).integers(0, 2, 300),
-        np.random.default_rng(3).permutation(plane.size),
-    )
-    code = ternary.stc_code(constraint_height=7)
-    changes, lengths = embed.embed(
-        order, plane, message, cost=scheme.cost, recipe=scheme.recipe, code=code
-    )
-    found = embed.reveal(order, plane + changes, lengths, recipe=scheme.recipe, code=code)
+    rng = np.random.default_rng(2)
+    message, order = rng.integers(0, 2, 300), rng.permutation(plane.size)
+    code, recipe = ternary.stc_code(constraint_height=7), embed.RECIPES["plain"]
+    changes, lengths = embed.embed(order, plane, message, cost=cost, recipe=recipe, code=code)
+    found = embed.reveal(order, plane + changes, lengths, recipe=recipe, code=code)
     np.testing.assert_array_equal(found, message)
+
+
+def test_a_learned_base_is_trained_on_and_adjusted(plane):
+    """UGS on what another run has learned: the base's arrays are in the state, no step moves them,
+    and they are what the run's scheme adjusts, whatever the other run has become.
+    """
+
+    def cost(scale, plane):
+        return Costs(*[scale * (1 + jnp.abs(plane - 128))] * 2)
+
+    base = embed.Scheme("other", Partial(cost, jnp.float32(2.0)), embed.RECIPES["plain"])
+    later = base._replace(cost=Partial(cost, jnp.float32(50.0)))
+    section = SECTION | dict(scheme="run:there")
+
+    def load(scheme):
+        return lambda place: trained.Trained({}, None, scheme)
+
+    made = ugs.from_config(section, steps_per_epoch=1, load=load(base))
+    batch = {"cover": jnp.asarray(plane)[None, ..., None]}
+    start = jax.tree.map(np.asarray, made.init(jax.random.key(0), batch))
+    state, _ = run_steps(made.train_step, start, batch, 1)
+    frozen = state.params[steganalyzer.FROZEN]
+    assert [float(array) for array in frozen] == [2.0]
+    assert differs(start.params[steganalyzer.NAME], state.params[steganalyzer.NAME])
+    scheme = ugs.scheme(state, section, name="mine", load=load(later))
+    assert scheme.name == "mine" and scheme.recipe == embed.RECIPES["plain"]
+    plus, rho = np.asarray(scheme.cost(plane).plus), 2 * (1 + np.abs(plane - 128))
+    assert ((plus == rho) | (plus == 2 * rho)).all()
 
 
 @pytest.mark.parametrize(
     "options,words",
     [
-        (dict(scheme="hill-cmd"), "'hill-cmd' is unknown; there are hill"),
+        (dict(scheme="hill-cmd"), "UGS starts from a scheme of one phase; 'hill-cmd' has 4"),
         (dict(candidates=0), "candidates=0"),
         (dict(factor=1.0), "factor=1.0"),
         (dict(network="resnet"), "'resnet' is unknown"),
+        (dict(colour=True), "method.colour is unknown"),
     ],
 )
 def test_what_cannot_be_is_refused(options, words):
     with pytest.raises(InputError, match=words):
-        ugs.make(
-            steps_per_epoch=1,
-            optimizer=dict(name="sgd", learning_rate=0.1),
-            **{**OPTIONS, **options},
-        )
+        ugs.from_config(SECTION | options, steps_per_epoch=1)
 
 
 def test_a_run_is_for_costs():
     config = load("ugs").get_config("tiny")
     state = jax.jit(run.method(config, run.UNKNOWN).init)(jax.random.key(0), run.example(config))
-    section = config.method.to_dict()
-    section.pop("name")
-    assert ugs.trained_scheme(state, **section).recipe == embed.RECIPES["plain"]
+    scheme = ugs.scheme(state, config.method.to_dict(), name="mine")
+    assert scheme.recipe == embed.RECIPES["plain"]

@@ -18,7 +18,7 @@ class Steganalyzer(nn.Module):
 
     @nn.compact
     def __call__(self, planes, *, train):
-        x = layers.conv(4, 3, name="conv")(planes - jnp.roll(planes, 1, axis=2))
+        x = layers.conv(4, 3, name="conv")((planes - jnp.roll(planes, 1, axis=2)) / 16)
         x = layers.batch_norm(train=train, axis_name=self.axis_name, name="norm")(x)
         return nn.Dense(2, name="full")(jnp.mean(jnp.tanh(x) * x, axis=(1, 2)))
 
