@@ -289,6 +289,30 @@ def probability_error(
     )
 
 
+def change_divergence(probabilities: ChangeProbabilities, wanted: ChangeProbabilities) -> Array:
+    """The Kullback-Leibler divergence of the ternary changes from wanted ones, a mean per element.
+
+    Args:
+      probabilities: `[B, H, W]`.
+      wanted: same shape.
+
+    Returns:
+      `[B]`, in nats, 0 where they are the same.
+
+    Raises:
+      ValueError: the shapes differ or are not `[B, H, W]`.
+    """
+    _check_planes("change_divergence", *probabilities, *wanted)
+    least = 1e-7
+
+    def with_stay(chances):
+        return jnp.stack([*chances, 1.0 - chances.plus - chances.minus])
+
+    found, aim = with_stay(probabilities), with_stay(wanted)
+    terms = aim * (jnp.log(jnp.maximum(aim, least)) - jnp.log(jnp.maximum(found, least)))
+    return jnp.mean(jnp.sum(terms, axis=0), axis=(1, 2))
+
+
 def _check_planes(caller: str, *planes: Array) -> None:
     shapes = [jnp.shape(plane) for plane in planes]
     if len(set(shapes)) > 1 or len(shapes[0]) != 3:

@@ -243,3 +243,14 @@ def test_bits_that_do_not_fit_are_refused(loss):
         loss(jnp.zeros(3), jnp.zeros(3))
     with pytest.raises(ValueError, match="float arrays are needed, float32 and int32"):
         loss(jnp.zeros((2, 3)), jnp.zeros((2, 3), jnp.int32))
+
+
+def test_the_divergence_of_changes_by_hand():
+    found = ChangeProbabilities(jnp.full((1, 1, 2), 0.25), jnp.full((1, 1, 2), 0.25))
+    aim = ChangeProbabilities(jnp.asarray([[[0.25, 0.5]]]), jnp.asarray([[[0.25, 0.0]]]))
+    expected = (0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.5)) / 2
+    np.testing.assert_allclose(losses.change_divergence(found, aim), [expected], rtol=1e-5)
+    np.testing.assert_allclose(losses.change_divergence(aim, aim), [0.0], atol=1e-6)
+    corner = ChangeProbabilities(jnp.zeros((1, 1, 2)), jnp.ones((1, 1, 2)))
+    gradient = jax.grad(lambda chances: jnp.sum(losses.change_divergence(chances, aim)))(corner)
+    assert all(np.isfinite(leaf).all() for leaf in gradient)

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
-from stegojax import embed, losses, optimizers, parallel, probabilities
+from stegojax import embed, losses, optimizers, parallel, probabilities, recipes
 from stegojax.errors import InputError
 from stegojax.methods import cost_learner, steganalyzer, trained
 from stegojax.methods import network as networks
@@ -33,9 +33,12 @@ from stegojax.methods.fields import read
 from stegojax.models import asymmetric as models
 from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Params, Stage, State
 
-STARTS = ("uniform", "initial")
-"""Where the generator's output starts: with equal probabilities that carry the payload, or with the
-initial scheme's.
+IMITATED = {"cmd": recipes.cluster_directions}
+"""Rules that generators can learn to imitate before they are guided."""
+IMITATION = "imitation"
+STARTS = ("uniform", "initial", *IMITATED)
+"""Where the generator's output starts: with equal probabilities that carry the payload; with the
+initial scheme's; or with what it has learned of a rule in `IMITATED`, in a stage of its own.
 """
 STEGANALYZERS = ("both", "d1", "d2", "shared")
 """Who guides; "shared" is strategy #4: one network in both roles."""
@@ -118,6 +121,8 @@ class System(NamedTuple):
                7) are 30 % and 70 %. One alone is the initial scheme: only D1 is trained then.
     formula:   how costs follow from probabilities, see `probabilities.costs_from_probabilities`;
                no part of the training.
+    imitated:  the rule of adjustment, as `embed.Visit.adjust`, that every generator learns to
+               imitate in a stage of its own before it is guided; None for none.
     """
 
     initial: embed.Scheme | cost_learner.Generator
@@ -126,6 +131,7 @@ class System(NamedTuple):
     payload: float = 0.4
     shares: tuple[int, ...] = (1, 1)
     formula: str = "symmetric"
+    imitated: Callable | None = None
 
     def bits(self, planes: Array, number: int | None = None) -> float:
         """The payload of a picture `[..., H, W]`, or of its sub-image of that number from 1."""
@@ -223,7 +229,8 @@ class Schedule(NamedTuple):
                      is trained from the start.
     d1_every_epochs: D1 is trained in one of so many epochs (strategy #3).
     lengths:         steps of each stage, where there are several: the learned initial scheme's,
-                     then one for each sub-image but the first.
+                     then for each sub-image but the first that of the imitation, if there is one,
+                     and its own.
     """
 
     steps_per_epoch: int = 1
@@ -558,6 +565,10 @@ def _check(training: Training) -> None:
         trained.in_one_phase(system.initial, "the asymmetric-cost GAN")
     elif not training.steganalyzers.initial:
         raise InputError("a learned initial scheme needs method.initial_networks; there are none")
+    if system.imitated is not None and weights.learn_eta:
+        raise InputError(
+            "method.learn_eta belongs to trainings that imitate no rule; choose another method.start"
+        )
     networks_ = {*training.steganalyzers.modules(), *(["initial"] if _learns(system) else [])}
     foreign = sorted(set(training.start) - networks_)
     if foreign:
@@ -575,7 +586,10 @@ def _stages(training: Training) -> tuple[Stage, ...]:
     """The stages, of which one alone lasts as long as the run."""
     last, lengths = len(training.system.shares), training.schedule.lengths
     plan = [("initial", 0)] if _learns(training.system) else []
-    plan += [(f"sub-image {number}", number) for number in range(2, last + 1)]
+    for number in range(2, last + 1):
+        if training.system.imitated is not None:
+            plan.append((f"imitation {number}", number))
+        plan.append((f"sub-image {number}", number))
     plan = plan or [("d1", 1)]
     if len(plan) == 1 and lengths:
         raise InputError(
@@ -593,10 +607,13 @@ def _stages(training: Training) -> tuple[Stage, ...]:
             step = _initial_step(training)
         elif number == 1:
             step = functools.partial(_reference_step, training)
+        elif name.startswith(IMITATION):
+            step = _imitating_step(training, number)
         else:
             step = _adjusting_step(training, number, sum(lengths[:place]))
         stage = Stage(name, lengths[place] if lengths else 0, step)
-        if place:
+        # What an imitation has taught goes on to be guided.
+        if place and number != plan[place - 1][1]:
             stage = stage._replace(begin=functools.partial(_begin_adjusting, training, number))
         stages.append(stage)
     return tuple(stages)
@@ -702,6 +719,25 @@ def _adjusting_step(training: Training, number: int, first_step: int) -> Callabl
         figures=figures,
     )
     return cost_learner.train_step(learner, training.optimizers._asdict())
+
+
+def _imitating_step(training: Training, number: int) -> Callable:
+    """The train step in which a sub-image's generator learns to imitate a known rule."""
+    system = training.system
+
+    def wanted(state, view):
+        costs = system.imitated(initial_cost(system, state), view.covers, view.before)
+        chances = change_probabilities(costs, system.payload)
+        return cost_learner.within_range(view.covers, chances)
+
+    return cost_learner.imitation_step(
+        f"generator{number}",
+        system.generator,
+        functools.partial(_view, training, number),
+        wanted,
+        training.optimizers.generator,
+        figures=lambda chances, drawn, view, params: _figures(chances, drawn, view),
+    )
 
 
 def _view(training: Training, number: int, state: State, batch, key: Key) -> cost_learner.View:
@@ -882,7 +918,7 @@ def _system(fields: Fields, load: trained.Load | None) -> System:
     )
     generator = models.Adjustment(
         two_encoders=fields.inputs == "two_encoders",
-        from_last_map=fields.start == "initial",
+        from_last_map=fields.start != "uniform",
         **options,
     )
     if fields.scheme == LEARNED:
@@ -896,6 +932,7 @@ def _system(fields: Fields, load: trained.Load | None) -> System:
         float(fields.payload),
         tuple(int(share) for share in fields.shares),
         fields.formula,
+        IMITATED.get(fields.start),
     )
 
 

@@ -603,6 +603,64 @@ def train_step(
     return step
 
 
+def imitation_step(
+    network: str,
+    generator: Generator,
+    view: Callable[[State, Batch, Key], View],
+    wanted: Callable[[State, View], ChangeProbabilities],
+    optimizer: optax.GradientTransformation,
+    *,
+    loss: Callable[[ChangeProbabilities, ChangeProbabilities], Array] = losses.change_divergence,
+    figures: Callable[..., dict[str, Array]] = lambda chances, drawn, view, params: {},
+) -> Callable[[State, Batch, Key], tuple[State, dict[str, Array]]]:
+    """One step in which a generator learns to give the change probabilities of a known rule.
+
+    Args:
+      network: the generator's name in the state.
+      generator: the generator.
+      view: what the step works on.
+      wanted: `(state, view) -> ChangeProbabilities [B, H, W]`, the rule's.
+      optimizer: `GENERATOR`'s.
+      loss: `(probabilities, wanted) -> [B]`.
+      figures: as `Learner.figures`.
+
+    Returns:
+      `(state, batch, key) -> (state, metrics)`, see `types.Method.train_step`. All other networks
+      stay as they are.
+    """
+
+    def step(state, batch, key):
+        seen = view(state, batch, key)
+        aim = jax.lax.stop_gradient(wanted(state, seen))
+
+        def loss_fn(weights):
+            stats = state.batch_stats[network]
+            chances, stats = generate(generator, weights, stats, seen.maps, seen.covers)
+            return jnp.mean(loss(chances, aim)), (chances, stats)
+
+        (value, (chances, stats)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+            state.params[network]
+        )
+        descended, generator_state, norm = networks.descend(
+            optimizer,
+            {network: gradients},
+            state.opt_state[GENERATOR],
+            {network: state.params[network]},
+        )
+        drawn = _draw(probabilities.simulate, seen, chances)
+        values = {"loss": value, "gradient_norm": norm}
+        values |= jax.tree.map(jnp.mean, figures(chances, drawn, seen, state.params))
+        after = State(
+            state.step + 1,
+            {**state.params, **descended},
+            {**state.batch_stats, network: stats},
+            {**state.opt_state, GENERATOR: generator_state},
+        )
+        return after, parallel.mean(values)
+
+    return step
+
+
 def _draw(draw: Draw, view: View, chances: ChangeProbabilities) -> Array:
     return jax.vmap(draw)(view.keys, chances) * view.mask
 

@@ -12,7 +12,7 @@ import pytest
 from support import small_networks
 from support.small_networks import ROUGH, covers, differs, run_steps
 
-from stegojax import embed, losses, probabilities, run
+from stegojax import embed, losses, probabilities, recipes, run
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.errors import InputError
@@ -454,10 +454,12 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
         stage_unit="epochs",
     )
     del section["steganalyzer_width"]
+    asymmetric.from_config(section | dict(start="cmd"), steps_per_epoch=10)
+    assert seen["a"][0].imitated is recipes.cluster_directions
     asymmetric.from_config(section, steps_per_epoch=10)
     system, steganalyzers, _ = seen["a"]
     assert system.initial.cost is COSTS["wow"] and system.maps is asymmetric.filtered
-    assert system[3:] == (0.2, (3, 7), "exact") and steganalyzers.shared
+    assert system[3:] == (0.2, (3, 7), "exact", None) and steganalyzers.shared
     assert steganalyzers.d1.width == 0.5
     assert seen["b"]["weights"] == Weights(0.1, 0.2, 0.3, 2.0, True)
     assert seen["b"]["rewards"] == Rewards(0.4, cost_learner.centred, True)
@@ -497,3 +499,27 @@ def test_the_log_says_what_is_embedded(batch):
     assert lines == ("2 sub-images of a 32x32 picture carry 123, 287 bits",)
     alone = make(SYSTEM._replace(shares=(1,))).describe(batch)
     assert alone == ("one sub-image: rough at 0.4 bits per pixel, of which D1 alone learns",)
+
+
+def test_a_generator_first_learns_to_imitate_a_rule(batch):
+    """Its probabilities come nearer to the rule's, nothing else moves, and guidance goes on from
+    what was learned.
+    """
+    made = make(
+        SYSTEM._replace(imitated=recipes.cluster_directions),
+        schedule=Schedule(lengths=(30, 2)),
+        optimizer=optax.adam(3e-3),
+    )
+    assert [stage.name for stage in made.stages] == ["imitation 2", "sub-image 2"]
+    state = initial(made, batch)
+    after, values = run_steps(made.train_step, state, batch, 30)
+    assert changes(state, after) == {"generator2"}
+    assert values[-1]["loss"] < 0.9 * values[0]["loss"]
+    kept = made.stages[1].begin(after, jax.random.key(1))
+    assert not changes(after, kept)
+    with pytest.raises(InputError, match="learn_eta"):
+        make(
+            SYSTEM._replace(imitated=recipes.cluster_directions),
+            weights=WEIGHTS._replace(learn_eta=True),
+            schedule=Schedule(lengths=(1, 1)),
+        )
