@@ -567,7 +567,8 @@ def _check(training: Training) -> None:
         raise InputError("a learned initial scheme needs method.initial_networks; there are none")
     if system.imitated is not None and weights.learn_eta:
         raise InputError(
-            "method.learn_eta belongs to trainings that imitate no rule; choose another method.start"
+            "method.learn_eta belongs to trainings that imitate no rule; choose another "
+            "method.start"
         )
     networks_ = {*training.steganalyzers.modules(), *(["initial"] if _learns(system) else [])}
     foreign = sorted(set(training.start) - networks_)
