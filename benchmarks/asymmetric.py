@@ -11,7 +11,7 @@ are timed apart, the least of the repeats after one call that compiles: the init
   generator's (which need the initial
 ones at the payload first), both sub-images coded, and the PNG file. The last two rows are whole:
   `embed.embed_many` on pixels, and
-`hiding.hide_many` on files, with keys, header, writing and reading back.
+`hiders.many.hide_many` on files, with keys, header, writing and reading back.
 """
 
 import argparse
@@ -113,8 +113,9 @@ def main() -> int:
 
     import jax
 
-    from stegojax import embed, hiding, images, secret
+    from stegojax import embed, images, secret
     from stegojax.coding import ternary
+    from stegojax.hiders import by_costs, many
     from stegojax.types import Costs
 
     name, cost, recipe = scheme(flags)
@@ -172,14 +173,14 @@ def main() -> int:
         )
         shared = secret.key_file(bytes(range(32)))
         content = rng.bytes(messages.shape[1] // 8 - secret.OVERHEAD_BYTES)
-        choices = hiding.Choices(
-            learned=embed.Scheme(name, cost, recipe), constraint_height=flags.constraint_height
+        choices = by_costs.Choices(
+            embed.Scheme(name, cost, recipe), constraint_height=flags.constraint_height
         )
         paths = [folder / f"{i}.png" for i in range(flags.batch)]
 
-        def many():
+        def to_files():
             entries = list(
-                hiding.hide_many(
+                many.hide_many(
                     shared,
                     paths,
                     [("message", content)],
@@ -192,7 +193,7 @@ def main() -> int:
             if failed:
                 raise SystemExit(failed[0])
 
-        add("whole: files to files, read back", many)
+        add("whole: files to files, read back", to_files)
     shares = ":".join(map(str, recipe.shares or (1,)))
     print(
         f"{name}, sub-images {shares}, {flags.size} x {flags.size}, {flags.payload} bpp, STC h = "

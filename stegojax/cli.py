@@ -1,7 +1,7 @@
 """The `stegojax` command: hides and reveals with files, using the same engine as the experiments.
 
 Exit codes: 0 done, 1 not done with one line on standard error that says why, 2 the command line was
-  not understood.
+not understood.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ import warnings
 from stegojax.errors import InputError
 
 CAUTION = (
-    "it is the detector's, not the truth about a picture. It is a probability only where pictures "
-    "are like those the "
-    "detector was trained on and half of them are stegos of the scheme and payload it was trained "
-    "on. A detector trained on "
-    "other cameras, sizes or schemes is often wrong with great confidence; most pictures in the "
-    "world are no stegos; and "
-    "a low score does not show that a picture is clean."
+    "it is the steganalyzer's, not the truth about a picture. It is a probability only where "
+    "pictures are like those the steganalyzer was trained on and half of them are stegos of the "
+    "scheme and payload it was trained on. A steganalyzer trained on other cameras, sizes or "
+    "schemes is often wrong with great confidence; most pictures in the world are no stegos; and a "
+    "low score does not show that a picture is clean."
 )
 """What a person must know before acting on a score of `detect`."""
 
@@ -211,14 +209,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     for command in (hide, many, capacity):
         command.add_argument(
-            "--cost",
-            metavar="NAME",
-            help="of changes: hill (default), wow, suniward, hugo, mipod, lsbm",
-        )
-        command.add_argument(
             "--scheme",
-            metavar="NAME",
-            help="how changes attend to each other: cmd (default), synch, plain",
+            metavar="COST[-RECIPE]",
+            help="what changes cost (hill, wow, suniward, hugo, mipod, lsbm) and how they attend "
+            "to each other (cmd, synch, or plain if this is left out); hill-cmd by default",
         )
     for command in (hide, many):
         command.add_argument("--code", metavar="NAME", help="stc (default) or polar")
@@ -255,276 +249,102 @@ def _use_compilation_cache() -> None:
 
 
 def _hide(options: argparse.Namespace) -> int:
-    use = _use(options)
-    if use == "covers":
-        return _hide_in_made_cover(options)
-    if options.run:
-        for name in ("cost", "scheme"):
-            _refuse_with_run(options, name)
-    if use == "pictures":
-        return _hide_picture(options)
-    if use == "bits":
-        return _hide_bits(options)
-    if use == "sentences":
-        return _hide_sentence(options)
-    from stegojax import hiding, images
+    from stegojax import hiders
 
-    cover, message = _cover_and_message(options)
-    choices = _choices(options)
-    hiding.check_output(options.output, overwrite=options.overwrite)
-    images.lossless_format(options.output)
-    for note in hiding.notes(images.read(cover)):
-        print(f"{cover}: {note}", file=sys.stderr)
-    content = _message(message)
-    done = hiding.hide_file(
-        _secret(options, confirm=True),
+    inputs = {options.given[0]: "the cover", options.given[-1]: "the message"}
+    _check_output(options, inputs | _secret_files(options))
+    hider = hiders.load(options.run, _options(options, options.output))
+    cover = _cover(options, hider)
+    message = _message(options.given[-1])
+    hidden = hiders.hide_file(
+        hider,
+        _ask(options, hider, confirm=True),
         cover,
-        content,
-        options.output,
-        choices=choices,
-        overwrite=options.overwrite,
-    )
-    print(
-        f"{options.output}: {len(content)} bytes hidden with {_changes(done)} (read back from the "
-        "file)"
-    )
-    return 0
-
-
-def _hide_picture(options: argparse.Namespace) -> int:
-    _refuse_with_run(options, "code", "constraint_height", "password_file", "key_file")
-    from stegojax.learned import pictures
-
-    cover, message = _cover_and_message(options)
-    done = pictures.hide_picture(
-        options.run, cover, message, options.output, overwrite=options.overwrite
-    )
-    if done.resized:
-        print(
-            f"{message}: resized from {done.resized[1]}x{done.resized[0]} to the size of the cover",
-            file=sys.stderr,
-        )
-    print(
-        f"{options.output}: stego {done.stego_psnr:.2f} dB, revealed {done.revealed_psnr:.2f} dB "
-        "(read back from the file)"
-    )
-    return 0
-
-
-def _hide_bits(options: argparse.Namespace) -> int:
-    _refuse_with_run(options, "code", "constraint_height")
-    from stegojax import hiding, images
-    from stegojax.learned import bits
-
-    cover, message = _cover_and_message(options)
-    hiding.check_output(options.output, overwrite=options.overwrite)
-    images.lossless_format(options.output)
-    for note in hiding.notes(images.read(cover)):
-        print(f"{cover}: {note}", file=sys.stderr)
-    content = _message(message)
-    done = bits.hide_file(
-        options.run,
-        _secret(options, confirm=True),
-        cover,
-        content,
+        message,
         options.output,
         overwrite=options.overwrite,
+        tell=_tell,
     )
-    print(
-        f"{options.output}: {len(content)} bytes hidden, {done.bits_per_pixel:.4f} bits per "
-        f"pixel, {done.psnr:.2f} dB (read back "
-        "from the file)"
-    )
+    for note in hidden.notes:
+        _tell(note)
+    print(f"{options.output}: {hidden.said} (read back from the file)")
     return 0
 
 
-def _hide_sentence(options: argparse.Namespace) -> int:
-    _refuse_with_run(options, "code", "constraint_height")
-    from stegojax.learned import sentences
-
-    if len(options.given) != 1:
+def _cover(options: argparse.Namespace, hider) -> str | None:
+    """The file of the cover, where there is one."""
+    given = len(options.given)
+    if hider.takes_cover and given != 2:
+        raise InputError(f"hide takes two files, COVER and MESSAGE; {given} given")
+    if not hider.takes_cover and given != 1:
         raise InputError(
-            f"the run in {options.run} makes its own picture: give MESSAGE alone, "
-            f"{len(options.given)} files given"
+            f"the run in {options.run} makes its own cover: give MESSAGE alone, {given} files given"
         )
-    content = _message(options.given[0])
-    sent = sentences.hide_sentence(
-        options.run,
-        _secret_of_run(options, confirm=True),
-        content,
-        options.output,
-        overwrite=options.overwrite,
-    )
-    print(f"{options.output}: {sent.sentence} (read back from the file, try {sent.tries})")
-    return 0
+    return options.given[0] if hider.takes_cover else None
 
 
-def _reveal_sentence(options: argparse.Namespace) -> int:
-    from stegojax import hiding
-    from stegojax.learned import sentences
+def _reveal(options: argparse.Namespace) -> int:
+    from stegojax import hiders
 
-    to_stdout = options.output in (None, "-")
-    if not to_stdout:
-        hiding.check_output(options.output, overwrite=options.overwrite)
-    sentence = sentences.reveal_sentence(
-        options.run, _secret_of_run(options, confirm=False), options.stego
-    )
-    if to_stdout:
-        print(sentence)
+    place = "the message needs a place: name a file with -o, or - for standard output"
+    if options.output is None and not options.run:
+        raise InputError(place)
+    _check_output(options, {options.stego: "the stego"} | _secret_files(options))
+    hider = hiders.load(options.run, _options(options, options.stego))
+    message = hiders.reveal_file(hider, _ask(options, hider, confirm=False), options.stego)
+    if options.output in (None, "-"):
+        if isinstance(message, str):
+            print(message)
+        elif isinstance(message, bytes) and options.output:
+            sys.stdout.buffer.write(message)
+            sys.stdout.buffer.flush()
+        else:
+            raise InputError(place)
         return 0
-    sentences.write_sentence(options.output, sentence, overwrite=options.overwrite)
-    print(options.output)
+    hiders.write_message(options.output, message, overwrite=options.overwrite)
+    size = f": {len(message)} bytes" if isinstance(message, bytes) else ""
+    print(f"{options.output}{size}")
     return 0
 
 
-def _secret_of_run(options: argparse.Namespace, *, confirm: bool):
-    """The key of a command with a run of sentences; None where the run uses none."""
-    from stegojax import run
+def _capacity(options: argparse.Namespace) -> int:
+    from stegojax import hiders
 
-    if run.read_config(pathlib.Path(options.run)).method.keyed != "none":
-        return _secret(options, confirm=confirm)
-    _refuse_with_run(options, "password_file", "key_file")
-    return None
-
-
-def _hide_in_made_cover(options: argparse.Namespace) -> int:
-    from stegojax import hiding, images
-    from stegojax.learned import covers
-
-    if len(options.given) != 1:
-        raise InputError(
-            f"the run in {options.run} makes its own cover: give MESSAGE alone, "
-            f"{len(options.given)} files given"
-        )
-    choices = _choices(options, learned=False)
-    hiding.check_output(options.output, overwrite=options.overwrite)
-    images.lossless_format(options.output)
-    content = _message(options.given[0])
-    done = covers.hide_message(
-        _secret(options, confirm=True),
-        options.run,
-        content,
-        options.output,
-        choices=choices,
-        overwrite=options.overwrite,
-    )
-    print(
-        f"{options.output}: {len(content)} bytes hidden in a fresh cover with {_changes(done)} "
-        "(read back from the file)"
-    )
+    hider = hiders.load(options.run, _options(options, options.cover))
+    picture, capacity = hiders.capacity_of_file(hider, options.cover)
+    print(f"{options.cover}: {picture}, {capacity.elements} {capacity.unit}")
+    if capacity.most is None:
+        print("cannot carry a message, not even an empty one")
+    for line in capacity.said:
+        print(line)
     return 0
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from stegojax.learned import covers
+    from stegojax.hiders import generated
 
-    written = covers.generate(
+    written = generated.generate(
         options.run, options.output, count=options.count, overwrite=options.overwrite
     )
     print(f"{options.output}: {len(written)} pictures, {written[0].name} to {written[-1].name}")
     return 0
 
 
-def _reveal(options: argparse.Namespace) -> int:
-    use = _use(options)
-    if options.output is None and use != "sentences":
-        raise InputError("the message needs a place: name a file with -o, or - for standard output")
-    if use == "pictures":
-        _refuse_with_run(options, "password_file", "key_file")
-        from stegojax.learned import pictures
-
-        pictures.reveal_picture(
-            options.run, options.stego, options.output, overwrite=options.overwrite
-        )
-        print(options.output)
-        return 0
-    if use == "sentences":
-        return _reveal_sentence(options)
-    if use in ("costs", "covers"):
-        raise InputError(
-            f"what the run in {options.run} hides is revealed with the key alone; leave out --run"
-        )
-    from stegojax import hiding, images
-
-    to_stdout = options.output == "-"
-    if not to_stdout:
-        hiding.check_output(options.output, overwrite=options.overwrite)
-    images.size_of(options.stego)
-    if use == "bits":
-        from stegojax.learned import bits
-
-        message = bits.reveal_file(options.run, _secret(options, confirm=False), options.stego)
-    else:
-        message = hiding.reveal_file(_secret(options, confirm=False), options.stego)
-    if to_stdout:
-        sys.stdout.buffer.write(message)
-        sys.stdout.buffer.flush()
-        return 0
-    hiding.write_message(options.output, message, overwrite=options.overwrite)
-    print(f"{options.output}: {len(message)} bytes")
-    return 0
-
-
-def _capacity(options: argparse.Namespace) -> int:
-    from stegojax import hiding, images
-
-    picture = images.read(options.cover)
-    if _use(options) == "bits":
-        return _capacity_of_bits(options, picture)
-    choices = _choices(options)
-    found = hiding.capacity(picture, choices=choices)
-    height, width, channels = picture.pixels.shape
-    print(
-        f"{options.cover}: {width}x{height} {'grey' if channels == 1 else 'colour'}, "
-        f"{found.elements} samples"
-    )
-    if found.most is None:
-        print("cannot carry a message, not even an empty one")
-    else:
-        print(
-            f"carries up to {found.most} bytes ({options.run or choices.cost}, after compression)"
-        )
-        print(f"{found.usual} bytes at 0.4 bits a sample; the fewer, the harder to detect")
-    return 0
-
-
-def _capacity_of_bits(options: argparse.Namespace, picture) -> int:
-    _refuse_with_run(options, "cost", "scheme")
-    from stegojax import run
-    from stegojax.learned import bits
-
-    found = bits.capacity(run.load(pathlib.Path(options.run)), picture.pixels)
-    height, width, channels = picture.pixels.shape
-    print(
-        f"{options.cover}: {width}x{height} {'grey' if channels == 1 else 'colour'}, "
-        f"{found.sounding.elements} bits written"
-    )
-    if found.most is None:
-        print("cannot carry a message, not even an empty one")
-    else:
-        print(
-            f"carries up to {found.most} bytes ({options.run}, after compression), "
-            f"{8 * found.most / (height * width):.4f} bits per pixel"
-        )
-    print(f"{100 * found.sounding.accuracy:.2f} % of the bits are read right from the stego")
-    return 0
-
-
 def _compare(options: argparse.Namespace) -> int:
-    from stegojax import hiding, images
+    from stegojax import domains
+    from stegojax.hiders import comparison, in_files
 
-    if options.output:
-        hiding.check_output(options.output, overwrite=options.overwrite)
-        images.lossless_format(options.output)
-    cover, stego = images.read(options.cover), images.read(options.stego)
-    found = hiding.compare(cover, stego)
+    _check_output(options, {options.cover: "the cover", options.stego: "the stego"})
+    domain = domains.of(options.stego)
+    cover, stego = (domain.read(path)[0] for path in (options.cover, options.stego))
+    figures = comparison.compare(cover, stego)
     print(
-        f"{_changes(found)}: {found.raised} raised, {found.lowered} lowered, by at most "
-        f"{found.largest}"
+        f"{comparison.in_words(figures)}: {figures.raised} raised, {figures.lowered} lowered, by "
+        f"at most {figures.largest}"
     )
     if options.output:
-        images.write(
-            options.output, hiding.picture_of_changes(cover, stego), overwrite=options.overwrite
+        in_files.write_elements(
+            options.output, comparison.picture_of_changes(cover, stego), overwrite=options.overwrite
         )
         print(options.output)
     return 0
@@ -533,10 +353,9 @@ def _compare(options: argparse.Namespace) -> int:
 def _detect(options: argparse.Namespace) -> int:
     import tqdm
 
-    from stegojax import detection, hiding
+    from stegojax import detection
 
-    if options.output:
-        hiding.check_output(options.output, overwrite=options.overwrite)
+    _check_output(options, dict.fromkeys(options.images, "one of the pictures"))
     detector = detection.load(options.run)
     print(
         f"trained on: {detector.trained_on}; see --help for what the score does not mean",
@@ -563,16 +382,19 @@ def _detect(options: argparse.Namespace) -> int:
 def _hide_many(options: argparse.Namespace) -> int:
     import tqdm
 
-    from stegojax import hiding, images
+    from stegojax import images, run
+    from stegojax.hiders import by_costs, many
 
-    choices = _choices(options)
     if not options.folder.is_dir():
         raise InputError(f"{options.folder}: is not a folder; give the folder of the covers")
     covers = sorted(
         path for path in options.folder.iterdir() if path.suffix.lower() in images.READABLE
     )
+    many.check_many(covers, options.messages, options.output, overwrite=options.overwrite)
+    loaded = run.load(pathlib.Path(options.run)) if options.run else None
+    choices = by_costs.choices_of(loaded, _options(options, options.output / "1.png"))
     messages = [(name, _message(name)) for name in options.messages]
-    entries = hiding.hide_many(
+    entries = many.hide_many(
         _secret(options, confirm=True),
         covers,
         messages,
@@ -589,58 +411,47 @@ def _hide_many(options: argparse.Namespace) -> int:
             tqdm.tqdm.write(f"stegojax: {entry['error']}", file=sys.stderr)
     print(
         f"{options.output}: {len(covers) - failed} of {len(covers)} pictures written; see "
-        f"{hiding.MANIFEST_NAME}"
+        f"{many.MANIFEST_NAME}"
     )
     return 1 if failed else 0
 
 
-def _changes(found) -> str:
-    return (
-        f"{found.changes} changes in {found.elements} samples "
-        f"({found.changes / found.elements:.4f}), {found.psnr:.2f} dB"
-    )
+def _tell(note: str) -> None:
+    print(note, file=sys.stderr)
 
 
-def _refuse_with_run(options: argparse.Namespace, *names: str) -> None:
-    for name in names:
+def _options(options: argparse.Namespace, name: str):
+    """How the command wants to hide; the name of the stego, or of the cover, says in what."""
+    from stegojax import domains, hiders
+
+    fields = {
+        field: getattr(options, field, None) for field in ("scheme", "code", "constraint_height")
+    }
+    return hiders.Options(**fields, domain=domains.of(name))
+
+
+def _check_output(options: argparse.Namespace, inputs: dict[str, str]) -> None:
+    """Refuses an output that cannot or must not be written."""
+    from stegojax import files
+
+    if options.output not in (None, "-"):
+        files.check_output(options.output, inputs=inputs, overwrite=options.overwrite)
+
+
+def _secret_files(options: argparse.Namespace) -> dict[str, str]:
+    files = {options.key_file: "the key file", options.password_file: "the password file"}
+    return {name: what for name, what in files.items() if name}
+
+
+def _ask(options: argparse.Namespace, hider, *, confirm: bool):
+    """A function that gives the secret of a command."""
+    for name in () if hider.takes_secret else ("password_file", "key_file"):
         if getattr(options, name) is not None:
             raise InputError(
-                f"--{name.replace('_', '-')} is for messages under a key; a trained run (--run) "
-                "does not use it"
+                f"--{name.replace('_', '-')} is for messages under a key; the run in {options.run} "
+                "uses none"
             )
-
-
-def _use(options: argparse.Namespace) -> str:
-    """What the run that is named is for, see `methods.Entry.use`; "" without a run."""
-    if not options.run:
-        return ""
-    from stegojax import run
-
-    return run.use(options.run)
-
-
-def _cover_and_message(options: argparse.Namespace) -> tuple[str, str]:
-    if len(options.given) != 2:
-        raise InputError(f"hide takes two files, COVER and MESSAGE; {len(options.given)} given")
-    return tuple(options.given)
-
-
-def _choices(options: argparse.Namespace, *, learned: bool = True):
-    from stegojax import hiding
-
-    given = {name: getattr(options, name, None) for name in hiding.Choices._fields}
-    if given["constraint_height"] is not None and given["code"] == "polar":
-        raise InputError(
-            "--constraint-height belongs to the stc code; leave it out with --code polar"
-        )
-    if options.run and learned:
-        _refuse_with_run(options, "cost", "scheme")
-        from stegojax import run
-
-        given["learned"] = run.load_scheme(options.run)
-    choices = hiding.Choices(**{name: value for name, value in given.items() if value is not None})
-    hiding.check_choices(choices)
-    return choices
+    return lambda: _secret(options, confirm=confirm)
 
 
 def _message(name: str) -> bytes:
@@ -660,13 +471,13 @@ def _secret(options: argparse.Namespace, *, confirm: bool):
     if options.password_file:
         content = pathlib.Path(options.password_file).read_bytes()
         return secret.password(content.removesuffix(b"\n").removesuffix(b"\r"))
-    text = _ask("Password: ")
-    if confirm and _ask("Again: ") != text:
+    text = _prompt("Password: ")
+    if confirm and _prompt("Again: ") != text:
         raise InputError("the two passwords differ; start again")
     return secret.password(text)
 
 
-def _ask(prompt: str) -> str:
+def _prompt(prompt: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)

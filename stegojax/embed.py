@@ -26,11 +26,13 @@ from jax.tree_util import Partial
 
 from stegojax import probabilities
 from stegojax.coding import ternary
+from stegojax.domains import PIXELS
 from stegojax.errors import InputError
 from stegojax.recipes import RECIPES, CostFunction, Recipe, Visit, masks, no_adjustment
-from stegojax.types import WET_COST, Array, Costs, Key
+from stegojax.types import WET_COST, Array, Costs, Domain, Key
 
 __all__ = [
+    "DEFAULT_SCHEME",
     "RECIPES",
     "CostFunction",
     "Recipe",
@@ -42,8 +44,10 @@ __all__ = [
     "costs_after",
     "embed",
     "embed_many",
+    "first_costs",
     "masks",
     "no_adjustment",
+    "parse_scheme",
     "reveal",
     "shares",
     "simulate",
@@ -59,6 +63,32 @@ class Scheme(NamedTuple):
     name: str
     cost: CostFunction
     recipe: Recipe
+
+
+DEFAULT_SCHEME = "hill-cmd"
+
+
+def parse_scheme(text: str, *, domain: Domain = PIXELS) -> Scheme:
+    """The scheme that a name stands for.
+
+    Args:
+      text: COST or COST-RECIPE, such as "hill" or "hill-cmd"; the recipe is "plain" by default.
+      domain: whose costs and recipes the names are.
+
+    Returns:
+      The scheme, under this name.
+
+    Raises:
+      InputError: there is no such cost or recipe; the message lists those that there are.
+    """
+    cost, dash, recipe = str(text).partition("-")
+    recipe = recipe if dash else "plain"
+    if cost not in domain.costs or recipe not in domain.recipes:
+        raise InputError(
+            f"scheme {text!r} is unknown; write COST or COST-RECIPE with a cost of "
+            f"{', '.join(domain.costs)} and a recipe of {', '.join(domain.recipes)}"
+        )
+    return Scheme(str(text), domain.costs[cost], domain.recipes[recipe])
 
 
 class Simulated(NamedTuple):
@@ -136,23 +166,35 @@ def shares(
     return _shares([part.size for part in carriers(order_N, shape, recipe=recipe)], message_length)
 
 
-def capacity(
-    order_N: np.ndarray,
-    cover: np.ndarray,
-    *,
-    cost: CostFunction,
-    recipe: Recipe,
-    wet: np.ndarray | None = None,
-) -> int:
+def first_costs(
+    cover: np.ndarray, *, cost: CostFunction, recipe: Recipe, wet: np.ndarray | None = None
+) -> Costs:
+    """The costs that the first visit sees.
+
+    Args:
+      cover: `[..., H, W]` whole values.
+      cost: the cost function.
+      recipe: the scheme.
+      wet: as for `embed`.
+
+    Returns:
+      Costs, NumPy float32 of the cover's shape.
+
+    Raises:
+      InputError: the values are none of a cover.
+    """
+    cover = _checked_cover(cover)
+    return _costs(cover, np.zeros_like(cover), wet, recipe.visits[0].adjust, cost)
+
+
+def capacity(order_N: np.ndarray, costs: Costs, *, recipe: Recipe) -> int:
     """The most bits that any code could hide: no lattice's share exceeds log2 of its elements'
     allowed choices.
 
     Args:
       order_N: `[N]` positions.
-      cover: `[..., H, W]` whole values.
-      cost: the cost function.
+      costs: those of the first visit, of the cover's shape (`first_costs`).
       recipe: the scheme.
-      wet: as for `embed`.
 
     Returns:
       Bits. Real codes come to two thirds of it and more.
@@ -160,10 +202,8 @@ def capacity(
     Raises:
       InputError: as `carriers`.
     """
-    cover = _checked_cover(cover)
-    costs = _costs(cover, np.zeros_like(cover), wet, recipe.visits[0].adjust, cost)
     choices = sum((rho < WET_COST).astype(np.int64) for rho in costs).ravel()
-    parts = carriers(order_N, cover.shape, recipe=recipe)
+    parts = carriers(order_N, costs.plus.shape, recipe=recipe)
     used = sum(part.size for part in parts)
     bits = [
         np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size
@@ -259,6 +299,7 @@ def embed_many(
     recipe: Recipe,
     code: ternary.Code,
     wet: np.ndarray | None = None,
+    first: Costs | None = None,
 ) -> tuple[np.ndarray, list[tuple[tuple[int, int], ...]]]:
     """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises
     run side by side.
@@ -269,6 +310,7 @@ def embed_many(
       messages_BM: `[B, M]` bits.
       cost, recipe, code: as for `embed`.
       wet: bool, the covers' shape; as for `embed`.
+      first: what `first_costs` gives for the covers, where it is known already.
 
     Returns:
       Modifications, int8 of the covers' shape, and for every cover the lengths that `embed`
@@ -301,10 +343,13 @@ def embed_many(
     values = covers.reshape(len(covers), -1)
     modifications = np.zeros_like(values)
     lengths = [[(0, 0)] * recipe.lattices for _ in covers]
-    for lattice, adjust in recipe.visits:
+    for number, (lattice, adjust) in enumerate(recipe.visits):
         for row, lattices in enumerate(parts):
             modifications[row, lattices[lattice]] = 0
-        costs = _costs(covers, modifications.reshape(covers.shape), wet, adjust, cost)
+        if number == 0 and first is not None:
+            costs = first
+        else:
+            costs = _costs(covers, modifications.reshape(covers.shape), wet, adjust, cost)
         flat = [rho.reshape(values.shape) for rho in costs]
         alike: dict[tuple[int, int, int], list[int]] = {}
         for row, lattices in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, read back, and moved there at the end.
+"""Files that are whole or absent: written beside their place, read back, and moved there at last.
 
 Whatever fails, what stood under the name before still stands. A process that is killed may leave a
 hidden file `.stegojax-*` behind; the next one that writes into the folder removes it.
@@ -25,13 +25,13 @@ Path = str | os.PathLike
 
 
 def check_output(
-    path: Path, *, inputs: Mapping[str, Path] | None = None, overwrite: bool = False
+    path: Path, *, inputs: Mapping[Path, str] | None = None, overwrite: bool = False
 ) -> None:
     """Refuses a file that cannot or must not be written, before any work is done for it.
 
     Args:
       path: the file.
-      inputs: the files that the same work reads, by what they are ("the cover"); "-" is none.
+      inputs: the files that the same work reads, and what each is ("the cover"); "-" is none.
       overwrite: whether an existing file may be replaced; one of the inputs never is, whatever
         name it goes by.
 
@@ -43,12 +43,14 @@ def check_output(
     path = pathlib.Path(path)
     try:
         _check_place(path, inputs or {}, overwrite)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written ({reason}); choose another name") from error
 
 
-def _check_place(path: pathlib.Path, inputs: Mapping[str, Path], overwrite: bool) -> None:
+def _check_place(path: pathlib.Path, inputs: Mapping[Path, str], overwrite: bool) -> None:
     if not path.exists():
         folder = _followed(path).parent
         if not folder.is_dir():
@@ -56,7 +58,7 @@ def _check_place(path: pathlib.Path, inputs: Mapping[str, Path], overwrite: bool
         if not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(f"{path}: cannot be written: nothing may be written to {folder}")
         return
-    for what, name in inputs.items():
+    for name, what in inputs.items():
         if os.fspath(name) != "-" and os.path.exists(name) and os.path.samefile(name, path):
             raise InputError(
                 f"{path}: is {what} itself, which is never modified; choose another name"
@@ -68,6 +70,44 @@ def _check_place(path: pathlib.Path, inputs: Mapping[str, Path], overwrite: bool
         raise InputError(f"{path}: is a device or a pipe; give the name of a file")
     if not overwrite:
         raise InputError(f"{path}: exists already; choose another name or add --overwrite")
+
+
+def check_folder(path: Path) -> None:
+    """Refuses a folder that cannot be written to, before any work is done for it.
+
+    Args:
+      path: the folder, which need not be there yet.
+
+    Raises:
+      InputError: it is a file, or there can be no folder.
+    """
+    if not os.fspath(path):
+        raise InputError("the name of the folder to write to is empty; give one")
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise InputError(f"{path}: is a file; give the name of a folder")
+    nearest = pathlib.Path(os.path.realpath(path))
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: cannot be made: nothing may be written to {nearest}")
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder to write to, where it is missing.
+
+    Args:
+      path: the folder.
+
+    Raises:
+      InputError: as `check_folder`.
+    """
+    check_folder(path)
+    try:
+        pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be made ({error.strerror}); name another folder"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -362,16 +362,18 @@ def only_one(workdir: pathlib.Path) -> Iterator[None]:
 class Loaded(NamedTuple):
     """A trained run, ready to be used.
 
-    config: as it was trained.
-    method: what it trained.
-    state:  of the checkpoint, as numpy.
-    step:   of the checkpoint.
+    config:  as it was trained.
+    method:  what it trained.
+    state:   of the checkpoint, as numpy.
+    step:    of the checkpoint.
+    workdir: the folder of the run.
     """
 
     config: ml_collections.ConfigDict
     method: Method
     state: State
     step: int
+    workdir: pathlib.Path = pathlib.Path()
 
 
 def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
@@ -404,7 +406,7 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
     stage = checkpoints.position(step).stage
     state = checkpoints.restore(step, state_like(made, sizes, example(config), stage))
     checkpoints.close()
-    return Loaded(config, made, state, step)
+    return Loaded(config, made, state, step, workdir)
 
 
 def trained(place: str) -> Trained:
@@ -420,10 +422,7 @@ def trained(place: str) -> Trained:
       InputError: as `load`.
     """
     loaded = load(pathlib.Path(place))
-    named, section = entry(loaded.config)
-    scheme = None
-    if named.scheme is not None:
-        scheme = named.scheme(loaded.state, section, name=place, load=trained)
+    scheme = scheme_of(loaded) if entry(loaded.config)[0].scheme is not None else None
     return Trained(loaded.config.method.to_dict(), loaded.state, scheme)
 
 
@@ -439,11 +438,26 @@ def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
     Raises:
       InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
     """
-    other = trained(str(workdir))
-    if other.scheme is None:
+    return scheme_of(load(pathlib.Path(workdir)))
+
+
+def scheme_of(loaded: Loaded) -> embed.Scheme:
+    """The costs and the recipe of a run that has learned them.
+
+    Args:
+      loaded: the run.
+
+    Returns:
+      The scheme, named after the folder.
+
+    Raises:
+      InputError: the run's method embeds otherwise.
+    """
+    named, section = entry(loaded.config)
+    if named.scheme is None:
         learn = ", ".join(name for name, known in METHODS.items() if known.scheme)
         raise InputError(
-            f"the run in {workdir} ({other.section['name']}) has no costs to embed with; "
-            f"there are some in runs of {learn}"
+            f"the run in {loaded.workdir} ({loaded.config.method.name}) has no costs to embed "
+            f"with; there are some in runs of {learn}"
         )
-    return other.scheme
+    return named.scheme(loaded.state, section, name=str(loaded.workdir), load=trained)

@@ -84,8 +84,7 @@ def test_without_a_terminal_a_file_is_asked_for(files, stegojax, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [("--scheme", "plain", "--code", "polar"), ("--scheme", "synch", "--cost", "wow", *FAST)],
+    "options", [("--scheme", "hill", "--code", "polar"), ("--scheme", "wow-synch", *FAST)]
 )
 def test_the_receiver_needs_no_options(files, stegojax, options):
     stegojax("hide", "cover.png", "message", "-o", "stego.png", "--key-file", "key", *options)
@@ -170,8 +169,8 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
         "stego.png",
         "--key-file",
         "key",
-        "--cost",
-        "lsbm",
+        "--scheme",
+        "lsbm-cmd",
         *FAST,
     )
     assert err.startswith("palette.png: the palette is resolved") and images.read(
@@ -186,7 +185,22 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
             ["hide", "cover.png", "message", "-o", "s.jpg", "--key-file", "key"],
             "s.jpg: .jpg files are lossy",
         ),
-        (["hide", "cover.png", "message", "-o", "key", "--key-file", "key"], "key: exists already"),
+        (
+            ["hide", "cover.png", "message", "-o", "key", "--key-file", "key", "--overwrite"],
+            "key: is the key file itself",
+        ),
+        (
+            ["hide", "cover.png", "message", "-o", "message", "--key-file", "key", "--overwrite"],
+            "message: is the message itself",
+        ),
+        (
+            ["reveal", "cover.png", "-o", "./cover.png", "--key-file", "key", "--overwrite"],
+            "cover.png: is the stego itself",
+        ),
+        (
+            ["compare", "cover.png", "cover.png", "-o", "cover.png", "--overwrite"],
+            "cover.png: is the stego itself",
+        ),
         (
             ["hide", "cover.png", "message", "-o", "cover.png", "--key-file", "key", "--overwrite"],
             "is the cover itself",
@@ -219,8 +233,8 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
             "not both",
         ),
         (
-            ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--cost", "hil"],
-            "unknown cost 'hil'; choose",
+            ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key", "--scheme", "hil"],
+            "scheme 'hil' is unknown; write COST or COST-RECIPE",
         ),
         (
             [
@@ -247,7 +261,7 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
         ),
         (["hide", "deep.png", "message", "-o", "s.png", "--key-file", "key"], "more than 8 bits"),
         (
-            ["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--cost", "hill"],
+            ["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--scheme", "hill"],
             "none is not the work directory of a run",
         ),
         (

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from support.security_runs import config
 
-from stegojax import hiding, images, run, secret, security
+from stegojax import hiders, images, run, secret, security
 from stegojax.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -198,8 +198,9 @@ def test_folders_of_stegos_and_runs_are_judged(tmp_path):
     given = config(tmp_path, **{"covers.tiles": 1, "covers.crop": 0, "splits.count": 1})
     stegos = tmp_path / "stegos"
     stegos.mkdir()
+    hider, shared = hiders.load(None), secret.key_file(bytes(32))
     for path in sorted((tmp_path / "photos").iterdir()):
-        hiding.hide_file(secret.key_file(bytes(32)), path, b"hidden", stegos / path.name)
+        hiders.hide_file(hider, lambda: shared, path, b"hidden", stegos / path.name)
     text = security.evaluate(
         run.changed(given, {"schemes": (f"hill/hide=folder:{stegos}@0.1",)}), tmp_path / "work"
     )

@@ -4,7 +4,7 @@ without an error.
 The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the
   share of bits that are read right
 before rounding, after it, and after the last stage; PSNR and SSIM of the 8-bit stego; and the net
-payload, the longest file of random bytes that `hide` and `reveal` of `learned.bits` bring through,
+payload, the longest file of random bytes that `hide` and `reveal` of `hiders.bits` bring through,
 in bits per pixel. Detection errors come from the security protocol (`security.py`), in
 WORKDIR/security, with detectors trained anew on this run's stegos.
 """
@@ -24,8 +24,8 @@ from stegojax import run, secret, security
 from stegojax.data import preprocess
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
+from stegojax.hiders import bit_channel, bits
 from stegojax.journal import markdown
-from stegojax.learned import bits
 
 SIDE = 512
 """Pictures are cut to this height and width, those of the paper."""
@@ -121,7 +121,7 @@ def photographs(
     Raises:
       InputError: there is none that is large enough.
     """
-    shape, section = bits.message_shape(loaded), config.data
+    shape, section = bit_channel.message_shape(loaded), config.data
     options = {"train_share": section.train_share} if "train_share" in section else {}
     held_out = open_source(source, "held_out", data_dir=section.data_dir, **options)
     steps = preprocess.parse(text for text in section.preprocess if "random" not in text)
@@ -137,7 +137,7 @@ def photographs(
         picture = preprocess.centre_crop(
             picture, tuple(min(side, SIDE) for side in picture.shape[:2])
         )
-        if bits.elements(loaded, picture):
+        if bit_channel.elements(loaded, picture):
             found.append(picture)
     if not found:
         raise InputError(
@@ -159,9 +159,9 @@ def figures(loaded: run.Loaded, cover: np.ndarray, *, seed: int) -> dict[str, fl
       The names of `FIGURES` and their values.
     """
     random = np.random.default_rng(seed)
-    message = random.integers(0, 2, bits.elements(loaded, cover)).astype(np.uint8)
-    measured = bits.measure(loaded, cover, message)
-    sounding = bits.sound(loaded, cover)
+    message = random.integers(0, 2, bit_channel.elements(loaded, cover)).astype(np.uint8)
+    measured = bit_channel.measure(loaded, cover, message)
+    sounding = bit_channel.sound(loaded, cover)
     payload = 8 * net_payload(loaded, cover, sounding, seed=seed)
     return {
         "accuracy_unrounded": measured["accuracy_unrounded"],
@@ -175,7 +175,7 @@ def figures(loaded: run.Loaded, cover: np.ndarray, *, seed: int) -> dict[str, fl
 
 
 def net_payload(
-    loaded: run.Loaded, cover: np.ndarray, sounding: bits.Sounding, *, seed: int
+    loaded: run.Loaded, cover: np.ndarray, sounding: bit_channel.Sounding, *, seed: int
 ) -> int:
     """The longest file that a cover brings through, found by hiding and revealing ever shorter
     ones.

@@ -28,8 +28,8 @@ from stegojax import files, losses, optimizers, parallel, plots, run, security
 from stegojax.checkpoint import Checkpoints
 from stegojax.data import pipeline
 from stegojax.errors import InputError
+from stegojax.hiders.generated import generator
 from stegojax.journal import markdown
-from stegojax.learned.covers import generator
 from stegojax.methods import generation, network
 from stegojax.models import dcgan
 from stegojax.protocols.distance import distance

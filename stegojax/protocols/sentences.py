@@ -28,8 +28,8 @@ import numpy as np
 from stegojax import files, images, metrics, parallel, plots, run, secret
 from stegojax.data import pipeline, tokenizer
 from stegojax.errors import InputError
+from stegojax.hiders import sentences
 from stegojax.journal import markdown
-from stegojax.learned import sentences
 from stegojax.methods import seq2seq_gan
 from stegojax.models import seq2seq_gan as models
 from stegojax.protocols.distance import distance

@@ -11,7 +11,7 @@ from support import noisy_bits
 
 from stegojax import evaluate, run, security
 from stegojax.errors import InputError
-from stegojax.learned import bits
+from stegojax.hiders import bit_channel, bits
 from stegojax.protocols import bits as protocol
 
 
@@ -86,7 +86,7 @@ def test_the_net_payload_comes_through_and_a_longer_one_is_not_promised(evaluate
     loaded = run.load(folder)
     cover = protocol.photographs(settings(), loaded, "embedded")[0]
     assert cover.shape == (96, 96, 1)
-    sounding = bits.sound(loaded, cover)
+    sounding = bit_channel.sound(loaded, cover)
     most, found = bits.most_bytes(sounding), protocol.net_payload(loaded, cover, sounding, seed=1)
     assert most <= found <= 1.12 * most
     # What was found may need more luck with salts than the next call has.
@@ -107,7 +107,7 @@ def test_a_run_that_reads_nothing_has_no_net_payload(tmp_path):
     config.method.noise = 60.0
     loaded = run.load(noisy_bits.write_run(tmp_path, config))
     cover = protocol.photographs(config, loaded, "embedded")[0]
-    assert protocol.net_payload(loaded, cover, bits.sound(loaded, cover), seed=0) == 0
+    assert protocol.net_payload(loaded, cover, bit_channel.sound(loaded, cover), seed=0) == 0
 
 
 def test_colour_runs_and_runs_of_blocks_are_measured(tmp_path):

@@ -14,7 +14,7 @@ from support.sentences import ROW, VOCABULARY, stub
 from stegojax import evaluate, run, secret
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.errors import InputError
-from stegojax.learned import sentences as learned
+from stegojax.hiders import sentences as learned
 from stegojax.protocols import sentences
 
 IDS = VOCABULARY.encode_all(

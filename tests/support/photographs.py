@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stegojax import images
+from stegojax import domains, images
 
 
 def photograph(shape, seed=0):
@@ -13,3 +13,8 @@ def photograph(shape, seed=0):
     return images.Picture(
         np.clip(np.round(smooth + generator.normal(0, 4, shape)), 0, 255).astype(np.uint8)
     )
+
+
+def cover(shape, seed=0):
+    """Such a picture as a cover."""
+    return domains.pixels.cover_of(photograph(shape, seed))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from stegojax import run
 from stegojax.data import tokenizer
-from stegojax.learned import sentences
+from stegojax.hiders import sentences
 
 WORDS = ("the", "cat", "sees", "my", "old", "dog", ".")
 VOCABULARY = tokenizer.Vocabulary((*tokenizer.SPECIAL, *WORDS))

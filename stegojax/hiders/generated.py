@@ -3,13 +3,13 @@ message hidden in them.
 
 What a picture is made from comes from the operating system, is used once and never stored, so no
 second picture like it exists that a stego could be compared with. The message is hidden by costs
-and codes as in any picture, and the receiver needs the key alone. Pictures are uint8 `[H, W, C]`
-here, as in files.
+and codes as in any picture, and the receiver needs the key alone.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
 import secrets
 from collections.abc import Callable, Sequence
@@ -17,8 +17,11 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from stegojax import hiding, images, run, secret
+from stegojax import files, run
 from stegojax.errors import InputError
+from stegojax.hiders import by_costs, comparison
+from stegojax.hiders.contract import Hider, Options, Stego, cover_of
+from stegojax.hiders.in_files import write_elements
 from stegojax.methods import METHODS
 from stegojax.models import dcgan
 from stegojax.types import Array, State
@@ -29,17 +32,60 @@ MOST = 9999
 _BATCH = 16
 
 
-def load(workdir: str | pathlib.Path) -> run.Loaded:
+def hider(loaded: run.Loaded, options: Options) -> Hider:
+    """What hides in covers that a run makes.
+
+    Args:
+      loaded: a run that makes covers.
+      options: as a person gave them.
+
+    Returns:
+      The hider. What it hides any hider by costs reveals, without the run.
+
+    Raises:
+      InputError: an option is unknown or does not go with the others.
+    """
+    choices = by_costs.choices_of(None, options)
+
+    def hide(shared, cover, message):
+        del cover
+        cover = cover_of(make(loaded, 1)[0])
+        try:
+            stego = by_costs.hide(shared, cover, message, choices=choices)
+        except InputError as error:
+            most = by_costs.capacity(cover, choices=choices).most
+            room = "no message at all" if most is None else f"up to {most} bytes after compression"
+            size = comparison.described(cover).split()[0]
+            raise InputError(
+                f"the cover of {size} that {loaded.workdir} made carries {room}, and this message "
+                "takes more; shorten it, try again with another cover, or use a run that makes "
+                "larger pictures"
+            ) from error
+        changes = comparison.in_words(comparison.compare(cover, stego))
+        return Stego(stego, f"{len(message)} bytes hidden in a fresh cover with {changes}")
+
+    return Hider(
+        takes_cover=False,
+        takes_secret=True,
+        hide=hide,
+        reveal=by_costs.reveal,
+        capacity=functools.partial(by_costs.capacity, choices=choices),
+    )
+
+
+def load(workdir: str | os.PathLike) -> run.Loaded:
     """Reads a run that makes covers.
 
     Args:
       workdir: of the run.
 
+    Returns:
+      The run.
+
     Raises:
       InputError: the folder is not a run, has no checkpoint, or is a run for something else.
     """
-    config = run.read_config(pathlib.Path(workdir))
-    name = config.get("method", {}).get("name", "")
+    name = run.read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
     if name not in METHODS or METHODS[name].use != "covers":
         makers = ", ".join(name for name, known in METHODS.items() if known.use == "covers")
         raise InputError(
@@ -60,7 +106,7 @@ def make(loaded: run.Loaded, count: int) -> np.ndarray:
       uint8 `[count, H, W, 3]`.
     """
     pictures = []
-    for first in range(0, count, _BATCH):
+    for _ in range(0, count, _BATCH):
         words = np.frombuffer(secrets.token_bytes(4 * _BATCH * dcgan.NOISE), np.uint32).reshape(
             _BATCH, dcgan.NOISE
         )
@@ -87,7 +133,7 @@ def generator(predict: Callable) -> Callable[[State, np.ndarray], Array]:
 
 
 def generate(
-    workdir: str | pathlib.Path, folder: str | pathlib.Path, *, count: int, overwrite: bool = False
+    workdir: str | os.PathLike, folder: str | os.PathLike, *, count: int, overwrite: bool = False
 ) -> Sequence[pathlib.Path]:
     """Writes pictures that a run makes: 0001.png and so on.
 
@@ -107,61 +153,11 @@ def generate(
     if not 1 <= count <= MOST:
         raise InputError(f"{count} pictures cannot be made; ask for 1 to {MOST}")
     paths = [folder / f"{number:04d}.png" for number in range(1, count + 1)]
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give the name of a folder")
-    for path in paths:
-        hiding.check_output(path, overwrite=overwrite)
+    files.check_folder(folder)
+    for path in paths if folder.is_dir() else ():
+        files.check_output(path, overwrite=overwrite)
     loaded = load(workdir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); name another folder"
-        ) from error
+    files.make_folder(folder)
     for path, pixels in zip(paths, make(loaded, count), strict=True):
-        images.write(path, pixels, overwrite=overwrite)
+        write_elements(path, cover_of(pixels), overwrite=overwrite)
     return paths
-
-
-def hide_message(
-    shared: secret.Secret,
-    workdir: str | pathlib.Path,
-    message: bytes,
-    stego: str | pathlib.Path,
-    *,
-    choices: hiding.Choices = hiding.Choices(),
-    overwrite: bool = False,
-) -> hiding.Comparison:
-    """Hides a message in a fresh cover, which is never written, and reads it back from the written
-    file.
-
-    Args:
-      shared: password or key.
-      workdir: of a run that makes covers.
-      message: any bytes.
-      stego: the lossless picture file to write.
-      choices: how to embed.
-      overwrite: whether `stego` may replace a file.
-
-    Returns:
-      How the written file differs from the cover.
-
-    Raises:
-      InputError: a file cannot be written, the message does not fit, or the run makes no covers.
-    """
-    hiding.check_output(stego, overwrite=overwrite)
-    images.lossless_format(stego)
-    hiding.check_choices(choices)
-    picture = images.Picture(make(load(workdir), 1)[0])
-    try:
-        pixels = hiding.hide(shared, picture, message, choices=choices)
-    except InputError as error:
-        height, width = picture.pixels.shape[:2]
-        most = hiding.capacity(picture, choices=choices).most
-        room = "no message at all" if most is None else f"up to {most} bytes after compression"
-        raise InputError(
-            f"the cover of {width}x{height} that {workdir} made carries {room}, and this message "
-            "takes more; shorten "
-            "it, try again with another cover, or use a run that makes larger pictures"
-        ) from error
-    return hiding.write_checked(shared, picture, pixels, message, stego, overwrite=overwrite)

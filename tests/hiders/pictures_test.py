@@ -12,11 +12,10 @@ from PIL import Image
 from support.configs import load
 from support.shallow import config, shallow  # noqa: F401
 
-from stegojax import cli, hiding, images, run, secret, tiles, train
+from stegojax import cli, hiders, images, run, tiles, train
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import embedded
 from stegojax.errors import InputError
-from stegojax.learned import pictures
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +39,10 @@ def files(tmp_path):
     )
     images.write(tmp_path / "secret.png", images.read(embedded.path_of("coins")).pixels[:120, :80])
     return tmp_path
+
+
+def hide(workdir, cover, secret, stego):
+    return hiders.hide_file(hiders.load(workdir), None, cover, secret.read_bytes(), stego)
 
 
 def stegojax(capsys, *arguments):
@@ -80,8 +83,10 @@ def test_what_the_command_reveals_is_what_the_method_predicts(workdir, files):
     """The file holds the rounded stego of the method, and revealing it is the method's own decoder
     on these pixels.
     """
-    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "s.png")
-    pictures.reveal_picture(workdir, files / "s.png", files / "r.png")
+    hide(workdir, files / "cover.png", files / "secret.png", files / "s.png")
+    hiders.write_message(
+        files / "r.png", hiders.reveal_file(hiders.load(workdir), None, files / "s.png")
+    )
     loaded = run.load(workdir)
     stego = images.read(files / "s.png").pixels[None].astype(np.float32)
     expected = loaded.method.predict(loaded.state, {"stego": stego}, None)["revealed"]
@@ -94,12 +99,12 @@ def test_a_large_picture_in_tiles_is_the_whole_picture(workdir, files, monkeypat
     """Rounding may fall differently where a value is a half but for the order of a sum: one level,
     hardly ever.
     """
-    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "whole.png")
+    hide(workdir, files / "cover.png", files / "secret.png", files / "whole.png")
     real = tiles.apply
     monkeypatch.setattr(
         tiles, "apply", lambda *arguments, **options: real(*arguments, **{**options, "tile": 48})
     )
-    pictures.hide_picture(workdir, files / "cover.png", files / "secret.png", files / "tiled.png")
+    hide(workdir, files / "cover.png", files / "secret.png", files / "tiled.png")
     whole, tiled = (
         images.read(files / name).pixels.astype(int) for name in ("whole.png", "tiled.png")
     )
@@ -107,7 +112,7 @@ def test_a_large_picture_in_tiles_is_the_whole_picture(workdir, files, monkeypat
 
 
 def test_a_grey_cover_becomes_a_colour_stego(workdir, files):
-    pictures.hide_picture(workdir, files / "secret.png", files / "secret.png", files / "s.png")
+    hide(workdir, files / "secret.png", files / "secret.png", files / "s.png")
     assert images.read(files / "s.png").pixels.shape == (120, 80, 3)
 
 
@@ -115,10 +120,10 @@ def test_a_grey_cover_becomes_a_colour_stego(workdir, files):
     "verb,arguments,message",
     [
         ("hide", ["cover.png", "secret.png", "-o", "s.jpg"], "s.jpg: .jpg files are lossy"),
-        ("hide", ["cover.png", "secret.png", "-o", "s.bmp"], "a stego is written as PNG"),
-        ("hide", ["cover.png", "secret.png", "-o", "cover.png"], "exists already"),
+        ("hide", ["cover.png", "secret.png", "-o", "s.bmp"], "cannot hold the transparency"),
+        ("hide", ["cover.png", "secret.png", "-o", "cover.png"], "is the cover itself"),
         ("hide", ["none.png", "secret.png", "-o", "s.png"], "none.png: no such file"),
-        ("hide", ["cover.png", "text.png", "-o", "s.png"], "text.png: not a picture file"),
+        ("hide", ["cover.png", "text.png", "-o", "s.png"], "the message: not a picture file"),
         ("hide", ["cover.png", "deep.png", "-o", "s.png"], "more than 8 bits"),
         ("hide", ["cover.png", "secret.png", "-o", "no/s.png"], "cannot be written"),
         ("reveal", ["secret.png", "-o", "r.png"], "a stego of this run is a colour picture"),
@@ -207,7 +212,8 @@ def test_a_run_with_learned_costs_hides_files(costs_workdir, files, capsys):
         "7",
     )
     assert code == 0 and "8 bytes hidden" in out, err
-    assert hiding.reveal_file(secret.key_file(bytes(range(32))), files / "s.png") == b"any file"
+    code, _, err = stegojax(capsys, "reveal", files / "s.png", "-o", files / "back", *key)
+    assert code == 0 and (files / "back").read_bytes() == b"any file", err
     (files / "covers").mkdir()
     shutil.copy(files / "secret.png", files / "covers" / "a.png")
     code, out, err = stegojax(
@@ -243,10 +249,9 @@ def test_a_run_with_learned_costs_hides_files(costs_workdir, files, capsys):
             ],
             "--scheme is for messages under a key",
         ),
-        (["reveal", "--run", costs_workdir, files / "s.png", "-o", files / "m"], "leave out --run"),
         (
-            ["capacity", "--run", costs_workdir, "--cost", "wow", files / "cover.png"],
-            "--cost is for",
+            ["capacity", "--run", costs_workdir, "--scheme", "wow", files / "cover.png"],
+            "--scheme is for",
         ),
     ):
         code, out, err = stegojax(capsys, *arguments)

@@ -1,27 +1,24 @@
-"""Sending a sentence as a picture file that a trained run makes under a key, and reading it from
-the file (Seq2Seq-GAN).
+"""Sending a sentence as a picture that a trained run makes under a key, and reading it from the
+picture (Seq2Seq-GAN).
 
 The sender makes pictures until one says the sentence exactly when it is read as the receiver will,
-from whole pixel values. The
-receiver makes the sentence that it reads into pictures again: only if one of them is the picture at
-  hand, the sentence is given
-out. So a wrong key, a changed picture and one from elsewhere are told from a message: a wrong
-  sentence would need a picture that is
-the same within the tolerance.
+from whole pixel values. The receiver makes the sentence that it reads into pictures again: only if
+one of them is the picture at hand, the sentence is given out. So a wrong key, a changed picture and
+one from elsewhere are told from a message: a wrong sentence would need a picture that is the same
+within the tolerance.
 
 From the key alone follow the arrays that the networks take and `NOISES` arrays of noise, one of
-which goes into a picture; the
-sender tries them in random order, so that one sentence has up to `NOISES` pictures under one key.
-  There is no salt: a picture has
-no room for it. One key's pictures therefore share what the networks take, and whoever knows enough
-sentences with their pictures can solve for it. The key keeps a run's other owners from reading, as
-a password to a door; it is no cipher.
+which goes into a picture; the sender tries them in random order, so that one sentence has up to
+`NOISES` pictures under one key. There is no salt: a picture has no room for it. One key's pictures
+therefore share what the networks take, and whoever knows enough sentences with their pictures can
+solve for it. The key keeps a run's other owners from reading, as a password to a door; it is no
+cipher.
 
     keys    those of `secret.derive` with the salt `SALT`
     order   of the state's numbers: the order that the key "order" stands for
     signs   of the state's numbers: 1 or -1 for the bits 0 and 1 of the stream of "signs"
-    secret  normal numbers from the stream of "header"; noise: normal numbers from the stream of
-            "check", one array after the other
+    secret  normal numbers from the stream of "header"
+    noise   normal numbers from the stream of "check", one array after the other
     normal  numbers from a stream: of every two 32-bit words a and b, little-endian, the Box-Muller
             pair sqrt(-2 log((a + 1) / 2^32)) times cos and sin of 2 pi b / 2^32
 """
@@ -30,16 +27,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import pathlib
 import secrets
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from stegojax import files, images, run, secret
+from stegojax import run, secret
 from stegojax.data import pipeline, tokenizer
 from stegojax.errors import InputError
+from stegojax.hiders import comparison
+from stegojax.hiders.contract import Hider, Options, Stego, cover_of, pixels_of, refuse
 from stegojax.methods import seq2seq_gan
 from stegojax.models import seq2seq_gan as models
 
@@ -95,23 +93,70 @@ class Material(NamedTuple):
     noise: np.ndarray
 
 
-def load(workdir: str | pathlib.Path) -> Sender:
-    """Reads a run and its vocabulary.
+def hider(loaded: run.Loaded, options: Options) -> Hider:
+    """What sends sentences.
 
     Args:
-      workdir: of the run.
+      loaded: a run of sentences.
+      options: as a person gave them; none is of use here.
+
+    Returns:
+      The hider. It takes a key where the run's networks do.
 
     Raises:
-      InputError: the folder is not a run of sentences, has no checkpoint, or its vocabulary is
-        missing.
+      InputError: an option is given, or the run's vocabulary is missing.
     """
-    workdir = pathlib.Path(workdir)
-    loaded = run.load(workdir)
-    if loaded.config.data.kind != "sentences":
+    refuse(options, "scheme", "code", "constraint_height")
+    return hider_of(Sender(loaded, tokenizer.load(loaded.workdir / pipeline.VOCABULARY_NAME)))
+
+
+def hider_of(sender: Sender) -> Hider:
+    """What sends sentences with a run and its words.
+
+    Args:
+      sender: both.
+
+    Returns:
+      The hider.
+    """
+    keyed = sender.loaded.config.method.keyed
+
+    def hide(shared, cover, message):
+        del cover
+        own = material(shared, keyed)
+        pixels, sent = send(sender, _line(message), own)
+        if receive(sender, pixels, own) != sent.sentence:
+            raise InputError("the picture does not say the sentence again; try again")
+        return Stego(cover_of(pixels), f"{sent.sentence} at try {sent.tries}")
+
+    def reveal(shared, stego):
+        pixels = pixels_of(stego)
+        if pixels.shape != (models.SIZE, models.SIZE, 3):
+            raise InputError(
+                f"is {comparison.described(stego)}, and the run's pictures are "
+                f"{models.SIZE}x{models.SIZE} colour; give the file as it was written"
+            )
+        return receive(sender, pixels, material(shared, keyed))
+
+    def capacity(cover):
+        raise InputError("a run of sentences makes its own pictures, each of which says one")
+
+    return Hider(
+        takes_cover=False, takes_secret=keyed != "none", hide=hide, reveal=reveal, capacity=capacity
+    )
+
+
+def _line(message: bytes) -> str:
+    try:
+        lines = [line for line in message.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError("the message is not UTF-8 text; convert it") from error
+    if len(lines) > 1:
         raise InputError(
-            f"the run in {workdir} ({loaded.config.method.name}) does not send sentences"
+            f"the message has {len(lines)} lines, and a picture holds one sentence; send each in "
+            "its own picture"
         )
-    return Sender(loaded, tokenizer.load(workdir / pipeline.VOCABULARY_NAME))
+    return "".join(lines)
 
 
 def material(shared: secret.Secret | None, keyed: str) -> Material:
@@ -296,8 +341,7 @@ def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent
     if found is None:
         raise InputError(
             f"the run cannot send this sentence: of {len(order)} pictures none is read exactly; "
-            "put it in other "
-            "words, or train longer"
+            "put it in other words, or train longer"
         )
     return found.pixels, Sent(vocabulary.decode(ids), found.tries)
 
@@ -328,97 +372,3 @@ def receive(sender: Sender, pixels: np.ndarray, own: Material) -> str:
     ):
         raise InputError(NOT_READ)
     return words
-
-
-def hide_sentence(
-    workdir: str | pathlib.Path,
-    shared: secret.Secret | None,
-    message: bytes,
-    stego: str | pathlib.Path,
-    *,
-    overwrite: bool = False,
-) -> Sent:
-    """Writes a sentence as a picture file, and reads it back from there.
-
-    Args:
-      workdir: of the run.
-      shared: the key; None for a run without keys.
-      message: a text file's content: one sentence, UTF-8.
-      stego: a lossless picture file to write.
-      overwrite: whether `stego` may replace a file.
-
-    Returns:
-      What came of it.
-
-    Raises:
-      InputError: a file cannot be read or written, the run is none of sentences, the key is
-        missing, or the sentence cannot be sent.
-    """
-    images.lossless_format(stego)
-    if pathlib.Path(stego).exists() and not overwrite:
-        raise InputError(f"{stego}: exists already; choose another name or add --overwrite")
-    try:
-        lines = [line for line in message.decode("utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError("the message is not UTF-8 text; convert it") from error
-    if len(lines) > 1:
-        raise InputError(
-            f"the message has {len(lines)} lines, and a picture holds one sentence; send each in "
-            "its own picture"
-        )
-    sender = load(workdir)
-    own = material(shared, sender.loaded.config.method.keyed)
-    pixels, sent = send(sender, "".join(lines), own)
-    images.write(stego, pixels, overwrite=overwrite)
-    if (
-        not np.array_equal(images.read(stego).pixels, pixels)
-        or receive(sender, pixels, own) != sent.sentence
-    ):
-        raise InputError(
-            f"{stego}: does not read back as it was written; check the disk and try again"
-        )
-    return sent
-
-
-def reveal_sentence(
-    workdir: str | pathlib.Path, shared: secret.Secret | None, stego: str | pathlib.Path
-) -> str:
-    """The sentence in a picture file.
-
-    Args:
-      workdir: of the run.
-      shared: the key; None for a run without keys.
-      stego: the picture file.
-
-    Returns:
-      The sentence in its normal form.
-
-    Raises:
-      InputError: a file cannot be read, the picture has another size, the key is missing or wrong,
-        or the picture is not the run's.
-    """
-    pixels = images.read(stego).pixels
-    expected = (models.SIZE, models.SIZE, 3)
-    if pixels.shape != expected:
-        height, width, channels = pixels.shape
-        raise InputError(
-            f"{stego}: is {width}x{height} {'grey' if channels == 1 else 'colour'}, and the run's "
-            "pictures are "
-            f"{models.SIZE}x{models.SIZE} colour; give the file as it was written"
-        )
-    sender = load(workdir)
-    return receive(sender, pixels, material(shared, sender.loaded.config.method.keyed))
-
-
-def write_sentence(path: str | pathlib.Path, sentence: str, *, overwrite: bool = False) -> None:
-    """Writes a sentence to a text file, UTF-8 with a line end.
-
-    Args:
-      path: where to.
-      sentence: what to write.
-      overwrite: whether an existing file may be replaced.
-
-    Raises:
-      InputError: the file exists or cannot be written.
-    """
-    files.write(path, lambda file: file.write(f"{sentence}\n".encode()), overwrite=overwrite)

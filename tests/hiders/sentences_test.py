@@ -15,13 +15,19 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from support.configs import load
 from support.sentences import ROW, VOCABULARY, stub
 
-from stegojax import cli, images, run, secret
+from stegojax import cli, hiders, images, run, secret
 from stegojax.checkpoint import Checkpoints, Position
-from stegojax.data import pipeline
+from stegojax.data import pipeline, tokenizer
 from stegojax.errors import InputError
-from stegojax.learned import sentences
+from stegojax.hiders import sentences
 
 KEY, OTHER = secret.key_file(bytes(range(32))), secret.key_file(bytes(range(1, 33)))
+
+
+def use(monkeypatch, sender):
+    """Puts a sender in the place of the run's."""
+    monkeypatch.setattr(run, "load", lambda workdir: sender.loaded)
+    monkeypatch.setattr(sentences, "hider", lambda loaded, options: sentences.hider_of(sender))
 
 
 @pytest.fixture()
@@ -30,7 +36,7 @@ def workdir(tmp_path, monkeypatch):
     settings = load("seq2seq_gan").get_config("tiny")
     folder = tmp_path / "run"
     run.open_workdir(settings, folder, run.UNKNOWN)
-    monkeypatch.setattr(sentences, "load", lambda path: stub())
+    use(monkeypatch, stub())
     (tmp_path / "key").write_bytes(KEY.value)
     (tmp_path / "other").write_bytes(OTHER.value)
     (tmp_path / "message").write_text("The cat sees my dog.\n")
@@ -90,8 +96,12 @@ def test_a_sentence_is_hidden_and_revealed_from_the_file(workdir, capsys):
             "key",
             "--overwrite",
         )
-        assert code == 0 and "the cat sees my dog. (read back from the file, try " in out, err
-        tries.add(int(out.split("try ")[1].split(")")[0]))
+        assert (
+            code == 0
+            and "the cat sees my dog. at try " in out
+            and "(read back from the file)" in out
+        ), err
+        tries.add(int(out.split("try ")[1].split()[0]))
         pictures.add(images.read("s.png").pixels.tobytes())
     assert (
         len(pictures) > 3 and len(tries) > 1
@@ -118,14 +128,15 @@ def test_a_wrong_key_a_changed_picture_and_another_one_give_nothing(workdir, cap
     )
     for picture, key in (("s.png", "other"), ("changed.png", "key"), ("other.png", "key")):
         code, out, err = stegojax(capsys, "reveal", "--run", workdir, picture, "--key-file", key)
-        assert (code, out) == (1, "") and err.strip() == f"stegojax: {sentences.NOT_READ}"
+        assert (code, out) == (1, "")
+        assert err.strip() == f"stegojax: {picture}: {sentences.NOT_READ}"
     # A tenth of a level on average is what rounding may do on another machine.
     code, out, _ = stegojax(capsys, "reveal", "--run", workdir, "rounded.png", "--key-file", "key")
     assert code == 0 and out == "the cat sees my dog.\n"
 
 
 def test_a_sentence_that_no_picture_says_is_not_sent(workdir, capsys, monkeypatch):
-    monkeypatch.setattr(sentences, "load", lambda path: stub(threshold=-100.0))
+    use(monkeypatch, stub(threshold=-100.0))
     code, out, err = stegojax(
         capsys, "hide", "--run", workdir, "message", "-o", "s.png", "--key-file", "key"
     )
@@ -186,7 +197,6 @@ def test_other_input_that_cannot_be_used_says_why(workdir, capsys):
         (["hide", "message", "message", "-o", "s.png", *key], "give MESSAGE alone, 2 files given"),
         (["hide", "message", "-o", "s.png"], "no terminal to ask for a password"),
         (["hide", "message", "-o", "s.png", "--key-file", "short"], "32 random bytes"),
-        (["hide", "message", "-o", "s.png", "--cost", "hill", *key], "--cost is for"),
         (["reveal", "small.png", *key], "is 64x32 colour, and the run's pictures are 64x64 colour"),
         (["reveal", "grey.png", *key], "is 64x64 grey"),
         (["reveal", "message", *key], "not a picture file"),
@@ -215,24 +225,21 @@ def test_untrained_networks_and_their_vocabulary(tmp_path):
     )
     checkpoints.close()
     assert run.use(tmp_path) == "sentences"
-    sender = sentences.load(tmp_path)
-    assert (
-        sender.vocabulary.content()
-        == pipeline.files(settings.data.to_dict())[pipeline.VOCABULARY_NAME]
-    )
-    assert len(sender.vocabulary) <= settings.method.vocabulary
-    word = sender.vocabulary.words[4]
+    vocabulary = tokenizer.load(tmp_path / pipeline.VOCABULARY_NAME)
+    assert vocabulary.content() == pipeline.files(settings.data.to_dict())["vocabulary.json"]
+    assert len(vocabulary) <= settings.method.vocabulary
+    word, hider = vocabulary.words[4], hiders.load(tmp_path)
     for shared, words in (
         (KEY, "of 128 pictures none is read exactly"),
         (None, "the run needs a key"),
     ):
         with pytest.raises(InputError, match=words):
-            sentences.hide_sentence(
-                tmp_path, shared, f"{word} {word} {word}".encode(), tmp_path / "s.png"
-            )
+            hider.hide(shared, None, f"{word} {word} {word}".encode())
     images.write(tmp_path / "p.png", np.full((64, 64, 3), 100, np.uint8))
     with pytest.raises(InputError, match="no sentence can be read"):
-        sentences.reveal_sentence(tmp_path, KEY, tmp_path / "p.png")
+        hiders.reveal_file(hider, lambda: KEY, tmp_path / "p.png")
+    with pytest.raises(InputError, match="--scheme is for"):
+        hiders.load(tmp_path, hiders.Options(scheme="hill"))
     run.open_workdir(settings, tmp_path)
     (tmp_path / pipeline.VOCABULARY_NAME).write_bytes(VOCABULARY.content())
     with pytest.raises(InputError, match="vocabulary.json is not what the data give now"):

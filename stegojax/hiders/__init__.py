@@ -1,0 +1,75 @@
+"""What hides: by costs, by networks that write bits, pictures in pictures, in generated covers, and
+sentences as pictures. Each is a `Hider` and answers the same questions; files are read and written
+around them by one function each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stegojax.hiders.contract import Capacity, Hider, Message, Options, Stego
+from stegojax.hiders.in_files import capacity_of_file, hide_file, reveal_file, write_message
+
+__all__ = [
+    "HIDERS",
+    "Capacity",
+    "Hider",
+    "Message",
+    "Options",
+    "Stego",
+    "capacity_of_file",
+    "hide_file",
+    "load",
+    "reveal_file",
+    "write_message",
+]
+
+if TYPE_CHECKING:
+    from stegojax import run
+
+
+def _of(module: str) -> Callable[[run.Loaded | None, Options], Hider]:
+    """`hider` of a module that is imported when it is called: computed costs need no networks."""
+
+    def make(loaded: run.Loaded | None, options: Options) -> Hider:
+        return importlib.import_module(f"stegojax.hiders.{module}").hider(loaded, options)
+
+    return make
+
+
+HIDERS = {
+    "costs": _of("by_costs"),
+    "bits": _of("bits"),
+    "pictures": _of("pictures"),
+    "covers": _of("generated"),
+    "sentences": _of("sentences"),
+}
+"""By what a run is used for (`methods.Entry.use`): `(run, options) -> Hider`; without a run "costs"
+are computed.
+"""
+
+
+def load(workdir: str | os.PathLike | None, options: Options = Options()) -> Hider:
+    """What hides with a run, or with computed costs.
+
+    Args:
+      workdir: of the run; None for computed costs.
+      options: as a person gave them.
+
+    Returns:
+      The hider.
+
+    Raises:
+      InputError: the folder is not a run, has no checkpoint or hides nothing, or an option cannot
+        be used with it.
+    """
+    if workdir is None:
+        return HIDERS["costs"](None, options)
+    from stegojax import run
+
+    use = run.use(workdir)
+    return HIDERS[use](run.load(pathlib.Path(workdir)), options)

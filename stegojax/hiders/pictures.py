@@ -1,0 +1,84 @@
+"""Hiding a picture in a picture, and revealing it, with a trained run (ISGAN and the systems it is
+compared with). There is no key: whoever has the run reveals.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from stegojax import images, metrics, run
+from stegojax.data import preprocess
+from stegojax.errors import InputError
+from stegojax.hiders.contract import Capacity, Hider, Options, Stego, cover_of, pixels_of, refuse
+from stegojax.hiders.prediction import predict
+from stegojax.types import Cover
+
+
+def hider(loaded: run.Loaded, options: Options) -> Hider:
+    """What hides pictures.
+
+    Args:
+      loaded: a run of such a system.
+      options: as a person gave them; none is of use here.
+
+    Returns:
+      The hider. Its messages are picture files of any size: they are made grey, and resized to the
+      cover's size where they differ.
+
+    Raises:
+      InputError: an option is given.
+    """
+    refuse(options, "scheme", "code", "constraint_height")
+
+    def hide(shared, cover, message):
+        del shared
+        pixels = preprocess.to_colour(pixels_of(cover))
+        secret, note = _secret(message, pixels.shape[:2])
+        outputs = predict(loaded, {"cover": pixels, "secret": secret}, names=("stego",))
+        stego = outputs["stego"].astype(np.uint8)
+        revealed = pixels_of(reveal(None, cover_of(stego)))
+        return Stego(
+            cover_of(stego),
+            f"stego {_psnr(stego, pixels):.2f} dB, revealed {_psnr(revealed, secret):.2f} dB",
+            note,
+        )
+
+    def reveal(shared, stego):
+        del shared
+        pixels = pixels_of(stego)
+        if pixels.shape[2] != 3:
+            raise InputError(
+                "a stego of this run is a colour picture, this one is grey; give the file as it "
+                "was written"
+            )
+        outputs = predict(loaded, {"stego": pixels}, names=("revealed",))
+        return cover_of(outputs["revealed"].astype(np.uint8))
+
+    return Hider(takes_cover=True, takes_secret=False, hide=hide, reveal=reveal, capacity=_capacity)
+
+
+def _secret(message: bytes, size: tuple[int, int]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The secret picture, grey and of the cover's size, and what was done to it."""
+    picture = images.read(message, name="the message")
+    grey = images.grey(jnp.asarray(picture.pixels, jnp.float32))
+    height, width = grey.shape[:2]
+    note: tuple[str, ...] = ()
+    if (height, width) != size:
+        grey = images.imresize(grey, size)
+        note = (f"the message is resized from {width}x{height} to the size of the cover",)
+    return np.asarray(images.round_to_pixels(grey)).astype(np.uint8), note
+
+
+def _capacity(cover: Cover) -> Capacity:
+    height, width = cover.planes[0].shape
+    return Capacity(
+        height * width,
+        "pixels",
+        height * width,
+        (f"carries a grey picture of {width}x{height}, which comes back with losses",),
+    )
+
+
+def _psnr(x: np.ndarray, y: np.ndarray) -> float:
+    return float(metrics.psnr(*(jnp.asarray(pixels[None], jnp.float32) for pixels in (x, y)))[0])
