@@ -262,20 +262,13 @@ def test_capacity_is_the_poorest_lattice():
     cover = noisy((1, 4, 4))
     cover[0, ::2, ::2] = 255  # the first quarter: two choices an element; the others have three
     order = np.arange(16)
-    assert embed.capacity(order, cover, cost=COSTS["lsbm"], recipe=RECIPES["cmd"]) == 16
-    assert embed.capacity(order, cover, cost=COSTS["lsbm"], recipe=RECIPES["plain"]) == int(
-        4 + 12 * np.log2(3)
-    )
-    assert (
-        embed.capacity(
-            order,
-            cover,
-            cost=COSTS["lsbm"],
-            recipe=RECIPES["plain"],
-            wet=np.ones(cover.shape, bool),
-        )
-        == 0
-    )
+    def capacity(recipe, **wet):
+        costs = embed.first_costs(cover, cost=COSTS["lsbm"], recipe=RECIPES[recipe], **wet)
+        return embed.capacity(order, costs, recipe=RECIPES[recipe])
+
+    assert capacity("cmd") == 16
+    assert capacity("plain") == int(4 + 12 * np.log2(3))
+    assert capacity("plain", wet=np.ones(cover.shape, bool)) == 0
 
 
 @pytest.mark.parametrize("recipe", [*RECIPES.values(), MASKS], ids=[*RECIPES, "masks"])
