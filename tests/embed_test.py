@@ -262,6 +262,7 @@ def test_capacity_is_the_poorest_lattice():
     cover = noisy((1, 4, 4))
     cover[0, ::2, ::2] = 255  # the first quarter: two choices an element; the others have three
     order = np.arange(16)
+
     def capacity(recipe, **wet):
         costs = embed.first_costs(cover, cost=COSTS["lsbm"], recipe=RECIPES[recipe], **wet)
         return embed.capacity(order, costs, recipe=RECIPES[recipe])
