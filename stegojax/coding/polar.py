@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from stegojax.coding import NoRoom, check_vectors, optimal_lambda
+from stegojax.coding.optimum import optimal_lambda
+from stegojax.coding.refusals import NoRoom, check_vectors
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Array
 

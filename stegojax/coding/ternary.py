@@ -3,18 +3,17 @@
 
 A change of +1 or -1 shows in the two lowest bits of a value. The second-lowest bits carry the first
 part of the message: of the two changes of an element one carries over into them, +1 where the value
-  is odd and -1 where it is even. The lowest bits
-carry the rest: where the layer above left an element alone its other change is free to use, where
-  it did not the value is
-settled. The optimal probabilities at the payload say how many bits belong in each layer, by the
-chain rule of entropy. The
-lower layer takes the elements in another order than the upper one: elements that share a block of
-  the code would otherwise share
-it again, where the cheapest of them is the one that the upper layer has already settled, and the
-code would have less to choose from.
+is odd and -1 where it is even. The lowest bits carry the rest. Where the layer above left an
+element alone its other change is free to use; where it did not the value is settled. The optimal
+probabilities at the payload say how many bits belong in each layer, by the chain rule of entropy.
 
-Values: cover and stego are whole pixel values 0..255 in the key's order, `[N]` or `[B, N]`; costs
-  are `Costs` of that shape.
+The lower layer takes the elements in another order than the upper one. Elements that share a block
+of the code would otherwise share it again, where the cheapest of them is the one that the upper
+layer has already settled, and the code would have less to choose from.
+
+Values: cover and stego are whole numbers in the key's order, `[N]` or `[B, N]`; costs are `Costs`
+of that shape. What must not be, such as a value that leaves the range of a file's elements, is for
+the costs to forbid.
 """
 
 from __future__ import annotations
@@ -26,7 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stegojax.coding import NoRoom, optimal_lambda, polar, stc
+from stegojax.coding import polar, stc
+from stegojax.coding.optimum import optimal_lambda
+from stegojax.coding.refusals import NoRoom
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Costs
 
@@ -71,14 +72,11 @@ def polar_code(*, list_size: int = 4) -> Code:
     return Code(functools.partial(polar.embed, list_size=list_size), polar.extract)
 
 
-def _directions(cover: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray]:
+def _directions(
+    cover: np.ndarray, plus: np.ndarray, minus: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Costs of the change that carries over into the second-lowest bit, and of the other one."""
-    plus = np.where((cover >= 255) | (costs.plus >= WET_COST), WET_COST, costs.plus).astype(
-        np.float32
-    )
-    minus = np.where((cover <= 0) | (costs.minus >= WET_COST), WET_COST, costs.minus).astype(
-        np.float32
-    )
+    plus, minus = (np.minimum(cost, np.float32(WET_COST)) for cost in (plus, minus))
     odd = cover & 1 == 1
     return np.where(odd, plus, minus), np.where(odd, minus, plus)
 
@@ -126,7 +124,7 @@ def _original(length: int, lengths: tuple[int, int]) -> tuple[np.ndarray | None,
         for i, j in enumerate((np.arange(length) + numbers % np.arange(length, 0, -1)).tolist()):
             places[i], places[j] = places[j], places[i]
         orders.append(np.argsort(places))
-    return tuple(orders)
+    return orders[0], orders[1]
 
 
 ORDERS: dict[str, Callable[[int, tuple[int, int]], tuple[np.ndarray | None, np.ndarray | None]]] = {
@@ -138,9 +136,10 @@ ORDERS: dict[str, Callable[[int, tuple[int, int]], tuple[np.ndarray | None, np.n
 permutations`, None for as they come.
 
 "strided": the lower layer goes through the elements in steps of about 0.618 N, so that the
-neighbours of the upper layer part. "same":    both as they come.
+           neighbours of the upper layer part.
+"same":    both as they come.
 "pystc":   both shuffled as the released C++ does (Filler's stc_ml_c, PyPI's pystcstego): with the
-           split "half" and syndrome- trellis codes each side reads the other's stegos.
+           split "half" and syndrome-trellis codes each side reads the other's stegos.
 """
 
 
@@ -187,12 +186,12 @@ def embed(
     split: str = "entropy",
     order: str = "strided",
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Hides a message in pixel values by changes of +-1 (Filler et al. 2011, Sec. VI).
+    """Hides a message in whole values by changes of +-1 (Filler et al. 2011, Sec. VI).
 
     Args:
-      cover_N: `[N]` or `[B, N]` whole values 0..255, in the key's order.
+      cover_N: `[N]` or `[B, N]` whole values, negative ones too, in the key's order.
       costs: cost of +1 and of -1 per element, of the cover's shape, at least 0; `WET_COST` or more
-        forbids the change. Leaving 0..255 is always forbidden.
+        forbids the change, as it must where a value would leave its range.
       message_M: `[M]` or `[B, M]` bits.
       code: the binary code of both layers.
       split: how many bits go in which layer: "entropy", as the optimal probabilities say (for a
@@ -204,28 +203,17 @@ def embed(
       layer, which `extract` needs.
 
     Raises:
-      InputError: if the costs, values or bits are not such, or the message does not fit; it says
-        how many bits would.
+      InputError: if the costs, values or bits are not such, if the costs allow a change that the
+        cover's dtype cannot hold, or if the message does not fit; it says how many bits would.
     """
     cover, message = np.asarray(cover_N), np.asarray(message_M, np.uint8)
-    costs = Costs(*(np.asarray(cost, np.float32) for cost in costs))
+    plus, minus = (np.asarray(cost, np.float32) for cost in costs)
     if split not in ("entropy", "half"):
         raise InputError(f'split must be "entropy" or "half", {split!r} given')
     _check_order(order)
-    if cover.ndim not in (1, 2) or any(cost.shape != cover.shape for cost in costs):
-        shapes = [cover.shape, *(cost.shape for cost in costs)]
-        raise InputError(
-            f"a cover is one vector or a batch of them, with costs of its shape: shapes {shapes} "
-            "given"
-        )
-    if cover.size and (
-        cover.min() < 0 or cover.max() > 255 or (cover != cover.astype(np.int32)).any()
-    ):
-        raise InputError("a cover has whole values 0..255: others given")
-    if any(np.isnan(cost).any() or (cost < 0).any() for cost in costs):
-        raise InputError("costs must be numbers of at least 0: NaN or negative costs given")
+    _check_values(cover, plus, minus)
     values = cover.astype(np.int32)
-    carrying, other = _directions(values, costs)
+    carrying, other = _directions(values, plus, minus)
     length = message.shape[-1]
     choices = 1 + (carrying < WET_COST).astype(np.float32) + (other < WET_COST)
     bound = int(np.log2(choices).sum(axis=-1, dtype=np.float64).min()) if cover.size else 0
@@ -239,6 +227,27 @@ def embed(
         length,
         lambda: _room(values, carrying, other, message, code, split, order, min(bound, length)),
     )
+
+
+def _check_values(cover: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> None:
+    if cover.ndim not in (1, 2) or not cover.shape == plus.shape == minus.shape:
+        raise InputError(
+            "a cover is one vector or a batch of them, with costs of its shape: shapes "
+            f"{[cover.shape, plus.shape, minus.shape]} given"
+        )
+    if not (np.isfinite(cover) & (cover == np.rint(cover))).all():
+        raise InputError("a cover has whole values: others given")
+    if any(np.isnan(cost).any() or (cost < 0).any() for cost in (plus, minus)):
+        raise InputError("costs must be numbers of at least 0: NaN or negative costs given")
+    if cover.dtype.kind in "iu":
+        ends = np.iinfo(cover.dtype)
+        leaving = ((cover == ends.max) & (plus < WET_COST)) | (
+            (cover == ends.min) & (minus < WET_COST)
+        )
+        if leaving.any():
+            raise InputError(
+                f"costs allow changes that leave {ends.min}..{ends.max}, the range of {cover.dtype}"
+            )
 
 
 def _room(values, carrying, other, message, code, split, order, bound: int) -> int:
@@ -263,7 +272,7 @@ def extract(
     """Reads the message that `embed` put in.
 
     Args:
-      stego_N: `[..., N]` whole values 0..255, in the key's order.
+      stego_N: `[..., N]` whole values, in the key's order.
       lengths: bits in the second-lowest and in the lowest layer.
       code: the code that `embed` was given.
       order: as given to `embed`.
@@ -276,7 +285,8 @@ def extract(
     """
     _check_order(order)
     values = stego_N.astype(np.int32)
-    orders = ORDERS[order](values.shape[-1], tuple(lengths))
+    upper, lower = lengths
+    orders = ORDERS[order](values.shape[-1], (upper, lower))
     layers = [
         ((values if part is None else values[..., part]) >> shift & 1).astype(np.uint8)
         for part, shift in zip(orders, (1, 0), strict=True)

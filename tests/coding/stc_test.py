@@ -1,7 +1,9 @@
-"""Syndrome-trellis codes against every word at small lengths, a naive Viterbi, and the original
-C++.
+"""Syndrome-trellis codes: the lax.scan search and the lanes that make it fast, against every word
+at small lengths, a naive Viterbi, the original C++, and each other.
 """
 
+import doctest
+import functools
 import itertools
 
 import hypothesis
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from stegojax.coding import stc, submatrices
+from stegojax.coding import block_columns, lanes, parity_check, stc, submatrices, viterbi
 from stegojax.errors import InputError
 from stegojax.types import WET_COST
 
@@ -90,8 +92,9 @@ ORIGINAL = [
     ),
 ]
 """Made with the original C++ (PyPI pystcstego 0.1.0): height, elements, bits, cost of its stego,
-its stego, and what its
-extractor reads in another random vector. Inputs are `original_case(height, elements, bits)`."""
+its stego, and what its extractor reads in another random vector. Inputs are
+`original_case(height, elements, bits)`.
+"""
 
 
 def original_case(height, n, m):
@@ -112,7 +115,7 @@ def unpack(text, n):
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:n]
 
 
-def parity_check(n, m, height):
+def parity_check_matrix(n, m, height):
     """The matrix, entry by entry, from the rule for the widths."""
     ratio, matrix, column = n / m, np.zeros((m, n), np.uint8), 0
     for i in range(m):
@@ -162,16 +165,63 @@ def cost_of(cover, stego, rho):
     return (rho.astype(float) * (cover != stego)).sum()
 
 
-@pytest.mark.parametrize("height, n, m, cost, stego, reading", ORIGINAL)
-def test_it_reads_the_original_reads_it_and_costs_are_equal(height, n, m, cost, stego, reading):
-    cover, message, rho, other = original_case(height, n, m)
-    options = {"message_length": m, "constraint_height": height}
-    np.testing.assert_array_equal(stc.extract(unpack(stego, n), **options), message)
-    # The original reads what we write, since it reads any vector as we do.
-    np.testing.assert_array_equal(stc.extract(other, **options), unpack(reading, m))
-    ours = stc.embed(cover, rho, message, constraint_height=height)
-    np.testing.assert_array_equal(stc.extract(ours, **options), message)
-    assert cost_of(cover, ours, rho) == cost
+def searched(cases):
+    """`viterbi` of cases `(cover, rho, message, height)` of all sizes, in one compiled call.
+
+    Empty blocks go before the others, where the state is 0; elements are added after the others,
+    where there is no column for them.
+    """
+    arrays = [], [], []
+    most = len(max(cases, key=lambda case: len(case[1]))[1])
+    blocks = len(max(cases, key=lambda case: len(case[2]))[2])
+    width = max(-(-len(cover) // len(message)) for cover, _, message, _ in cases)
+    for cover, rho, message, height in cases:
+        options = {"message_length": len(message), "constraint_height": height}
+        columns = block_columns(len(cover), **options)
+        before = (blocks - len(message), 0)
+        arrays[0].append(np.pad(rho, (0, most - len(rho))))
+        arrays[1].append(np.pad(message ^ stc.syndrome(cover, **options), before))
+        arrays[2].append(np.pad(columns, (before, (0, width - columns.shape[1]))))
+    height = max(height for *_, height in cases)
+    path = jax.jit(jax.vmap(functools.partial(viterbi, constraint_height=height)))(
+        *map(np.stack, arrays)
+    )
+    sizes = [len(cover) for cover, *_ in cases]
+    return [np.asarray(x)[:n] for x, n in zip(path.changes_N, sizes, strict=True)], path.cost
+
+
+def test_the_original_and_this_read_each_other():
+    # It reads what we write, since it reads any vector as we do.
+    for height, n, m, _, stego, reading in ORIGINAL:
+        _, message, _, other = original_case(height, n, m)
+        options = {"message_length": m, "constraint_height": height}
+        np.testing.assert_array_equal(stc.extract(unpack(stego, n), **options), message)
+        np.testing.assert_array_equal(stc.extract(other, **options), unpack(reading, m))
+
+
+def test_the_search_costs_what_the_originals_does():
+    cases = []
+    for height, n, m, *_ in ORIGINAL:
+        cover, message, rho, _ = original_case(height, n, m)
+        cases.append((cover, rho, message, height))
+    changes, costs = searched(cases)
+    np.testing.assert_array_equal(costs, [cost for _, _, _, cost, _, _ in ORIGINAL])
+    for (cover, rho, message, height), changed, cost in zip(cases, changes, costs, strict=True):
+        options = {"message_length": len(message), "constraint_height": height}
+        np.testing.assert_array_equal(stc.extract(cover ^ changed, **options), message)
+        assert rho[changed == 1].sum() == cost
+
+
+@pytest.mark.parametrize(
+    "height, n, m, cost, _, __",
+    [case for case in ORIGINAL if case[0] == 7 or case[1] == {8: 60, 9: 75, 10: 300}.get(case[0])],
+)
+def test_the_lanes_cost_what_the_originals_search_does(height, n, m, cost, _, __):
+    cover, message, rho, _ = original_case(height, n, m)
+    stego = stc.embed(cover, rho, message, constraint_height=height)
+    read = stc.extract(stego, message_length=m, constraint_height=height)
+    np.testing.assert_array_equal(read, message)
+    assert cost_of(cover, stego, rho) == cost
 
 
 def test_golden_vector():
@@ -181,36 +231,59 @@ def test_golden_vector():
     np.testing.assert_array_equal(
         stego, [0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 1]
     )
-    np.testing.assert_array_equal(stc.block_widths(20, 8), [3, 2, 3, 2, 3, 2, 3, 2])
+    np.testing.assert_array_equal(parity_check.block_widths(20, 8), [3, 2, 3, 2, 3, 2, 3, 2])
 
 
-@pytest.mark.parametrize("height", [7, 10])
-@pytest.mark.parametrize("n, m", [(12, 1), (14, 4), (13, 9), (10, 10), (14, 7)])
-@pytest.mark.parametrize("wet", [0.0, 0.4])
-def test_no_word_is_cheaper(height, n, m, wet):
+def every_word(n, m, height, wet):
+    """Six covers with costs and messages, and the least cost over all words of each."""
     rng = np.random.default_rng(n * m)
-    matrix = parity_check(n, m, height)
-    covers, messages = (
-        rng.integers(0, 2, (6, n)).astype(np.uint8),
-        rng.integers(0, 2, (6, m)).astype(np.uint8),
-    )
-    rho = np.where(rng.random((6, n)) < wet, WET_COST, rng.integers(1, 50, (6, n))).astype(
-        np.float32
-    )
-    for cover, costs, message in zip(covers, rho, messages, strict=True):
-        least = least_cost(cover, costs, message, matrix)
+    matrix = parity_check_matrix(n, m, height)
+    covers = rng.integers(0, 2, (6, n)).astype(np.uint8)
+    messages = rng.integers(0, 2, (6, m)).astype(np.uint8)
+    rho = np.where(rng.random((6, n)) < wet, WET_COST, rng.integers(1, 50, (6, n)))
+    rows = list(zip(covers, rho.astype(np.float32), messages, strict=True))
+    return rows, [least_cost(*row, matrix) for row in rows], matrix
+
+
+SIZES = [(12, 1), (14, 4), (13, 9), (10, 10), (14, 7)]
+
+
+def test_no_word_is_cheaper_than_what_the_search_finds():
+    cases, leasts, matrices = [], [], []
+    for height, (n, m), wet in itertools.product((7, 10), SIZES, (0.0, 0.4)):
+        rows, least, matrix = every_word(n, m, height, wet)
+        cases += [(*row, height) for row in rows]
+        leasts += least
+        matrices += [matrix] * len(rows)
+    assert 10 < np.isinf(leasts).sum() < 40
+    changes, costs = searched(cases)
+    for (cover, rho, message, _), least, matrix, changed, cost in zip(
+        cases, leasts, matrices, changes, costs, strict=True
+    ):
+        np.testing.assert_array_equal(matrix.astype(int) @ (cover ^ changed) % 2, message)
         if np.isinf(least):
-            with pytest.raises(InputError, match="bits would fit"):
-                stc.embed(cover, costs, message, constraint_height=height)
+            assert cost >= WET_COST and (rho >= WET_COST)[changed == 1].any()
         else:
-            stego = stc.embed(cover, costs, message, constraint_height=height)
-            np.testing.assert_array_equal(matrix.astype(int) @ stego % 2, message)
-            assert cost_of(cover, stego, costs) == least
+            assert cost == least == rho[changed == 1].sum()
+
+
+@pytest.mark.parametrize("height, n, m", [*[(7, *size) for size in SIZES], (10, 14, 4)])
+def test_no_word_is_cheaper_than_what_the_lanes_find(height, n, m):
+    for wet in (0.0, 0.4):
+        rows, leasts, matrix = every_word(n, m, height, wet)
+        for (cover, costs, message), least in zip(rows, leasts, strict=True):
+            if np.isinf(least):
+                with pytest.raises(InputError, match="bits would fit"):
+                    stc.embed(cover, costs, message, constraint_height=height)
+            else:
+                stego = stc.embed(cover, costs, message, constraint_height=height)
+                np.testing.assert_array_equal(matrix.astype(int) @ stego % 2, message)
+                assert cost_of(cover, stego, costs) == least
 
 
 def test_dry_elements_are_taken_however_dear_before_wet_ones():
     rng = np.random.default_rng(7)
-    matrix = parity_check(14, 5, 7)
+    matrix = parity_check_matrix(14, 5, 7)
     covers, messages = (
         rng.integers(0, 2, (20, 14)).astype(np.uint8),
         rng.integers(0, 2, (20, 5)).astype(np.uint8),
@@ -231,7 +304,7 @@ def test_dry_elements_are_taken_however_dear_before_wet_ones():
 @pytest.mark.parametrize("height", [7, 9, 12])
 def test_the_syndrome_is_the_product_with_the_matrix(n, m, height):
     bits = np.random.default_rng(0).integers(0, 2, (3, n)).astype(np.uint8)
-    product = bits.astype(int) @ parity_check(n, m, height).T % 2
+    product = bits.astype(int) @ parity_check_matrix(n, m, height).T % 2
     options = {"message_length": m, "constraint_height": height}
     np.testing.assert_array_equal(stc.syndrome(bits, **options), product)
     np.testing.assert_array_equal(stc.extract(bits, **options), product)
@@ -248,9 +321,83 @@ def test_pieces_of_one_trellis_give_the_path_of_the_whole(n, m):
     np.testing.assert_array_equal(
         stc.extract(stego, message_length=m, constraint_height=7), message
     )
-    assert cost_of(cover, stego, rho) == pytest.approx(
-        naive_viterbi(cover, rho.astype(float), message, 7), rel=2e-3
-    )
+    least = naive_viterbi(cover, rho.astype(float), message, 7)
+    assert cost_of(cover, stego, rho) == pytest.approx(least, rel=2e-3)
+    (changes,), (cost,) = searched([(cover, rho, message, 7)])
+    assert cost == pytest.approx(least, rel=1e-5)
+    assert cost_of(cover, cover ^ changes, rho) == pytest.approx(least, rel=1e-5)
+
+
+def test_the_search_treats_rows_under_vmap_as_it_treats_one_alone():
+    rng = np.random.default_rng(8)
+    rho = rng.random((3, 90)).astype(np.float32) * np.array([[1.0], [2.0**-20], [2.0**20]])
+    rho[2, :30] = WET_COST
+    targets = rng.integers(0, 2, (3, 30)).astype(np.uint8)
+    columns = block_columns(90, message_length=30, constraint_height=7)
+    one = jax.jit(functools.partial(viterbi, constraint_height=7))
+    together = jax.jit(jax.vmap(one, in_axes=(0, 0, None)))(rho, targets, columns)
+    for row in range(3):
+        alone = one(rho[row], targets[row], columns)
+        np.testing.assert_array_equal(together.changes_N[row], alone.changes_N)
+        assert together.cost[row] == alone.cost
+
+
+def test_the_search_is_traced_once_for_a_shape_whatever_the_widths():
+    traces = []
+
+    @jax.jit
+    def search(rho, target, columns):
+        traces.append(columns)
+        return viterbi(rho, target, columns, constraint_height=7)
+
+    for n in (41, 47, 60):
+        columns = block_columns(n, message_length=20, constraint_height=7)
+        changes, cost = search(np.ones(60), np.ones(20, np.uint8), columns)
+        carried = stc.syndrome(np.asarray(changes)[:n], message_length=20, constraint_height=7)
+        assert carried.all() and cost == changes.sum() and not changes[n:].any()
+    assert len(traces) == 1
+
+
+def test_what_cannot_be_carried_costs_as_much_as_a_forbidden_change():
+    columns = np.array([[65], [0], [65]])
+    for target, rho, fits in (
+        ([1, 0, 0], [2.0, 3.0, 1.0], True),
+        ([0, 1, 0], [2.0, 3.0, 1.0], False),
+        ([1, 0, 0], [np.inf, 3.0, 1.0], False),
+        ([1, 0, 0], [2.0, np.inf, 1.0], True),
+    ):
+        changes, cost = viterbi(np.array(rho), np.array(target), columns, constraint_height=7)
+        assert (cost < WET_COST) == fits
+        if fits:
+            np.testing.assert_array_equal(changes, [1, 0, 0])
+    with pytest.raises(ValueError, match=r"shapes \(3,\), \(2,\), \(3, 1\) given"):
+        viterbi(np.ones(3), np.ones(2), columns, constraint_height=7)
+
+
+def test_the_search_is_differentiable_nowhere():
+    columns = block_columns(9, message_length=3, constraint_height=7)
+    slope = jax.grad(lambda rho: viterbi(rho, np.ones(3), columns, constraint_height=7).cost)
+    np.testing.assert_array_equal(slope(jnp.ones(9)), np.zeros(9))
+
+
+def test_the_search_and_the_lanes_take_the_same_step(monkeypatch):
+    calls, step = [], stc.add_compare_select
+
+    def noted(stay, arriving, costs):
+        calls.append(len(costs))
+        return step(stay, arriving, costs)
+
+    monkeypatch.setattr(stc, "add_compare_select", noted)
+    rho, target = np.ones(40, np.float32), np.ones(10, np.uint8)
+    viterbi(rho, target, block_columns(40, message_length=10), constraint_height=10)
+    assert set(calls) == {1}
+    stc.embed(np.zeros(40, np.uint8), rho, target, constraint_height=7)
+    assert set(calls) == {1, 2, 3}
+
+
+def test_the_example_runs():
+    results = doctest.testmod(stc)
+    assert results.attempted > 5 and results.failed == 0
 
 
 @pytest.mark.parametrize("segments", [1, 5])
@@ -400,7 +547,7 @@ def test_one_program_serves_many_sizes():
         if 4 < n / m < 5
     ]
     assert len(sizes) > 5
-    before = stc._forward_single._cache_size(), stc._trace_back._cache_size()
+    before = lanes._forward_single._cache_size(), lanes._trace_back._cache_size()
     for n, m in sizes:
         cover, message = (
             rng.integers(0, 2, n).astype(np.uint8),
@@ -410,7 +557,7 @@ def test_one_program_serves_many_sizes():
         np.testing.assert_array_equal(
             stc.extract(stego, message_length=m, constraint_height=8), message
         )
-    after = stc._forward_single._cache_size(), stc._trace_back._cache_size()
+    after = lanes._forward_single._cache_size(), lanes._trace_back._cache_size()
     assert [b - a for a, b in zip(before, after, strict=True)] <= [1, 1]
 
 
