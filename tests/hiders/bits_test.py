@@ -4,10 +4,10 @@ says why.
 
 import hashlib
 
-import jax
 import numpy as np
 import pytest
 from support import noisy_bits
+from support.noisy_bits import loaded
 
 from stegojax import cli, envelope, images, run, secret
 from stegojax.coding import correction
@@ -22,13 +22,6 @@ KEY = secret.key_file(bytes(range(32)))
 def registered():
     with noisy_bits.registered():
         yield
-
-
-def loaded(**method):
-    settings = noisy_bits.config(**method)
-    made = run.method(settings, run.UNKNOWN)
-    state = jax.tree.map(np.asarray, made.init(jax.random.key(0), run.example(settings)))
-    return run.Loaded(settings, made, state, 1)
 
 
 def photograph(height, width, channels=1):

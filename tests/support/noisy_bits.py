@@ -104,6 +104,14 @@ def registered():
         yield
 
 
+def loaded(**method):
+    """A run whose state is that where training would begin."""
+    settings = config(**method)
+    made = run.method(settings, run.UNKNOWN)
+    state = jax.tree.map(np.asarray, made.init(jax.random.key(0), run.example(settings)))
+    return run.Loaded(settings, made, state, 1)
+
+
 def write_run(folder, settings):
     """A run whose only checkpoint is where training would begin."""
     run.open_workdir(settings, folder, run.UNKNOWN)
