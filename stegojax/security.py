@@ -46,6 +46,7 @@ from stegojax.costs import COSTS
 from stegojax.data import preprocess
 from stegojax.data.cover_stego import match
 from stegojax.data.sources import open_source
+from stegojax.domains import PIXELS
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
 from stegojax.journal import markdown
@@ -437,7 +438,8 @@ class _Protocol:
 
         def one(number, order, message, cover):
             flat = cover.ravel()[order]
-            stego = lsbm.embed(jax.random.fold_in(base, number), flat, message)
+            ends = {"lowest": PIXELS.lowest, "highest": PIXELS.highest}
+            stego = lsbm.embed(jax.random.fold_in(base, number), flat, message, **ends)
             return jnp.zeros_like(flat).at[order].set(stego).reshape(cover.shape)
 
         many = jax.jit(jax.vmap(one))

@@ -3,12 +3,11 @@ Tal and Vardy 2015).
 
 A message M is spread over N elements, each of which arrives as a real number whose sign says a bit
 and whose size says how surely. The elements are cut into blocks of equal length, at most 2^16, each
-filled up to a power of two with known zeros; of the bits before the polar transform the most
-reliable ones carry the message and the others are zero. How reliable they are is
-computed for a channel with Gaussian log-likelihood ratios (density evolution in its Gaussian
-  approximation: Trifonov 2012) that
-just carries this message, so that sender and receiver know the code from N and M alone. The decoder
-is that of `polar`.
+filled up to a power of two with known zeros. Of the bits before the polar transform the most
+reliable ones carry the message and the others are zero. How reliable they are is computed for a
+channel with Gaussian log-likelihood ratios that just carries this message (density evolution in its
+Gaussian approximation: Trifonov 2012), so that sender and receiver know the code from N and M
+alone. The decoder is that of `polar`.
 
 A network's outputs are no calibrated probabilities: `calibrate` counts how often signs are wrong
 among the surest sixteenth of the values, the next, and so on, and `likelihoods` turns values into
@@ -26,9 +25,7 @@ import numpy as np
 from stegojax.coding import polar
 
 GRADES = 16
-"""How many parts of equal size values are sorted into by how sure they are; one byte describes
-each.
-"""
+"""Values are sorted by how sure they are, into so many parts of equal size."""
 
 _BLOCK = 1 << 16
 _LEAST_BLOCK_BITS = 512

@@ -333,12 +333,12 @@ def _quantise(rho_BN: np.ndarray, message_length: int, group: int) -> np.ndarray
 class _Blocks(NamedTuple):
     """What stands in every place of the blocks, which are of at most two kinds.
 
-    index:   element numbers `[B or 1, M, W]`, N where there is none.
-    columns: `[2, W]` int32, of a narrow and of a wide block, or `[1, W]` where one serves both.
-    is_wide: `[M]` bool.
+    elements: their numbers `[B or 1, M, W]`, N where there is none.
+    columns:  `[2, W]` int32, of a narrow and of a wide block, or `[1, W]` where one serves both.
+    is_wide:  `[M]` bool.
     """
 
-    index: np.ndarray
+    elements: np.ndarray
     columns: np.ndarray
     is_wide: np.ndarray
 
@@ -348,7 +348,7 @@ def _blocks(rho_BN: np.ndarray, columns: np.ndarray, height: int) -> _Blocks:
     can never be better.
     """
     batch, length = rho_BN.shape
-    index = parity_check.element_numbers(columns, length)
+    elements = parity_check.element_numbers(columns, length)
     is_wide = columns[:, -1] != 0
     different = 1 << (height - 2)
     if columns.shape[1] <= different:
@@ -356,14 +356,14 @@ def _blocks(rho_BN: np.ndarray, columns: np.ndarray, height: int) -> _Blocks:
         narrow = np.count_nonzero(kinds[0])
         if (kinds[0, :narrow] == kinds[1, :narrow]).all():
             kinds, is_wide = kinds[1:], np.zeros_like(is_wide)
-        return _Blocks(index[None], kinds, is_wide)
+        return _Blocks(elements[None], kinds, is_wide)
     extended = np.concatenate([rho_BN, np.full((batch, 1), np.inf, rho_BN.dtype)], axis=1)
     chosen = np.full((batch, columns.shape[0], different), length)
     for kind in (is_wide, ~is_wide):
         for slot in range(different if kind.any() else 0):
             alike = columns[kind.argmax()] == 2 * slot + 1 + 2 * different
             if alike.any():
-                candidates = index[kind][:, alike][None]
+                candidates = elements[kind][:, alike][None]
                 best = extended[:, candidates[0]].argmin(axis=-1)[..., None]
                 chosen[:, kind, slot] = np.take_along_axis(candidates, best, axis=-1)[..., 0]
     distinct = 2 * np.arange(different, dtype=np.int32) + 1 + 2 * different
@@ -435,11 +435,13 @@ class _Trellis:
     def __init__(self, rho_BN, target_BM, columns, *, height: int, exact: bool, step: Step):
         batch, self.length = rho_BN.shape
         self.height, self.step, self.blocks = height, step, target_BM.shape[1]
-        self.index, kinds, is_wide = _blocks(rho_BN, columns, height)
+        self.elements, kinds, is_wide = _blocks(rho_BN, columns, height)
         self.plan = _plan(batch, self.blocks, kinds.shape[1], height, exact)
         group, groups = self.plan.group, self.plan.groups
         missing = groups * group - kinds.shape[1]
-        self.index = np.pad(self.index, ((0, 0), (0, 0), (0, missing)), constant_values=self.length)
+        self.elements = np.pad(
+            self.elements, ((0, 0), (0, 0), (0, missing)), constant_values=self.length
+        )
         kinds = np.pad(kinds, ((0, 0), (0, missing))).reshape(-1, groups, group).transpose(1, 0, 2)
         moves = np.zeros((*kinds.shape[:2], 1 << group), np.int32)
         for k in range(group):
@@ -456,14 +458,14 @@ class _Trellis:
         )
         self.costs_BMW = np.full((batch, self.blocks + 1, groups * group), _FORBIDDEN, np.uint32)
         for cover in range(batch):
-            self.costs_BMW[cover, :-1] = quantised[cover][self.index_of(cover)] << group
+            self.costs_BMW[cover, :-1] = quantised[cover][self.elements_of(cover)] << group
         self.costs_BMW |= np.tile(1 << np.arange(group, dtype=np.uint32), groups)
         self.target_BM = np.pad(target_BM, ((0, 0), (0, 1)))
         self.is_wide_M = np.append(is_wide, False)
         self.changed_BN = np.zeros((batch, self.length + 1), bool)
 
-    def index_of(self, cover: int) -> np.ndarray:
-        return self.index[cover % self.index.shape[0]]
+    def elements_of(self, cover: int) -> np.ndarray:
+        return self.elements[cover % self.elements.shape[0]]
 
     def rows(self, end_L: np.ndarray) -> np.ndarray:
         """The blocks that lanes ending before `end_L` walk, `[T, lanes]`, filled up with idle
@@ -537,7 +539,7 @@ class _Trellis:
         flips = flips.astype(bool).reshape(span, groups * group, -1)
         for lane, (cover, own) in enumerate(zip(cover_L, own_L, strict=True)):
             decided = rows_TL[span - own :, lane]
-            self.changed_BN[cover, self.index_of(cover)[decided]] = flips[span - own :, :, lane]
+            self.changed_BN[cover, self.elements_of(cover)[decided]] = flips[span - own :, :, lane]
 
 
 def _piece_ends(length: int, blocks: int, piece: int) -> np.ndarray:
@@ -587,15 +589,15 @@ def search(
         rows_TL = trellis.rows(end_of[call])
         inputs = trellis.inputs(cover_of[call], rows_TL)
         start = trellis.start(end_of[call] > span)
-        return rows_TL, inputs, jax.block_until_ready(trellis.forward(inputs, start))
+        return rows_TL, inputs, *jax.block_until_ready(trellis.forward(inputs, start))
 
     entered: Any = np.int32(0)
     with futures.ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         ahead = collections.deque(pool.submit(walk, call) for call in calls[:_CALLS_AT_ONCE])
         for i, call in enumerate(calls):
-            rows_TL, inputs, forward = ahead.popleft().result()
+            rows_TL, inputs, metrics, paths = ahead.popleft().result()
             follows = end_of[call] < trellis.blocks
-            walked, entries = trellis.back(inputs, *forward, own_of[call], follows, entered)
+            walked, entries = trellis.back(inputs, metrics, paths, own_of[call], follows, entered)
             entered = entries[0]
             trellis.note(walked, cover_of[call], own_of[call], rows_TL)
             if i + _CALLS_AT_ONCE < len(calls):
@@ -637,8 +639,8 @@ def search_in_order(
     ):
         rows_TL = trellis.rows(end)
         inputs = trellis.inputs(cover, rows_TL)
-        forward = trellis.forward(inputs, start)
-        walked, entries = trellis.back(inputs, *forward, own, end < blocks, entered)
+        metrics, paths = trellis.forward(inputs, start)
+        walked, entries = trellis.back(inputs, metrics, paths, own, end < blocks, entered)
         entered = entries[0]
         trellis.note(walked, cover, own, rows_TL)
     return trellis.changed_BN[0, :-1]

@@ -1,8 +1,8 @@
 """LSB matching: message bits in the lowest bits of values, each wrong one put right by +1 or -1 at
 random (Ker, IEEE SPL 2005).
 
-Values: whole pixel values 0..255 in the key's order, `[..., N]`; bits are uint8 {0, 1}. The first M
-  elements carry the message.
+Values: whole numbers in the key's order, `[..., N]`; bits are uint8 {0, 1}. The first M elements
+carry the message.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from stegojax.coding.parity_check import AnyArray
 from stegojax.errors import InputError
 from stegojax.types import Array, Key
 
@@ -22,17 +23,19 @@ def _check(length: int, message_length: int) -> None:
         )
 
 
-def embed(key: Key, cover_N: Array, message_M: Array) -> Array:
+def embed(key: Key, cover_N: Array, message_M: Array, *, lowest: int, highest: int) -> Array:
     """Puts a message in the lowest bits by changes of +-1 (Ker 2005, Sec. I).
 
     Args:
       key: decides between +1 and -1.
-      cover_N: `[..., N]` whole values 0..255.
+      cover_N: `[..., N]` whole values from `lowest` to `highest`.
       message_M: `[..., M]` bits, one per element.
+      lowest: the smallest value that an element can have.
+      highest: the largest.
 
     Returns:
-      The stego values, shape and dtype of the cover. A change goes up at 0 and down at 255;
-      elsewhere either way is as likely.
+      The stego values, shape and dtype of the cover. A change goes up at `lowest` and down at
+      `highest`; elsewhere either way is as likely.
 
     Raises:
       InputError: if the message is longer than the cover.
@@ -42,16 +45,16 @@ def embed(key: Key, cover_N: Array, message_M: Array) -> Array:
     _check(cover.shape[-1], length)
     values = cover[..., :length].astype(jnp.int32)
     up = jax.random.bernoulli(key, 0.5, values.shape)
-    step = jnp.where((values == 0) | (up & (values < 255)), 1, -1)
+    step = jnp.where((values == lowest) | (up & (values < highest)), 1, -1)
     carrying = values + jnp.where(values & 1 != message.astype(jnp.int32), step, 0)
     return jnp.concatenate([carrying.astype(cover.dtype), cover[..., length:]], axis=-1)
 
 
-def extract(stego_N: Array, *, message_length: int) -> Array:
+def extract(stego_N: AnyArray, *, message_length: int) -> AnyArray:
     """Reads the message that `embed` put in.
 
     Args:
-      stego_N: `[..., N]` whole values 0..255.
+      stego_N: `[..., N]` whole values.
       message_length: number of message bits M.
 
     Returns:

@@ -7,18 +7,19 @@ message; the decoder fills in the rest so that y is likely, that is, cheap. Read
 and needs no cost.
 
 A vector is cut into blocks of equal length, each filled up to a power of two with known zeros; the
-blocks are decoded side by
-side. The decoder walks the nodes of the code tree: a node whose bits all carry message is settled
-  at once, one whose bits are
-all free takes the likelier sign of every element, and each path of the list also tries the other
-sign of the least certain one. Paths are columns of the arrays; when the list is pruned only
-pointers to columns move. Layout: bits uint8 {0, 1}, element vectors `[N]` or `[B, N]`, in the key's
-  order; inside `[N, list * B]`.
+blocks are decoded side by side. The decoder walks the nodes of the code tree. A node whose bits all
+carry message is settled at once. One whose bits are all free takes the likelier sign of every
+element, and each path of the list also tries the other sign of the least certain one. Paths are
+columns of the arrays; when the list is pruned only pointers to columns move.
+
+Layout: bits uint8 {0, 1}, element vectors `[N]` or `[B, N]`, in the key's order; inside
+`[N, list * B]`.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ import numpy as np
 from jax import lax
 
 from stegojax.coding.optimum import optimal_lambda
+from stegojax.coding.parity_check import AnyArray
 from stegojax.coding.refusals import NoRoom, check_vectors
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Array
@@ -40,8 +42,9 @@ _ATTEMPTS = 7
 
 
 def block_shape(length: int) -> tuple[int, int]:
-    """How a vector is cut: as few equal blocks of at most 2**20 as will do; padding costs next to
-    nothing, short blocks do.
+    """How a vector is cut: into as few equal blocks of at most 2**20 as will do.
+
+    Padding costs next to nothing; short blocks do.
 
     Args:
       length: number of elements n, at least 1.
@@ -54,7 +57,7 @@ def block_shape(length: int) -> tuple[int, int]:
     return blocks, (length // blocks - 1).bit_length()
 
 
-def transform(bits_N: Array) -> Array:
+def transform(bits_N: AnyArray) -> AnyArray:
     """Multiplies by the polar matrix G, which is its own inverse (Li et al. 2020, Sec. II).
 
     Args:
@@ -69,7 +72,7 @@ def transform(bits_N: Array) -> Array:
     length = bits_N.shape[-1]
     if length & (length - 1):
         raise ValueError(f"the polar transform needs a power of two: length {length} given")
-    xp = bits_N.__array_namespace__()
+    xp: Any = bits_N.__array_namespace__()
     shape = bits_N.shape
     for level in range(length.bit_length() - 1):
         pairs = bits_N.reshape(*shape[:-1], -1, 2, 1 << level)
@@ -120,9 +123,9 @@ def _nodes(carries_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     levels, starts = [], []
     for level, whole in enumerate(uniform):
         parent = np.repeat(uniform[level + 1], 2) if level < log_length else np.zeros(1, bool)
-        found = np.flatnonzero(whole & ~parent)
-        levels.append(np.full(found.size, level))
-        starts.append(found << level)
+        largest = np.flatnonzero(whole & ~parent)
+        levels.append(np.full(largest.size, level))
+        starts.append(largest << level)
     order = np.argsort(np.concatenate(starts))
     return np.concatenate(levels)[order], np.concatenate(starts)[order]
 
@@ -147,6 +150,179 @@ def _prune(metrics_2LB: Array) -> tuple[Array, Array]:
     ).sum(axis=1)
 
 
+class _Walk(NamedTuple):
+    """What changes while the code tree is walked. A path is a column, `path * batch + block`.
+
+    alpha:    log-likelihood ratios of the nodes on the way to the current one, level by level; the
+              last level is the elements.
+    alpha_at: `[depth + 1, columns]` in which column of its level a path's ratios lie.
+    beta:     `[N, columns]` bits decided, transformed back as far as the nodes are done.
+    beta_at:  as alpha_at, of the bits of the left one of two nodes.
+    metric:   `[columns]` what the path's bits cost.
+    """
+
+    alpha: Array
+    alpha_at: Array
+    beta: Array
+    beta_at: Array
+    metric: Array
+
+
+class _Tree:
+    """The code tree of a batch of blocks: its sizes, and the steps from node to node."""
+
+    def __init__(self, llr_NB: Array, u_NB: Array, list_size: int):
+        self.length, self.batch = llr_NB.shape
+        self.depth = self.length.bit_length() - 1
+        self.list_size, self.columns = list_size, list_size * self.batch
+        self.height = max(8, min(128, _CHUNK_SIZE // (1 << (self.columns - 1).bit_length())))
+        self.own = jnp.arange(self.columns)
+        self.rows = jnp.arange(self.height)[:, None]
+        sizes = [max(self.height, 1 << level) for level in range(self.depth + 1)]
+        self.offsets = jnp.asarray(np.concatenate([[0], np.cumsum(sizes)[:-1]]), jnp.int32)
+        self.above = sum(sizes[:-1])
+
+        # known[s]: what the bits of a node of size 2**s add up to, were they all given.
+        known = [u_NB]
+        for level in range(self.depth):
+            pairs = known[-1].reshape(-1, 2, 1 << level, self.batch)
+            sums = jnp.stack([pairs[:, 0] ^ pairs[:, 1], pairs[:, 1]], axis=1)
+            known.append(sums.reshape(self.length, self.batch))
+        self.known = jnp.pad(jnp.stack(known), ((0, 0), (0, self.height), (0, 0)))
+
+    def start(self, llr_NB: Array) -> _Walk:
+        """One path per block; the others cost more than any."""
+        elements = jnp.tile(llr_NB, (1, self.list_size))
+        alpha = jnp.concatenate([jnp.zeros((self.above, self.columns)), elements], axis=0)
+        pointers = jnp.tile(self.own, (self.depth + 1, 1))
+        return _Walk(
+            alpha=jnp.pad(alpha, ((0, 2 * self.height), (0, 0))),
+            alpha_at=pointers,
+            beta=jnp.zeros((self.length + 2 * self.height, self.columns), jnp.uint8),
+            beta_at=pointers,
+            metric=jnp.where(self.own < self.batch, 0.0, 1e30).astype(jnp.float32),
+        )
+
+    def read(self, array, start, pointers=None):
+        chunk = lax.dynamic_slice_in_dim(array, start, self.height, axis=0)
+        return chunk if pointers is None else jnp.take(chunk, pointers, axis=1, mode="clip")
+
+    def write(self, array, chunk, start):
+        return lax.dynamic_update_slice_in_dim(array, chunk, start, axis=0)
+
+    def chunks_of(self, level):
+        return ((1 << level) + self.height - 1) // self.height
+
+    def in_chunks(self, count, function, carry):
+        return lax.fori_loop(0, count, lambda i, carry: function(i * self.height, carry), carry)
+
+    def descend(self, start, turn, level, walk: _Walk) -> _Walk:
+        """Ratios of the node at `start`, from those `turn - level + 1` levels above it."""
+
+        def one_level(i, carry):
+            alpha, alpha_at = carry
+            below = turn - i
+            parent, child = self.offsets[below + 1], self.offsets[below]
+            right = (start > 0) & (i == 0)
+            pointers, left_pointers = alpha_at[below + 1], walk.beta_at[below]
+
+            def part(row, alpha):
+                a = self.read(alpha, parent + row, pointers)
+                b = self.read(alpha, parent + (1 << below) + row, pointers)
+
+                def after_left(a, b):
+                    left = jnp.maximum(start - (1 << below), 0)
+                    bits = self.read(walk.beta, left + row, left_pointers)
+                    return jnp.where(bits != 0, b - a, b + a)
+
+                return self.write(alpha, lax.cond(right, after_left, _box_plus, a, b), child + row)
+
+            alpha = self.in_chunks(self.chunks_of(below), part, alpha)
+            return alpha, alpha_at.at[below].set(self.own)
+
+        carry = walk.alpha, walk.alpha_at
+        alpha, alpha_at = lax.fori_loop(0, turn - level + 1, one_level, carry)
+        return walk._replace(alpha=alpha, alpha_at=alpha_at)
+
+    def settle(self, start, level, carrying, walk: _Walk) -> tuple[_Walk, Array, Array]:
+        """Bits of a node and what they cost; and where its element is least certain, and how much,
+        which is what a fork would change.
+        """
+
+        def part(row, carry):
+            beta, metric, least, where = carry
+            a = self.read(walk.alpha, self.offsets[level] + row)
+            inside = row + self.rows < (1 << level)
+            at = (level, start + row, 0)
+            given = lax.dynamic_slice(self.known, at, (1, self.height, self.batch))[0]
+            given = jnp.tile(given, (1, self.list_size))
+            bits = jnp.where(carrying, given, (a < 0).astype(jnp.uint8))
+            signed = jnp.where(bits != 0, a, -a)
+            loss = jnp.maximum(signed, 0) + jnp.log1p(jnp.exp(-jnp.abs(a)))
+            metric = metric + jnp.where(inside, loss, 0).sum(axis=0)
+            size = jnp.where(inside, jnp.abs(a), 1e30)
+            here = size.min(axis=0)
+            where = jnp.where(here < least, row + size.argmin(axis=0).astype(jnp.int32), where)
+            return self.write(beta, bits, start + row), metric, jnp.minimum(here, least), where
+
+        nowhere = jnp.full(self.columns, 1e30), jnp.zeros(self.columns, jnp.int32)
+        beta, metric, least, where = self.in_chunks(
+            self.chunks_of(level), part, (walk.beta, walk.metric, *nowhere)
+        )
+        metric -= jnp.tile(metric.reshape(self.list_size, self.batch).min(axis=0), self.list_size)
+        return walk._replace(beta=beta, metric=metric), least, where
+
+    def fork(self, start, level, carrying, walk: _Walk, least, where) -> _Walk:
+        """Each path of a free node as it is and with its least certain element changed: the better
+        half of all.
+        """
+        both = jnp.concatenate([walk.metric, jnp.minimum(walk.metric + least, 2e30)])
+        chosen, pruned = _prune(both.reshape(2 * self.list_size, self.batch))
+        parent = (chosen % self.list_size).reshape(-1) * self.batch + self.own % self.batch
+        parent = jnp.where(carrying, self.own, parent)
+        flipped = (chosen >= self.list_size).reshape(1, -1)
+        place = where[parent][None]
+
+        def part(row, beta):
+            bits = self.read(beta, start + row, parent)
+            rows = row + self.rows
+            bits ^= ((rows == place) & flipped & (rows < (1 << level))).astype(jnp.uint8)
+            return self.write(beta, bits, start + row)
+
+        count = jnp.where(carrying, 0, self.chunks_of(level))
+        return walk._replace(
+            alpha_at=walk.alpha_at[:, parent],
+            beta_at=walk.beta_at[:, parent],
+            beta=self.in_chunks(count, part, walk.beta),
+            metric=jnp.where(carrying, walk.metric, pruned.reshape(-1)),
+        )
+
+    def ascend(self, start, level, walk: _Walk) -> _Walk:
+        """Joins nodes with those to their left, as long as they are the right one of two."""
+
+        def is_right(carry):
+            level = carry[0]
+            return ((start >> level) & 1 == 1) & (level < self.depth)
+
+        def join(carry):
+            level, beta = carry
+            left = (start >> level << level) - (1 << level)
+            pointers = walk.beta_at[level]
+
+            def part(row, beta):
+                kept = self.read(beta, left + row)
+                bits = jnp.take(kept, pointers, axis=1, mode="clip")
+                bits ^= self.read(beta, left + (1 << level) + row)
+                inside = row + self.rows < (1 << level)
+                return self.write(beta, jnp.where(inside, bits, kept), left + row)
+
+            return level + 1, self.in_chunks(self.chunks_of(level), part, beta)
+
+        level, beta = lax.while_loop(is_right, join, (level, walk.beta))
+        beta_at = walk.beta_at.at[jnp.minimum(level, self.depth)].set(self.own)
+        return walk._replace(beta=beta, beta_at=beta_at)
+
+
 @functools.partial(jax.jit, static_argnames=("list_size",))
 def _decode(
     llr_NB: Array,
@@ -164,167 +340,30 @@ def _decode(
     Args:
       llr_NB: `[N, B]` log of the probability of bit 0 over that of bit 1.
       u_NB: `[N, B]` uint8 message bits at their positions, 0 elsewhere.
-      levels: log2 of the sizes of the nodes in decoding order. starts: their first bits. carries:
-        whether they carry message.
+      levels: log2 of the sizes of the nodes in decoding order.
+      starts: their first bits.
+      carries: whether they carry message.
       count: number of nodes.
       list_size: number of paths.
 
     Returns:
       `[N, B]` uint8 element bits.
     """
-    length, batch = llr_NB.shape
-    depth = length.bit_length() - 1
-    columns = list_size * batch
-    height = max(8, min(128, _CHUNK_SIZE // (1 << (columns - 1).bit_length())))
-    own = jnp.arange(columns)
-    block = own % batch
-    rows = jnp.arange(height)[:, None]
+    tree = _Tree(llr_NB, u_NB, list_size)
 
-    # known[s]: what the bits of a node of size 2**s add up to, were they all given.
-    known = [u_NB]
-    for level in range(depth):
-        pairs = known[-1].reshape(-1, 2, 1 << level, batch)
-        known.append(
-            jnp.stack([pairs[:, 0] ^ pairs[:, 1], pairs[:, 1]], axis=1).reshape(length, batch)
-        )
-    known = jnp.pad(jnp.stack(known), ((0, 0), (0, height), (0, 0)))
-
-    room = [max(height, 1 << level) for level in range(depth + 1)]
-    offsets = jnp.asarray(np.concatenate([[0], np.cumsum(room)[:-1]]), jnp.int32)
-    alpha = jnp.concatenate(
-        [jnp.zeros((sum(room[:-1]), columns)), jnp.tile(llr_NB, (1, list_size))], axis=0
-    )
-    alpha = jnp.pad(alpha, ((0, 2 * height), (0, 0)))
-    beta = jnp.zeros((length + 2 * height, columns), jnp.uint8)
-    alpha_at = jnp.tile(own, (depth + 1, 1))
-    beta_at = jnp.tile(own, (depth + 1, 1))
-    metric = jnp.where(own < batch, 0.0, 1e30).astype(jnp.float32)
-
-    def read(array, start, pointers=None):
-        chunk = lax.dynamic_slice_in_dim(array, start, height, axis=0)
-        return chunk if pointers is None else jnp.take(chunk, pointers, axis=1, mode="clip")
-
-    def write(array, chunk, start):
-        return lax.dynamic_update_slice_in_dim(array, chunk, start, axis=0)
-
-    def blocks_of(level):
-        return ((1 << level) + height - 1) // height
-
-    def chunks(level, function, carry):
-        return lax.fori_loop(0, blocks_of(level), lambda i, c: function(i * height, c), carry)
-
-    def descend(start, turn, level, alpha, alpha_at, beta, beta_at):
-        def one_level(i, carry):
-            alpha, alpha_at = carry
-            below = turn - i
-            parent, child = offsets[below + 1], offsets[below]
-            right = (start > 0) & (i == 0)
-            pointers, left_pointers = alpha_at[below + 1], beta_at[below]
-
-            def part(row, alpha):
-                a, b = (
-                    read(alpha, parent + row, pointers),
-                    read(alpha, parent + (1 << below) + row, pointers),
-                )
-
-                def after_left(a, b):
-                    bits = read(beta, jnp.maximum(start - (1 << below), 0) + row, left_pointers)
-                    return jnp.where(bits != 0, b - a, b + a)
-
-                return write(alpha, lax.cond(right, after_left, _box_plus, a, b), child + row)
-
-            return chunks(below, part, alpha), alpha_at.at[below].set(own)
-
-        return lax.fori_loop(0, turn - level + 1, one_level, (alpha, alpha_at))
-
-    def settle(start, level, carrying, alpha, beta, metric):
-        """Bits of a node, what they cost, and where its element is least certain, which is what a
-        fork would change.
-        """
-
-        def part(row, carry):
-            beta, metric, least, where = carry
-            a = read(alpha, offsets[level] + row)
-            inside = row + rows < (1 << level)
-            given = lax.dynamic_slice(known, (level, start + row, 0), (1, height, batch))[0]
-            bits = jnp.where(carrying, jnp.tile(given, (1, list_size)), (a < 0).astype(jnp.uint8))
-            signed = jnp.where(bits != 0, a, -a)
-            loss = jnp.maximum(signed, 0) + jnp.log1p(jnp.exp(-jnp.abs(a)))
-            metric = metric + jnp.where(inside, loss, 0).sum(axis=0)
-            size = jnp.where(inside, jnp.abs(a), 1e30)
-            here = size.min(axis=0)
-            where = jnp.where(here < least, row + size.argmin(axis=0).astype(jnp.int32), where)
-            return write(beta, bits, start + row), metric, jnp.minimum(here, least), where
-
-        return chunks(
-            level, part, (beta, metric, jnp.full(columns, 1e30), jnp.zeros(columns, jnp.int32))
-        )
-
-    def fork(start, level, carrying, alpha_at, beta_at, beta, metric, least, where):
-        both = jnp.concatenate([metric, jnp.minimum(metric + least, 2e30)]).reshape(
-            2 * list_size, batch
-        )
-        chosen, pruned = _prune(both)
-        parent = jnp.where(carrying, own, (chosen % list_size).reshape(-1) * batch + block)
-        flipped = (chosen >= list_size).reshape(1, -1)
-        place = where[parent][None]
-
-        def part(row, beta):
-            bits = read(beta, start + row, parent)
-            bits ^= ((row + rows == place) & flipped & (row + rows < (1 << level))).astype(
-                jnp.uint8
-            )
-            return write(beta, bits, start + row)
-
-        beta = lax.fori_loop(
-            0, jnp.where(carrying, 0, blocks_of(level)), lambda i, c: part(i * height, c), beta
-        )
-        return (
-            alpha_at[:, parent],
-            beta_at[:, parent],
-            beta,
-            jnp.where(carrying, metric, pruned.reshape(-1)),
-        )
-
-    def ascend(start, level, beta, beta_at):
-        def is_right(carry):
-            level = carry[0]
-            return ((start >> level) & 1 == 1) & (level < depth)
-
-        def join(carry):
-            level, beta = carry
-            left = (start >> level << level) - (1 << level)
-            pointers = beta_at[level]
-
-            def part(row, beta):
-                kept = read(beta, left + row)
-                bits = jnp.take(kept, pointers, axis=1, mode="clip") ^ read(
-                    beta, left + (1 << level) + row
-                )
-                return write(beta, jnp.where(row + rows < (1 << level), bits, kept), left + row)
-
-            return level + 1, chunks(level, part, beta)
-
-        level, beta = lax.while_loop(is_right, join, (level, beta))
-        return beta, beta_at.at[jnp.minimum(level, depth)].set(own)
-
-    def node(j, carry):
-        alpha, alpha_at, beta, beta_at, metric = carry
+    def node(j, walk):
         level, start, carrying = levels[j], starts[j], carries[j]
-        turn = jnp.where(start > 0, lax.population_count((start & -start) - 1), depth - 1)
-        alpha, alpha_at = descend(start, turn, level, alpha, alpha_at, beta, beta_at)
-        beta, metric, least, where = settle(start, level, carrying, alpha, beta, metric)
-        metric -= jnp.tile(metric.reshape(list_size, batch).min(axis=0), list_size)
+        trailing_zeros = lax.population_count((start & -start) - 1)
+        turn = jnp.where(start > 0, trailing_zeros, tree.depth - 1)
+        walk = tree.descend(start, turn, level, walk)
+        walk, least, where = tree.settle(start, level, carrying, walk)
         if list_size > 1:
-            alpha_at, beta_at, beta, metric = fork(
-                start, level, carrying, alpha_at, beta_at, beta, metric, least, where
-            )
-        beta, beta_at = ascend(start, level, beta, beta_at)
-        return alpha, alpha_at, beta, beta_at, metric
+            walk = tree.fork(start, level, carrying, walk, least, where)
+        return tree.ascend(start, level, walk)
 
-    *_, beta, _, metric = lax.fori_loop(0, count, node, (alpha, alpha_at, beta, beta_at, metric))
-    best = jnp.argmin(metric.reshape(list_size, batch), axis=0) * batch + jnp.arange(batch)
-    return beta[:length, best]
+    walk = lax.fori_loop(0, count, node, tree.start(llr_NB))
+    best = jnp.argmin(walk.metric.reshape(list_size, tree.batch), axis=0)
+    return walk.beta[: tree.length, best * tree.batch + jnp.arange(tree.batch)]
 
 
 def likeliest(
@@ -348,17 +387,14 @@ def likeliest(
     program = (levels.astype(np.int32), starts.astype(np.int32), given_N[starts])
     program = [np.pad(column, (0, room - levels.size)) for column in program]
     lanes = max(1, min(_MOST_COLUMNS, _MOST_ELEMENTS >> log_length) // list_size)
-    found = []
+    words = []
     for first in range(0, count, lanes):
         part = slice(first, first + lanes)
         missing = min(lanes, 1 << (min(lanes, count) - 1).bit_length()) - llr_BN[part].shape[0]
         given = [np.pad(x[part], ((0, missing), (0, 0)), mode="edge").T for x in (llr_BN, u_BN)]
-        found.append(
-            np.asarray(_decode(*given, *program, levels.size, list_size=list_size)).T[
-                : lanes - missing
-            ]
-        )
-    return np.concatenate(found)[:count]
+        decoded: Any = _decode(*given, *program, levels.size, list_size=list_size)
+        words.append(np.asarray(decoded).T[: lanes - missing])
+    return np.concatenate(words)[:count]
 
 
 def _layout(length: int, message_length: int) -> tuple[int, int, int, int]:
@@ -426,26 +462,20 @@ def embed(
       InputError: if the costs or bits are not such, or if the message does not fit; it says how
         many bits would.
     """
-    bits, rho, message = (
-        np.asarray(cover_N, np.uint8),
-        np.asarray(rho_N, np.float32),
-        np.asarray(message_M, np.uint8),
-    )
+    bits, message = np.asarray(cover_N, np.uint8), np.asarray(message_M, np.uint8)
+    rho = np.asarray(rho_N, np.float32)
     check_vectors(bits, rho, message)
     if not 1 <= list_size <= 32:
         raise InputError(f"the list holds 1..32 paths: {list_size} given")
     message_length = message.shape[-1]
     if message_length == 0:
         return bits.copy()
-    rows = (
-        bits.reshape(-1, bits.shape[-1]),
-        rho.reshape(-1, bits.shape[-1]),
-        message.reshape(-1, message_length),
-    )
+    covers, costs = (x.reshape(-1, bits.shape[-1]) for x in (bits, rho))
+    messages = message.reshape(-1, message_length)
     _layout(bits.shape[-1], message_length)
-    room = min(message_length, int((rows[1] < WET_COST).sum(axis=1).min()))
+    room = min(message_length, int((costs < WET_COST).sum(axis=1).min()))
     if room == message_length:
-        stego, violated = _attempt(*rows, list_size)
+        stego, violated = _attempt(covers, costs, messages, list_size)
         if not violated.any():
             return stego.reshape(bits.shape)
 
@@ -453,11 +483,8 @@ def embed(
         low, high = 0, room
         for _ in range(_ATTEMPTS):
             middle = (low + high + 1) // 2
-            fits = (
-                middle == 0
-                or not _attempt(rows[0], rows[1], rows[2][:, :middle], list_size)[1].any()
-            )
-            low, high = (middle, high) if fits else (low, middle)
+            violated = middle and _attempt(covers, costs, messages[:, :middle], list_size)[1].any()
+            low, high = (low, middle) if violated else (middle, high)
         return low
 
     raise NoRoom(message_length, fitting)

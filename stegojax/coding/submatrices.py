@@ -2,11 +2,10 @@
 built.
 
 A submatrix of constraint height h and width w is written as w integers: bit j (least significant
-  first) of the k-th integer
-is row j of column k. For heights 7 to 12 and widths 2 to 20 these are the published submatrices of
-Filler, Judas and Fridrich, "Minimizing additive distortion in steganography using syndrome-trellis
-codes" (IEEE TIFS 2011), as released with the original C++; other widths are drawn from MT19937
-seeded with 1, as its present builds do.
+first) of the k-th integer is row j of column k. For heights 7 to 12 and widths 2 to 20 these are
+the published submatrices of Filler, Judas and Fridrich, "Minimizing additive distortion in
+steganography using syndrome-trellis codes" (IEEE TIFS 2011), as released with the original C++;
+other widths are drawn from MT19937 seeded with 1, as its present builds do.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Code(NamedTuple):
     """
 
     embed: Callable[..., np.ndarray]
-    extract: Callable[..., np.ndarray]
+    extract: Callable[..., Any]
 
 
 def stc_code(*, constraint_height: int = 10, segments: int = 1) -> Code:
