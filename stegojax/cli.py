@@ -278,7 +278,8 @@ def _cover(options: argparse.Namespace, hider) -> str | None:
         raise InputError(f"hide takes two files, COVER and MESSAGE; {given} given")
     if not hider.takes_cover and given != 1:
         raise InputError(
-            f"the run in {options.run} makes its own cover: give MESSAGE alone, {given} files given"
+            f"the run in {options.run} makes its own picture: give MESSAGE alone, {given} files "
+            "given"
         )
     return options.given[0] if hider.takes_cover else None
 
@@ -311,6 +312,11 @@ def _capacity(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
     hider = hiders.load(options.run, _options(options, options.cover))
+    if not hider.takes_cover:
+        raise InputError(
+            f"the run in {options.run} makes its own pictures and hides in no other; leave out "
+            "--run to ask about this one"
+        )
     picture, capacity = hiders.capacity_of_file(hider, options.cover)
     print(f"{options.cover}: {picture}, {capacity.elements} {capacity.unit}")
     if capacity.most is None:

@@ -182,7 +182,7 @@ def test_a_message_that_does_not_fit_is_refused_with_what_would(workdir, tmp_pat
     [
         (
             ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "key"],
-            "makes its own cover: give MESSAGE alone",
+            "makes its own picture: give MESSAGE alone",
         ),
         (["hide", "message", "-o", "s.jpg", "--key-file", "key"], ".jpg files are lossy"),
         (["hide", "message", "-o", "cover.png", "--key-file", "key"], "exists already"),
@@ -191,6 +191,7 @@ def test_a_message_that_does_not_fit_is_refused_with_what_would(workdir, tmp_pat
             "scheme 'hull' is unknown",
         ),
         (["hide", "none", "-o", "s.png", "--key-file", "key"], "none"),
+        (["capacity", "cover.png"], "makes its own pictures and hides in no other"),
         (["generate", "-n", "0", "-o", "d"], "0 pictures cannot be made"),
         (["generate", "-n", "10000", "-o", "d"], "10000 pictures cannot be made"),
         (["generate", "-n", "2", "-o", "key"], "key: is a file"),
