@@ -4,7 +4,8 @@ and the sealed message.
 A stego holds three strings of bits, and without the key each of them looks like random bits:
 
     salt     128 bits, random for every picture, in elements that anybody can compute
-    (`public_order`) header   224 bits, in the first elements of the keyed order
+             (`public_order`)
+    header   224 bits, in the first elements of the keyed order
     body     the sealed message, in the rest of the keyed order
 
 Format, version 1. Numbers are little-endian; the bits of a byte run from the highest to the lowest.
@@ -23,11 +24,11 @@ Format, version 1. Numbers are little-endian; the bits of a byte run from the hi
              far); all added to the stream of "header"
     body     ChaCha20-Poly1305("seal", nonce 0, associated data = the first 8 bytes of the header
              before encryption) of: one byte, 0 or 1, and the message, as it is (0) or compressed by
-               zlib (1)
+             zlib (1)
 
 The salt makes every key serve one message alone, which is why the nonces may be 0. What `layout`
-means is not decided here.
-This file needs neither JAX nor a picture: bytes and uint8 bits in, bytes and bits out.
+means is not decided here: see `envelope.py`. This file needs neither JAX nor a picture: bytes and
+uint8 bits in, bytes and bits out.
 """
 
 from __future__ import annotations
