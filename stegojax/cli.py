@@ -396,17 +396,16 @@ def _hide_many(options: argparse.Namespace) -> int:
     covers = sorted(
         path for path in options.folder.iterdir() if path.suffix.lower() in images.READABLE
     )
-    many.check_many(covers, options.messages, options.output, overwrite=options.overwrite)
+    safe = {
+        "inputs": dict.fromkeys(options.messages, "a message") | _secret_files(options),
+        "overwrite": options.overwrite,
+    }
+    many.check_many(covers, options.messages, options.output, **safe)
     loaded = run.load(pathlib.Path(options.run)) if options.run else None
     choices = by_costs.choices_of(loaded, _options(options, options.output / "1.png"))
     messages = [(name, _message(name)) for name in options.messages]
     entries = many.hide_many(
-        _secret(options, confirm=True),
-        covers,
-        messages,
-        options.output,
-        choices=choices,
-        overwrite=options.overwrite,
+        _secret(options, confirm=True), covers, messages, options.output, choices=choices, **safe
     )
     failed = 0
     for entry in tqdm.tqdm(

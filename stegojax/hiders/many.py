@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import json
+import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stegojax import domains, files, secret
@@ -44,6 +46,7 @@ def hide_many(
     folder: pathlib.Path,
     *,
     choices: by_costs.Choices,
+    inputs: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Hides messages in many picture files, one in each; cover i carries message i, and messages
@@ -58,7 +61,9 @@ def hide_many(
       messages: names and contents.
       folder: where the PNG files and the manifest are written; it is made where it is missing.
       choices: how to embed.
-      overwrite: whether files may be replaced.
+      inputs: other files that are read, and what each is: they are never written over, as the
+        covers are not.
+      overwrite: whether other files may be replaced.
 
     Yields:
       One entry of the manifest after another.
@@ -66,10 +71,10 @@ def hide_many(
     Raises:
       InputError: there are fewer covers than messages, or the manifest cannot be written.
     """
-    check_many(covers, messages, folder, overwrite=overwrite)
+    check_many(covers, messages, folder, inputs=inputs, overwrite=overwrite)
     files.make_folder(folder)
     entries = []
-    for tasks in _batches(_tasks(covers, messages, folder, overwrite=overwrite)):
+    for tasks in _batches(_tasks(covers, messages, folder, inputs or {}, overwrite=overwrite)):
         ready = [task for task in tasks if task.elements is not None]
         stegos = iter(
             by_costs.hide_batch(
@@ -99,13 +104,14 @@ def check_many(
     messages: Sequence[Any],
     folder: pathlib.Path,
     *,
+    inputs: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Refuses what `hide_many` cannot do, before any work is done for it.
 
     Args:
-      covers, messages, folder, overwrite: as for `hide_many`; of the messages only the number
-        matters.
+      covers, messages, folder, inputs, overwrite: as for `hide_many`; of the messages only the
+        number matters.
 
     Raises:
       InputError: there are fewer covers than messages, or the folder or the manifest cannot be
@@ -118,24 +124,32 @@ def check_many(
         )
     files.check_folder(folder)
     if folder.is_dir():
-        files.check_output(folder / MANIFEST_NAME, overwrite=overwrite)
+        files.check_output(folder / MANIFEST_NAME, inputs=inputs, overwrite=overwrite)
 
 
 def _tasks(
     covers: Sequence[pathlib.Path],
     messages: Sequence[tuple[str, bytes]],
     folder: pathlib.Path,
+    inputs: Mapping[str, str],
     *,
     overwrite: bool,
 ) -> Iterator[_Task]:
-    stems = [path.stem for path in covers]
-    for number, path in enumerate(covers):
+    stems = collections.Counter(path.stem for path in covers)
+    names = [f"{path.stem if stems[path.stem] == 1 else path.name}.png" for path in covers]
+    count, places = collections.Counter(names), {os.path.realpath(path) for path in covers}
+    for number, (path, stego_name) in enumerate(zip(covers, names, strict=True)):
         name, message = messages[number % len(messages)]
-        stego = folder / f"{path.stem if stems.count(path.stem) == 1 else path.name}.png"
+        stego = folder / stego_name
         entry = {"cover": str(path), "message": name, "message_bytes": len(message)}
         elements, rest = None, None
         try:
-            files.check_output(stego, inputs={path: "the cover"}, overwrite=overwrite)
+            if os.path.realpath(stego) in places or count[stego_name] > 1:
+                raise InputError(
+                    f"{stego}: is a cover itself, or would be the stego of two; write to another "
+                    "folder, or name the covers apart"
+                )
+            files.check_output(stego, inputs={path: "the cover", **inputs}, overwrite=overwrite)
             elements, rest = domains.of(stego).read(path)
         except (InputError, OSError) as error:
             entry["error"] = str(error)

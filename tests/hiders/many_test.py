@@ -42,14 +42,32 @@ def test_many_covers_and_few_messages(covers, tmp_path):
         list(many.hide_many(KEY, covers[:2], [("m", b"")] * 3, tmp_path / "new", choices=FAST))
 
 
-def test_covers_are_not_written_over(covers, tmp_path):
-    """Though the stegos would have their names."""
-    before = [path.read_bytes() for path in covers]
+def test_nothing_that_is_read_is_written_over(covers, tmp_path):
+    """Though the stegos would have the names of covers, of a message and of the key."""
+    for name in ("c.png.png", "key.tif"):
+        images.write(tmp_path / name, photograph((36, 36, 1)).pixels)
+    images.write(tmp_path / "c.tif", photograph((36, 36, 1)).pixels)
+    (tmp_path / "key.png").write_bytes(bytes(32))
+    given = [tmp_path / name for name in ("a.png", "c.png", "c.tif", "c.png.png", "key.tif")]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    inputs = {str(tmp_path / "key.png"): "the key file"}
     entries = list(
-        many.hide_many(KEY, covers[:1], [("m", b"m")], tmp_path, choices=FAST, overwrite=True)
+        many.hide_many(
+            KEY, given, [("m", b"m")], tmp_path, choices=FAST, inputs=inputs, overwrite=True
+        )
     )
-    assert "is the cover itself" in entries[0]["error"]
-    assert [path.read_bytes() for path in covers] == before
+    errors = [entry.get("error", "") for entry in entries]
+    assert all("is a cover itself" in errors[number] for number in (0, 1, 3))
+    assert "is the key file itself" in errors[4] and entries[2]["stego"] == "c.tif.png"
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(InputError, match="manifest.json: is a message itself"):
+        many.check_many(
+            covers,
+            ["m"],
+            tmp_path,
+            inputs={str(tmp_path / "manifest.json"): "a message"},
+            overwrite=True,
+        )
 
 
 def test_a_file_that_cannot_be_written_is_an_error_and_the_others_follow(
