@@ -820,7 +820,7 @@ def _reference_step(training: Training, state: State, batch, key: Key):
     system, covers = training.system, batch["cover"][..., 0]
     keys = parallel.example_keys(key, covers.shape[0])
     changes = _simulated(system, state, covers, keys, recipe(system, state)).modifications
-    found = cost_learner.examine(
+    verdict = cost_learner.examine(
         training.steganalyzers.d1,
         state.params["d1"],
         state.batch_stats["d1"],
@@ -830,13 +830,13 @@ def _reference_step(training: Training, state: State, batch, key: Key):
         loss=training.leaves.steganalyzer,
     )
     params, opt_state, norm = networks.descend(
-        training.optimizers.d1, found.by_params, state.opt_state["d1"], state.params["d1"]
+        training.optimizers.d1, verdict.by_params, state.opt_state["d1"], state.params["d1"]
     )
-    values = {"loss": found.loss, "d1_accuracy": found.accuracy, "gradient_norm": norm}
+    values = {"loss": verdict.loss, "d1_accuracy": verdict.accuracy, "gradient_norm": norm}
     after = State(
         state.step + 1,
         {**state.params, "d1": params},
-        {**state.batch_stats, "d1": found.batch_stats},
+        {**state.batch_stats, "d1": verdict.batch_stats},
         {**state.opt_state, "d1": opt_state},
     )
     return after, parallel.mean(values)
@@ -899,7 +899,7 @@ def _describe(training: Training, batch) -> tuple[str, ...]:
 def _figures(chances: ChangeProbabilities, drawn: Array, view: cost_learner.View) -> dict:
     """What is measured of a generator: `FIGURES`."""
     initial, kept = view.context
-    moved = sum(jnp.abs(found - aim) for found, aim in zip(chances, initial))
+    moved = sum(jnp.abs(given - aim) for given, aim in zip(chances, initial))
     aim = jnp.sum(kept * (initial.plus + initial.minus), axis=(1, 2))
     return {
         **cost_learner.payload_figures(chances, view),

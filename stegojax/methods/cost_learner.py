@@ -564,7 +564,7 @@ def train_step(
         chances, pull, stats = jax.vjp(forward, state.params[learner.network], has_aux=True)
         drawn = _draw(learner.draw, view, chances)
         verdicts, changed = _examine_all(learner, state, view, chances, drawn, key)
-        by_role = parallel.mean({role: found.loss for role, found in verdicts.items()})
+        by_role = parallel.mean({role: verdict.loss for role, verdict in verdicts.items()})
 
         def loss_fn(chances, own):
             terms = {"adversarial": _guided(learner, view, chances, verdicts, by_role, state, own)}
@@ -584,8 +584,8 @@ def train_step(
         )
         learned, opt_state = _descend_all(learner, optimizers, verdicts, by_role, state)
         values = {
-            **{f"{role}_loss": found.loss for role, found in verdicts.items()},
-            **{f"{role}_accuracy": found.accuracy for role, found in verdicts.items()},
+            **{f"{role}_loss": verdict.loss for role, verdict in verdicts.items()},
+            **{f"{role}_accuracy": verdict.accuracy for role, verdict in verdicts.items()},
             "loss": loss,
             **terms,
             "gradient_norm": norm,
@@ -682,10 +682,10 @@ def _examine_all(learner, state, view, chances, drawn, key):
                 loss=learner.loss,
             )
 
-        found = examined(shown)
+        verdict = examined(shown)
         if learner.shown is not None:
-            found = found._replace(by_stego=examined(drawn).by_stego)
-        verdicts[name], changed[role.network] = found, found.batch_stats
+            verdict = verdict._replace(by_stego=examined(drawn).by_stego)
+        verdicts[name], changed[role.network] = verdict, verdict.batch_stats
     return verdicts, changed
 
 
@@ -704,9 +704,8 @@ def _descend_all(learner, optimizers, verdicts, by_role, state):
     """Parameters and optimiser states of the steganalyzers' networks after their step."""
     gradients: dict[str, Params] = {}
     for name, role in learner.roles.items():
-        mine = verdicts[name].by_params
-        known = gradients.get(role.network)
-        gradients[role.network] = mine if known is None else jax.tree.map(jnp.add, known, mine)
+        own, sum_ = verdicts[name].by_params, gradients.get(role.network)
+        gradients[role.network] = own if sum_ is None else jax.tree.map(jnp.add, sum_, own)
     due = learner.learns(by_role, state.step)
     params, opt_state = {}, {}
     for name, gradient in gradients.items():

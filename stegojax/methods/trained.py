@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from stegojax import embed
-from stegojax.costs import COSTS
 from stegojax.errors import InputError
 from stegojax.methods import network as networks
 from stegojax.types import Array, Key, Params, State
@@ -87,7 +86,9 @@ def scheme(text: str, load: Load | None = None) -> embed.Scheme:
     """The scheme that a config names.
 
     Args:
-      text: "COST" or "COST-RECIPE", or "run:PLACE" for what another run embeds with.
+      text: "COST" or "COST-RECIPE"; "run:PLACE" for what another run embeds with; or
+        "RECIPE:run:PLACE" for a recipe on the costs that another run has learned, such as
+        "cmd:run:runs/learned".
       load: loads that run.
 
     Returns:
@@ -96,15 +97,24 @@ def scheme(text: str, load: Load | None = None) -> embed.Scheme:
     Raises:
       InputError: the text names none, or the run embeds otherwise than by costs.
     """
-    if not text.startswith(RUN):
-        return parse_scheme(text)
-    place = text.removeprefix(RUN)
+    recipe, is_run, place = str(text).partition(RUN)
+    if not is_run:
+        return embed.parse_scheme(text)
+    recipe = recipe.removesuffix(":")
+    if recipe and recipe not in embed.RECIPES:
+        raise InputError(
+            f"scheme {text!r}: the recipe {recipe!r} is unknown; there are "
+            f"{', '.join(embed.RECIPES)}"
+        )
     if load is None:
         raise InputError(f"scheme {text!r} stands on another run, and none can be loaded here")
     learned = load(place).scheme
     if learned is None:
         raise InputError(f"scheme {text!r}: the run does not embed by costs; name one that does")
-    return learned
+    if not recipe:
+        return learned
+    base = in_one_phase(learned, f"the recipe {recipe!r}")
+    return embed.Scheme(text, base.cost, embed.RECIPES[recipe])
 
 
 def in_one_phase(scheme: embed.Scheme, what: str) -> embed.Scheme:
@@ -186,41 +196,22 @@ def begin(
     """
     if given is None:
         return networks.initialise(key, module, *inputs)
-    like = jax.eval_shape(lambda *inputs: networks.initialise(key, module, *inputs), *inputs)
-    wanted, got = (
-        {
-            jax.tree_util.keystr(path): jnp.shape(leaf)
-            for path, leaf in jax.tree.flatten_with_path(network)[0]
-        }
-        for network in (like, tuple(given))
-    )
-    if wanted != got:
-        first = next(name for name in sorted({*wanted, *got}) if wanted.get(name) != got.get(name))
-        raise InputError(
-            f"{what} cannot begin from that run: {first.replace(chr(39), '')} is "
-            f"{got.get(first, 'absent')} there and {wanted.get(first, 'absent')} here; it must be "
-            "of the same network, width and size of pictures"
-        )
+    here = _shapes(jax.eval_shape(lambda *x: networks.initialise(key, module, *x), *inputs))
+    there = _shapes(given)
+    for name in sorted({*here, *there}):
+        if here.get(name) != there.get(name):
+            raise InputError(
+                f"{what} cannot begin from that run: {name} is {there.get(name, 'absent')} there "
+                f"and {here.get(name, 'absent')} here; it must be of the same network, width and "
+                "size of pictures"
+            )
     return jax.tree.map(jnp.asarray, tuple(given))
 
 
-def parse_scheme(text: str) -> embed.Scheme:
-    """The scheme that "hill" or "hill-cmd" names.
-
-    Args:
-      text: "COST" or "COST-RECIPE".
-
-    Returns:
-      The scheme.
-
-    Raises:
-      InputError: the cost or the recipe is unknown.
-    """
-    cost, dash, recipe = text.partition("-")
-    recipe = recipe if dash else "plain"
-    if cost not in COSTS or recipe not in embed.RECIPES:
-        raise InputError(
-            f"scheme {text!r} is unknown; write COST or COST-RECIPE with a cost of "
-            f"{', '.join(COSTS)} and a recipe of {', '.join(embed.RECIPES)}"
-        )
-    return embed.Scheme(text, COSTS[cost], embed.RECIPES[recipe])
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    leaves, _ = jax.tree.flatten_with_path(tuple(network))
+    # The first part of a path says whether it is a parameter or a statistic.
+    return {
+        jax.tree_util.keystr(path[1:], simple=True, separator="/"): jnp.shape(leaf)
+        for path, leaf in leaves
+    }

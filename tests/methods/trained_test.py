@@ -51,6 +51,13 @@ def test_a_scheme_is_a_cost_or_another_runs():
     assert trained.scheme("hill").cost is COSTS["hill"]
     assert trained.scheme("wow-cmd").recipe is embed.RECIPES["cmd"]
     assert trained.scheme("run:there", {"there": run(LEARNED)}.__getitem__) is LEARNED
+    alone = LEARNED._replace(recipe=embed.RECIPES["plain"])
+    clustered = trained.scheme("cmd:run:a-cmd/run:b", {"a-cmd/run:b": run(alone)}.__getitem__)
+    assert clustered.cost is LEARNED.cost and clustered.recipe is embed.RECIPES["cmd"]
+    with pytest.raises(InputError, match="the recipe 'cmd' starts from a scheme of one phase"):
+        trained.scheme("cmd:run:there", lambda place: run(LEARNED))
+    with pytest.raises(InputError, match="the recipe 'cdm' is unknown; there are plain"):
+        trained.scheme("cdm:run:there", lambda place: run(alone))
     with pytest.raises(InputError, match="none can be loaded"):
         trained.scheme("run:there")
     with pytest.raises(InputError, match="does not embed by costs"):
