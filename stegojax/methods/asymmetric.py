@@ -23,15 +23,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jax.tree_util import Partial
 
-from stegojax import embed, losses, optimizers, parallel, probabilities, recipes
+from stegojax import embed, losses, optimizers, parallel, recipes
 from stegojax.errors import InputError
-from stegojax.methods import cost_learner, steganalyzer, trained
+from stegojax.methods import adjustment, cost_learner, steganalyzer, trained
 from stegojax.methods import network as networks
 from stegojax.methods.fields import read
 from stegojax.models import asymmetric as models
-from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Params, Stage, State
+from stegojax.types import Array, ChangeProbabilities, Key, Method, Stage, State
 
 IMITATED = {"cmd": recipes.cluster_directions}
 """Rules that generators can learn to imitate before they are guided."""
@@ -54,89 +53,6 @@ the message already is, relative to these.
 RENAMED = {"discriminators": "steganalyzers", "discriminator_width": "steganalyzer_width"}
 """Fields of older configs -> today's."""
 _FRESH = (1, 32, 32)
-
-Maps = Callable[[Array, ChangeProbabilities], Array]
-"""What the generator sees: `(modifications so far [B, H, W], the initial scheme's probabilities)
--> maps [B, H, W, C]`.
-"""
-
-
-def concatenated(modifications: Array, chances: ChangeProbabilities) -> Array:
-    """M and P, the paper's input (Section 2.1).
-
-    Args:
-      modifications: M, `[B, H, W]`, those made so far.
-      chances: of the initial scheme; P is the probability of either change.
-
-    Returns:
-      `[B, H, W, 2]`.
-    """
-    return jnp.stack([modifications, chances.plus + chances.minus], axis=-1)
-
-
-def change_alone(modifications: Array, chances: ChangeProbabilities) -> Array:
-    """P alone, input #1 (Section 3.5).
-
-    Args:
-      modifications: not used.
-      chances: as for `concatenated`.
-
-    Returns:
-      `[B, H, W, 1]`.
-    """
-    del modifications
-    return (chances.plus + chances.minus)[..., None]
-
-
-def filtered(modifications: Array, chances: ChangeProbabilities) -> Array:
-    """The sum of M over the eight neighbours, and P, input #2 (Section 3.5).
-
-    Args:
-      modifications: as for `concatenated`.
-      chances: as for `concatenated`.
-
-    Returns:
-      `[B, H, W, 2]`.
-    """
-    return concatenated(_sum_3x3(modifications, "constant") - modifications, chances)
-
-
-INPUTS: dict[str, Maps] = {
-    "concatenated": concatenated,
-    "probabilities": change_alone,
-    "filtered": filtered,
-    "two_encoders": concatenated,
-}
-"""What the generator is given (Section 3.5); "two_encoders" has an encoder for each map."""
-
-
-class System(NamedTuple):
-    """What embeds, but for the parameters.
-
-    initial:   the initial scheme, of one phase; or the generator of one that a first stage learns.
-    generator: of the adjustments, for every sub-image but the first.
-    maps:      what it sees.
-    payload:   q, bits per pixel.
-    shares:    weights of the sub-images in size and message, one to four whole numbers 1..15; (3,
-               7) are 30 % and 70 %. One alone is the initial scheme: only D1 is trained then.
-    formula:   how costs follow from probabilities, see `probabilities.costs_from_probabilities`;
-               no part of the training.
-    imitated:  the rule of adjustment, as `embed.Visit.adjust`, that every generator learns to
-               imitate in a stage of its own before it is guided; None for none.
-    """
-
-    initial: embed.Scheme | cost_learner.Generator
-    generator: cost_learner.Generator
-    maps: Maps = concatenated
-    payload: float = 0.4
-    shares: tuple[int, ...] = (1, 1)
-    formula: str = "symmetric"
-    imitated: Callable | None = None
-
-    def bits(self, planes: Array, number: int | None = None) -> float:
-        """The payload of a picture `[..., H, W]`, or of its sub-image of that number from 1."""
-        whole = self.payload * planes.shape[-2] * planes.shape[-1]
-        return whole if number is None else whole * self.shares[number - 1] / sum(self.shares)
 
 
 class Steganalyzers(NamedTuple):
@@ -242,7 +158,7 @@ class Schedule(NamedTuple):
 class Training(NamedTuple):
     """All that a training consists of; the arguments of `make`."""
 
-    system: System
+    system: adjustment.System
     steganalyzers: Steganalyzers
     optimizers: Optimizers
     weights: Weights
@@ -253,7 +169,7 @@ class Training(NamedTuple):
 
 
 def make(
-    system: System,
+    system: adjustment.System,
     steganalyzers: Steganalyzers,
     optimizers: Optimizers,
     *,
@@ -435,118 +351,8 @@ def scheme(
     """
     state = jax.tree.map(jnp.asarray, state)
     system = _system(read(Fields, section, renamed=RENAMED), load)
-    return embed.Scheme(name, initial_cost(system, state), recipe(system, state))
-
-
-def texture(planes: Array) -> Array:
-    """The magnitude of a plane's 3x3 Laplacian, 8 in the middle and -1 around it (T in eq. (5));
-    borders are continued.
-
-    Args:
-      planes: `[..., H, W]`.
-
-    Returns:
-      The same shape.
-    """
-    return jnp.abs(9 * planes - _sum_3x3(planes, "edge"))
-
-
-def neighbour_correlation(modifications: Array, before: Array, mask: Array) -> Array:
-    """How much changes go the way of the four neighbours' earlier ones: the correlation, about 0,
-    of the two.
-
-    Args:
-      modifications: the new ones, `[..., H, W]`.
-      before: those before them, same shape.
-      mask: where the new ones are.
-
-    Returns:
-      `[...]`, -1 to 1, 0 where there are none of either.
-    """
-    padded = jnp.pad(before, [(0, 0)] * (before.ndim - 2) + [(1, 1), (1, 1)])
-    around = (
-        padded[..., :-2, 1:-1]
-        + padded[..., 2:, 1:-1]
-        + padded[..., 1:-1, :-2]
-        + padded[..., 1:-1, 2:]
-    )
-    new, old = modifications * mask, around * mask
-    powers = jnp.sum(new**2, axis=(-2, -1)) * jnp.sum(old**2, axis=(-2, -1))
-    return jnp.sum(new * old, axis=(-2, -1)) / jnp.sqrt(jnp.maximum(powers, 1.0))
-
-
-def change_probabilities(costs: Costs, payload: float) -> ChangeProbabilities:
-    """The initial scheme's change probabilities at a payload: P1.
-
-    Args:
-      costs: `[..., H, W]`.
-      payload: bits per pixel.
-
-    Returns:
-      ChangeProbabilities of that shape.
-    """
-    height, width = costs.plus.shape[-2:]
-    return probabilities.gibbs(
-        costs, probabilities.lambda_for_payload(costs, payload * height * width)
-    )
-
-
-def initial_cost(system: System, state: State) -> embed.CostFunction:
-    """The initial scheme's costs.
-
-    Args:
-      system: what embeds.
-      state: of the training; "initial" in it is what the scheme holds.
-
-    Returns:
-      `plane [..., H, W] -> Costs`.
-    """
-    if isinstance(system.initial, cost_learner.Generator):
-        params, stats = state.params["initial"], state.batch_stats["initial"]
-        return cost_learner.cost_function(system.initial, params, stats)
-    return trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
-
-
-def recipe(system: System, state: State) -> embed.Recipe:
-    """The phased embedding that a state stands for.
-
-    Args:
-      system: what embeds.
-      state: of the training; sub-images whose generator it lacks get the initial scheme's costs.
-
-    Returns:
-      The recipe, whose rules hold the generators' parameters.
-    """
-    rule = _Adjustment(system.generator, system.maps, system.payload, system.formula)
-    rules = [embed.no_adjustment] * len(system.shares)
-    for number in range(2, len(system.shares) + 1):
-        name = f"generator{number}"
-        if name in state.params:
-            rules[number - 1] = Partial(rule, state.params[name], state.batch_stats[name])
-    return embed.masks(system.shares, rules)
-
-
-class _Adjustment(NamedTuple):
-    """The rule of a sub-image's visit: the generator's costs, given the modifications before it.
-
-    Equal where its fields are, so that sub-images and runs share what was compiled.
-    """
-
-    generator: cost_learner.Generator
-    maps: Maps
-    payload: float
-    formula: str
-
-    def __call__(
-        self, params: Params, batch_stats: Params, cost, cover: Array, modifications: Array
-    ):
-        def adjusted(covers, before):
-            maps = self.maps(before, change_probabilities(cost(covers), self.payload))
-            return cost_learner.generated_costs(
-                self.generator, params, batch_stats, maps, covers, formula=self.formula
-            )
-
-        return cost_learner.plane_by_plane(adjusted, cover, modifications)
+    cost, recipe = adjustment.initial_cost(system, state), adjustment.recipe(system, state)
+    return embed.Scheme(name, cost, recipe)
 
 
 def _check(training: Training) -> None:
@@ -570,23 +376,18 @@ def _check(training: Training) -> None:
             "method.learn_eta belongs to trainings that imitate no rule; choose another "
             "method.start"
         )
-    networks_ = {*training.steganalyzers.modules(), *(["initial"] if _learns(system) else [])}
-    foreign = sorted(set(training.start) - networks_)
+    begun = {*training.steganalyzers.modules()} | ({"initial"} if system.learns_initial else set())
+    foreign = sorted(set(training.start) - begun)
     if foreign:
         raise InputError(
             f"method.{foreign[0]}_from is given, and this training has no network {foreign[0]!r}"
         )
 
 
-def _learns(system: System) -> bool:
-    """Whether a first stage learns the initial scheme."""
-    return isinstance(system.initial, cost_learner.Generator)
-
-
 def _stages(training: Training) -> tuple[Stage, ...]:
     """The stages, of which one alone lasts as long as the run."""
     last, lengths = len(training.system.shares), training.schedule.lengths
-    plan = [("initial", 0)] if _learns(training.system) else []
+    plan = [("initial", 0)] if training.system.learns_initial else []
     for number in range(2, last + 1):
         if training.system.imitated is not None:
             plan.append((f"imitation {number}", number))
@@ -727,8 +528,8 @@ def _imitating_step(training: Training, number: int) -> Callable:
     system = training.system
 
     def wanted(state, view):
-        costs = system.imitated(initial_cost(system, state), view.covers, view.before)
-        chances = change_probabilities(costs, system.payload)
+        costs = system.imitated(adjustment.initial_cost(system, state), view.covers, view.before)
+        chances = adjustment.change_probabilities(costs, system.payload)
         return cost_learner.within_range(view.covers, chances)
 
     return cost_learner.imitation_step(
@@ -749,12 +550,12 @@ def _view(training: Training, number: int, state: State, batch, key: Key) -> cos
     keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(
         parallel.example_keys(key, covers.shape[0])
     )
-    whole = recipe(system, state)
+    whole = adjustment.recipe(system, state)
     earlier = whole._replace(visits=whole.visits[: number - 1])
     begun = _simulated(system, state, covers, keys, earlier)
     before = begun.modifications
-    initial = change_probabilities(initial_cost(system, state)(covers), system.payload)
-    weight = texture(covers + before)
+    initial = adjustment.initial_probabilities(system, state, covers)
+    weight = adjustment.texture(covers + before)
     if training.rewards.unit_texture:
         weight = weight / jnp.maximum(jnp.mean(weight, axis=(1, 2), keepdims=True), 1e-3)
     return cost_learner.View(
@@ -770,7 +571,7 @@ def _view(training: Training, number: int, state: State, batch, key: Key) -> cos
 
 
 def _simulated(system, state, covers, keys, recipe) -> embed.Simulated:
-    cost = initial_cost(system, state)
+    cost = adjustment.initial_cost(system, state)
     return jax.vmap(
         lambda key, cover: embed.simulate_visits(
             key, cover, system.bits(cover), cost=cost, recipe=recipe
@@ -819,7 +620,8 @@ def _reference_step(training: Training, state: State, batch, key: Key):
     """The train step where there is one sub-image alone: D1 learns to detect the initial scheme."""
     system, covers = training.system, batch["cover"][..., 0]
     keys = parallel.example_keys(key, covers.shape[0])
-    changes = _simulated(system, state, covers, keys, recipe(system, state)).modifications
+    recipe = adjustment.recipe(system, state)
+    changes = _simulated(system, state, covers, keys, recipe).modifications
     verdict = cost_learner.examine(
         training.steganalyzers.d1,
         state.params["d1"],
@@ -845,7 +647,7 @@ def _reference_step(training: Training, state: State, batch, key: Key):
 def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Array]:
     system, covers = training.system, batch["cover"][..., 0]
     keys = parallel.example_keys(key, covers.shape[0])
-    done = _simulated(system, state, covers, keys, recipe(system, state))
+    done = _simulated(system, state, covers, keys, adjustment.recipe(system, state))
     stego = batch["cover"] + done.modifications[..., None]
     outputs = {"stego": stego, "changes": 127.5 * (1 + done.modifications[..., None])}
     if training.steganalyzers.d1 is not None:
@@ -857,7 +659,7 @@ def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Arr
     if there:
         number = there[-1]
         costs, new = done.costs[number - 1], done.lattices == number - 1
-        initial = change_probabilities(initial_cost(system, state)(covers), system.payload)
+        initial = adjustment.initial_probabilities(system, state, covers)
         view = cost_learner.View(
             covers,
             covers,
@@ -887,7 +689,7 @@ def _describe(training: Training, batch) -> tuple[str, ...]:
     system, (height, width) = training.system, batch["cover"].shape[1:3]
     last = len(system.shares)
     if last == 1:
-        name = LEARNED if _learns(system) else system.initial.name
+        name = LEARNED if system.learns_initial else system.initial.name
         return (
             f"one sub-image: {name} at {system.payload:g} bits per pixel, of which D1 alone learns",
         )
@@ -903,14 +705,14 @@ def _figures(chances: ChangeProbabilities, drawn: Array, view: cost_learner.View
     aim = jnp.sum(kept * (initial.plus + initial.minus), axis=(1, 2))
     return {
         **cost_learner.payload_figures(chances, view),
-        "neighbour_correlation": neighbour_correlation(drawn, view.before, view.mask),
+        "neighbour_correlation": adjustment.neighbour_correlation(drawn, view.before, view.mask),
         "drift": jnp.sum(kept * moved, axis=(1, 2)) / jnp.maximum(aim, 1e-6),
     }
 
 
-def _system(fields: Fields, load: trained.Load | None) -> System:
+def _system(fields: Fields, load: trained.Load | None) -> adjustment.System:
     """What a section's names stand for."""
-    _check_names(fields, inputs=INPUTS, start=STARTS, formula=FORMULAS)
+    _check_names(fields, inputs=adjustment.INPUTS, start=STARTS, formula=FORMULAS)
     options = dict(
         width=fields.width,
         depth=fields.depth,
@@ -926,10 +728,10 @@ def _system(fields: Fields, load: trained.Load | None) -> System:
         initial = cost_learner.Generator(models.Adjustment(branches=1, **options))
     else:
         initial = trained.scheme(fields.scheme, load)
-    return System(
+    return adjustment.System(
         initial,
         cost_learner.Generator(generator),
-        INPUTS[fields.inputs],
+        adjustment.INPUTS[fields.inputs],
         float(fields.payload),
         tuple(int(share) for share in fields.shares),
         fields.formula,
@@ -937,7 +739,7 @@ def _system(fields: Fields, load: trained.Load | None) -> System:
     )
 
 
-def _named_steganalyzers(fields: Fields, system: System) -> Steganalyzers:
+def _named_steganalyzers(fields: Fields, system: adjustment.System) -> Steganalyzers:
     module = steganalyzer.build(fields.network, width=fields.steganalyzer_width)
     initial = {
         f"steganalyzer{i}": steganalyzer.build(
@@ -945,7 +747,7 @@ def _named_steganalyzers(fields: Fields, system: System) -> Steganalyzers:
         )
         for i, name in enumerate(fields.initial_networks, start=1)
     }
-    initial = initial if _learns(system) else {}
+    initial = initial if system.learns_initial else {}
     if len(system.shares) == 1:
         return Steganalyzers(module, None, initial=initial)
     who = fields.steganalyzers
@@ -964,10 +766,3 @@ def _check_names(fields: Fields, **known) -> None:
                 f"method.{field} {getattr(fields, field)!r} is unknown; there are "
                 f"{', '.join(names)}"
             )
-
-
-def _sum_3x3(planes: Array, mode: str) -> Array:
-    height, width = planes.shape[-2:]
-    padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(1, 1), (1, 1)], mode=mode)
-    rows = sum(padded[..., i : i + height, :] for i in range(3))
-    return sum(rows[..., j : j + width] for j in range(3))

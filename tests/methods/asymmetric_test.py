@@ -16,14 +16,14 @@ from stegojax import embed, losses, probabilities, recipes, run
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.errors import InputError
-from stegojax.methods import asymmetric, cost_learner
+from stegojax.methods import adjustment, asymmetric, cost_learner
+from stegojax.methods.adjustment import System
 from stegojax.methods.asymmetric import (
     Leaves,
     Optimizers,
     Rewards,
     Schedule,
     Steganalyzers,
-    System,
     Weights,
 )
 from stegojax.types import ChangeProbabilities
@@ -69,14 +69,14 @@ def changes(before, after):
 
 def test_texture_by_hand():
     plane = jnp.asarray([[1.0, 1, 1], [1, 10, 1], [1, 1, 1]])
-    np.testing.assert_allclose(asymmetric.texture(plane), [[9, 9, 9], [9, 72, 9], [9, 9, 9]])
-    assert not asymmetric.texture(jnp.full((2, 4, 5), 77.0)).any()
+    np.testing.assert_allclose(adjustment.texture(plane), [[9, 9, 9], [9, 72, 9], [9, 9, 9]])
+    assert not adjustment.texture(jnp.full((2, 4, 5), 77.0)).any()
 
 
 def test_what_the_generator_sees():
     moved = jnp.zeros((1, 3, 4)).at[0, 1, 1].set(1.0).at[0, 2, 2].set(-1.0)
     chances = ChangeProbabilities(jnp.full((1, 3, 4), 0.1), jnp.full((1, 3, 4), 0.05))
-    seen = {name: np.asarray(maps(moved, chances)) for name, maps in asymmetric.INPUTS.items()}
+    seen = {name: np.asarray(maps(moved, chances)) for name, maps in adjustment.INPUTS.items()}
     assert {name: maps.shape[-1] for name, maps in seen.items()} == {
         "concatenated": 2,
         "probabilities": 1,
@@ -98,14 +98,14 @@ def test_the_correlation_with_neighbours_by_hand():
     # Neighbours' sums at the two new changes: 2 and -1.
     expected = 3 / np.sqrt(2 * 5)
     for sign in (1, -1):
-        found = float(asymmetric.neighbour_correlation(sign * new, before, mask))
+        found = float(adjustment.neighbour_correlation(sign * new, before, mask))
         assert found == pytest.approx(sign * expected)
-    assert float(asymmetric.neighbour_correlation(new * 0, before, mask)) == 0
+    assert float(adjustment.neighbour_correlation(new * 0, before, mask)) == 0
 
 
 def test_the_initial_probabilities_carry_the_payload(batch):
     planes = jnp.asarray(batch["cover"][..., 0])
-    chances = asymmetric.change_probabilities(COSTS["hill"](planes), 0.4)
+    chances = adjustment.change_probabilities(COSTS["hill"](planes), 0.4)
     np.testing.assert_allclose(
         probabilities.ternary_entropy(chances).sum((1, 2)), 0.4 * 1024, rtol=1e-4
     )
@@ -324,10 +324,10 @@ def test_one_sub_image_is_the_initial_scheme(batch):
         )
     rng = np.random.default_rng(0)
     message, order = rng.integers(0, 2, 300), rng.permutation(1024)
-    cost, code = asymmetric.initial_cost(system, state), ternary.stc_code(constraint_height=7)
+    cost, code = adjustment.initial_cost(system, state), ternary.stc_code(constraint_height=7)
     coded = [
         embed.embed(order, batch["cover"][0, ..., 0], message, cost=cost, recipe=recipe, code=code)
-        for recipe in (asymmetric.recipe(system, state), plain)
+        for recipe in (adjustment.recipe(system, state), plain)
     ]
     np.testing.assert_array_equal(coded[0][0], coded[1][0])
     after, _ = run_steps(made.train_step, state, batch, 1)
@@ -364,8 +364,8 @@ def test_embedding_compiles_once_for_a_run_and_a_size(batch):
             np.arange(1024),
             picture,
             np.zeros(60, np.uint8),
-            cost=asymmetric.initial_cost(system, state),
-            recipe=asymmetric.recipe(system, state),
+            cost=adjustment.initial_cost(system, state),
+            recipe=adjustment.recipe(system, state),
             code=ternary.stc_code(constraint_height=7),
         )
     # The initial costs at most, and the generators' rule.
@@ -409,7 +409,7 @@ def test_a_learned_base_stays_put(batch):
     assert changes(start, state) == {"generator2", "d1", "d2"}
     planes = jnp.asarray(batch["cover"][..., 0])
     np.testing.assert_allclose(
-        asymmetric.initial_cost(system, state)(planes).plus, cost(planes).plus, rtol=1e-6
+        adjustment.initial_cost(system, state)(planes).plus, cost(planes).plus, rtol=1e-6
     )
     with pytest.raises(InputError, match="starts from a scheme of one phase; 'other' has 4"):
         make(SYSTEM._replace(initial=ROUGH._replace(name="other", recipe=embed.RECIPES["cmd"])))
@@ -458,7 +458,7 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     assert seen["a"][0].imitated is recipes.cluster_directions
     asymmetric.from_config(section, steps_per_epoch=10)
     system, steganalyzers, _ = seen["a"]
-    assert system.initial.cost is COSTS["wow"] and system.maps is asymmetric.filtered
+    assert system.initial.cost is COSTS["wow"] and system.maps is adjustment.filtered
     assert system[3:] == (0.2, (3, 7), "exact", None) and steganalyzers.shared
     assert steganalyzers.d1.width == 0.5
     assert seen["b"]["weights"] == Weights(0.1, 0.2, 0.3, 2.0, True)
