@@ -1,5 +1,11 @@
-"""Trains or evaluates what a config describes: `python main.py --config=configs/isgan.py`."""
+"""Trains or evaluates what a config describes: `python main.py --config=configs/isgan.py`.
 
+Fields are set as --config.FIELD=VALUE. An optimiser is replaced whole by its name and fields:
+--config.method.optimizer=adam:learning_rate=1e-3,b1=0.5. A config's presets are listed by
+--config=configs/isgan.py:help.
+"""
+
+import ast
 import logging
 import os
 import pathlib
@@ -7,14 +13,35 @@ import re
 import sys
 
 from absl import app, flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 FLAGS = flags.FLAGS
 QUOTES = "'\""
+
+
+class SectionParser(flags.ArgumentParser):
+    """A whole section of a config: a dict as Python writes it, or what `optimizers.parse` takes."""
+
+    def parse(self, argument):
+        """The section of an argument; the preset's, which comes as a section, stays as it is."""
+        if not isinstance(argument, str):
+            return argument
+        from stegojax import optimizers
+
+        if not argument.lstrip().startswith("{"):
+            return ConfigDict(optimizers.parse(argument))
+        try:
+            return ConfigDict(ast.literal_eval(argument))
+        except (SyntaxError, TypeError, ValueError):
+            raise ValueError(f"{argument} is not a dict as Python writes it") from None
+
+
+config_flags.register_flag_parser_for_type(ConfigDict, SectionParser())
 config_flags.DEFINE_config_file(
     "config",
     None,
-    "The experiment, with its preset after a colon: configs/isgan.py, configs/isgan.py:tiny.",
+    "The experiment, with its preset after a colon: configs/isgan.py, configs/isgan.py:tiny; "
+    "configs/isgan.py:help lists the presets.",
     lock_config=True,
 )
 flags.DEFINE_string(
@@ -32,22 +59,35 @@ flags.DEFINE_bool(
 flags.mark_flag_as_required("config")
 
 
-def default_workdir(arguments: list[str]) -> pathlib.Path:
-    """`--config=configs/isgan.py:tiny` among the arguments -> `runs/isgan-tiny`."""
+def config_argument(arguments: list[str]) -> tuple[pathlib.Path, str]:
+    """`--config=configs/isgan.py:tiny` among the arguments -> `configs/isgan.py` and `tiny`."""
     given = ""
     for argument, following in zip(arguments, arguments[1:] + [""]):
         name, equals, value = argument.partition("=")
         if name in ("--config", "-config"):
             given = value if equals else following
     path, _, preset = given.partition(":")
-    return pathlib.Path("runs") / (pathlib.Path(path).stem + (f"-{preset}" if preset else ""))
+    return pathlib.Path(path), preset
+
+
+def default_workdir(arguments: list[str]) -> pathlib.Path:
+    """`--config=configs/isgan.py:tiny` among the arguments -> `runs/isgan-tiny`."""
+    path, preset = config_argument(arguments)
+    return pathlib.Path("runs") / (path.stem + (f"-{preset}" if preset else ""))
 
 
 def parse_flags(argv):
-    """Parses the command line; what cannot be parsed ends the process with one line and exit code
-    2.
+    """Parses the command line; what cannot be parsed ends the process with a line and exit code 2.
+
+    Asked for the presets of a config, it prints them and ends the process.
     """
+    from configs import presets
+
     try:
+        path, preset = config_argument(argv[1:])
+        if preset == presets.HELP:
+            print(presets.listing(path))
+            sys.exit(0)
         arguments = FLAGS(argv)
         FLAGS.config.lock()
         return arguments
@@ -74,11 +114,14 @@ def main(argv):
         raise app.UsageError(f"{argv[1]!r} is not a flag; fields are set as --config.FIELD=VALUE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("jax").setLevel(logging.WARNING)
-    from stegojax import evaluate, parallel, train
+    from stegojax import evaluate, optimizers, parallel, train
     from stegojax.errors import InputError
 
     workdir = pathlib.Path(FLAGS.workdir) if FLAGS.workdir else default_workdir(sys.argv[1:])
     try:
+        given = config_flags.get_override_values(FLAGS["config"])
+        for line in optimizers.settle(FLAGS.config, given=given):
+            print(line, file=sys.stderr)
         parallel.start(
             coordinator=FLAGS.coordinator,
             process_count=FLAGS.process_count,
@@ -89,10 +132,7 @@ def main(argv):
             evaluate.evaluate(FLAGS.config, workdir)
             return 0
         outcome = train.train(FLAGS.config, workdir)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if outcome.finished and outcome.held_out:

@@ -1,29 +1,39 @@
 """ISGAN (Dong, Zhang, Liu, "Invisible steganography via generative adversarial networks", 2018): a
-grey picture in colour.
+grey picture in the Y channel of a colour picture.
 
-    python main.py --config=configs/isgan.py            trains on the photographs bundled with
-    scikit-image and scikit-learn python main.py --config=configs/isgan.py --mode=evaluate
+    python main.py --config=configs/isgan.py            trains on bundled photographs
+    python main.py --config=configs/isgan.py --mode=evaluate
+    python main.py --config=configs/isgan.py:help       lists the presets
 
-Presets, after a colon:
+The default takes five to ten minutes on two cores, `tiny` under a minute. The others need TFDS
+directories, by default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
 
-    (none)      48x48 crops of the bundled photographs, the paper's networks, 1200 steps: five to
-                ten minutes on two cores
-    tiny        32x32 crops, an eighth of the channels, a few steps: under a minute, for tests
-    lfw, paper  Labeled Faces in the Wild, 256x256, batch 4 (paper: stego 34.63 dB and .9573,
-      revealed 33.63 dB and .9429)
-    voc         Pascal VOC 2012 (34.49 dB and .9661, 33.31 dB and .9467)
-    imagenet    ImageNet's validation set (34.89 dB and .9681, 33.42 dB and .9474)
-    voc_lfw, imagenet_voc  covers of the one, secrets of the other (34.45/37.59 dB; 34.57/36.58 dB)
-    basic       the default without the steganalyzer; append `_basic` to a data preset (lfw_basic,
-                voc_basic, imagenet_basic)
-    mse, ssim, mse_ssim, mse_ms_ssim, mse_ssim_ms_ssim  Table 4: the basic model on LFW for 50
-      epochs under each loss
+In the paper (Table 5), as PSNR and SSIM of the stego and of what is revealed:
 
-The data presets need TFDS directories, by default in ~/tensorflow_datasets:
---config.data.data_dir=DIR.
+    lfw           34.63 dB  .9573    33.63 dB  .9429
+    voc           34.49 dB  .9661    33.31 dB  .9467
+    imagenet      34.89 dB  .9681    33.42 dB  .9474
+    voc_lfw       34.45 dB           37.59 dB
+    imagenet_voc  34.57 dB           36.58 dB
 """
 
 from ml_collections import ConfigDict
+
+from configs import presets, sections
+
+SOURCES = {
+    "lfw": ("Labeled Faces in the Wild", "tfds:lfw", ""),
+    "paper": ("Labeled Faces in the Wild", "tfds:lfw", ""),
+    "voc": ("Pascal VOC 2012", "tfds:voc/2012", ""),
+    "imagenet": ("ImageNet's validation set", "tfds:imagenet2012", ""),
+    "voc_lfw": ("covers of Pascal VOC 2012, secrets of LFW", "tfds:voc/2012", "tfds:lfw"),
+    "imagenet_voc": (
+        "covers of ImageNet, secrets of Pascal VOC 2012",
+        "tfds:imagenet2012",
+        "tfds:voc/2012",
+    ),
+}
+"""Table 5: title, covers and secrets."""
 
 LOSSES = {
     "mse": (0.0, 0.0, 1.0),
@@ -34,45 +44,81 @@ LOSSES = {
 }
 """Table 4: weights of SSIM, MS-SSIM and MSE."""
 
-SOURCES = {
-    "lfw": ("tfds:lfw", ""),
-    "voc": ("tfds:voc/2012", ""),
-    "imagenet": ("tfds:imagenet2012", ""),
-    "voc_lfw": ("tfds:voc/2012", "tfds:lfw"),
-    "imagenet_voc": ("tfds:imagenet2012", "tfds:voc/2012"),
+BASIC = {"method.adversarial": False, "report.transfer.steps": 0}
+"""Without the steganalyzer, and so without the transfer test."""
+
+
+def paper(covers: str, secrets: str = "") -> dict:
+    """Changes for 256x256 pictures of two sources, the secrets' "" for the covers'."""
+    return {
+        **sections.pictures_paper(covers, epochs=150.0),
+        "data.secret_source": secrets,
+        "method.mse_weight": 0.3,
+        "method.optimizer.learning_rate": 1e-4,
+        "method.optimizer.factor": 0.9,
+        "method.optimizer.every": 1.0,
+        "method.optimizer.after": 20.0,
+        "method.steganalyzer_optimizer.factor": 0.9,
+        "report.transfer.steps": 12500,
+    }
+
+
+def under_loss(name: str) -> dict:
+    """Changes for one of `LOSSES`: the basic model on LFW for 50 epochs."""
+    ssim, ms_ssim, mse = LOSSES[name]
+    return {
+        **paper("tfds:lfw"),
+        **BASIC,
+        "epochs": 50.0,
+        "method.ssim_weight": ssim,
+        "method.ms_ssim_weight": ms_ssim,
+        "method.mse_weight": mse,
+    }
+
+
+PRESETS = {
+    "": ("48x48 crops of the bundled photographs, the paper's networks, 1200 steps", {}),
+    "tiny": (
+        "32x32 crops, an eighth of the channels, a few steps, for tests",
+        {**sections.PICTURES_TINY, "report.transfer.steps": 4},
+    ),
+    "basic": ("the default without the steganalyzer", BASIC),
+    **{
+        name: (f"{title}, 256x256, batch 4, 150 epochs", paper(covers, secrets))
+        for name, (title, covers, secrets) in SOURCES.items()
+    },
+    **{
+        f"{name}_basic": (f"{title}, without the steganalyzer", {**paper(covers, secrets), **BASIC})
+        for name, (title, covers, secrets) in SOURCES.items()
+    },
+    **{
+        name: (f"Table 4: the basic model on LFW for 50 epochs under {name}", under_loss(name))
+        for name in LOSSES
+    },
 }
-"""Table 5: covers and secrets."""
 
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The experiment; see the module for the presets."""
-    c = ConfigDict()
-    c.seed = 0
-    c.batch_size = 4
-    c.epochs = 0.0
-    c.steps = 1200
-    c.log_every = 1
-
-    c.method = ConfigDict()
-    c.method.name = "isgan"
-    c.method.adversarial = True
-    c.method.ssim_weight = 0.5
-    c.method.ms_ssim_weight = 0.5
-    # The paper's .3 is on an unstated scale. On [0, 1] a short training with it ends in copying the
-    # cover and hiding nothing, or the other way round; this much squared error makes it learn both.
-    c.method.mse_weight = 100.0
-    c.method.gamma = 0.85
-    c.method.delta = 0.001
-    c.method.flip = 0.05
-    c.method.width = 1.0
-    c.method.dtype = "float32"
-    c.method.optimizer = ConfigDict(
-        dict(
+    """The experiment, with the changes of a preset."""
+    c = sections.head(batch_size=4, steps=1200)
+    c.method = dict(
+        name="isgan",
+        adversarial=True,
+        ssim_weight=0.5,
+        ms_ssim_weight=0.5,
+        # The paper's .3 is on an unstated scale. On [0, 1] a short training with it ends in copying
+        # the cover and hiding nothing, or the other way round; this much squared error makes it
+        # learn both.
+        mse_weight=100.0,
+        gamma=0.85,
+        delta=0.001,
+        flip=0.05,
+        width=1.0,
+        dtype="float32",
+        optimizer=dict(
             name="adam", learning_rate=2e-3, weight_decay=1e-5, factor=0.5, every=100.0, after=800.0
-        )
-    )
-    c.method.steganalyzer_optimizer = ConfigDict(
-        dict(
+        ),
+        steganalyzer_optimizer=dict(
             name="sgd",
             learning_rate=1e-3,
             momentum=0.9,
@@ -80,55 +126,12 @@ def get_config(preset: str = "") -> ConfigDict:
             factor=1.0,
             every=1.0,
             after=20.0,
-        )
+        ),
     )
-
-    c.data = ConfigDict()
-    c.data.kind = "pairs"
-    c.data.source = "embedded"
-    c.data.secret_source = ""
-    c.data.data_dir = ""
-    c.data.preprocess = ()
-    c.data.crop = 48
-
-    c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-
-    c.evaluation = ConfigDict()
-    c.evaluation.every = 200
-    c.evaluation.crop = 128
-    c.evaluation.batches = 4
-    c.evaluation.final_batches = 16
-    c.evaluation.transfer_steps = 1500
-    c.evaluation.transfer_optimizer = ConfigDict(dict(name="adam", learning_rate=1e-3))
-
-    c.checkpoint = ConfigDict(dict(every=50, keep=2, milestones=3))
-
-    name, basic = preset.removesuffix("_basic"), preset.endswith("_basic") or preset == "basic"
-    if preset == "tiny":
-        c.data.crop = 32
-        c.method.width = 0.125
-        c.steps = 8
-        c.evaluation.update(every=4, crop=0, batches=1, final_batches=2, transfer_steps=4)
-        c.checkpoint.every = 4
-    elif name in SOURCES or name == "paper" or name in LOSSES:
-        c.data.source, c.data.secret_source = SOURCES.get(name, SOURCES["lfw"])
-        c.data.crop = 256
-        c.data.preprocess = ("resize:256", "centre_crop:256")
-        c.steps, c.epochs = -1, 150.0
-        c.method.mse_weight = 0.3
-        c.log_every = 50
-        c.method.optimizer.update(learning_rate=1e-4, factor=0.9, every=1.0, after=20.0)
-        c.method.steganalyzer_optimizer.update(factor=0.9, every=1.0, after=20.0)
-        c.loader.update(workers=8, threads=4, prefetch=4)
-        c.evaluation.update(every=5000, crop=0, batches=50, final_batches=500, transfer_steps=12500)
-        c.checkpoint.update(every=1000)
-    elif preset not in ("", "basic"):
-        raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")
-    if name in LOSSES:
-        c.epochs = 50.0
-        c.method.ssim_weight, c.method.ms_ssim_weight, c.method.mse_weight = LOSSES[name]
-        basic = True
-    if basic:
-        c.method.adversarial = False
-        c.evaluation.transfer_steps = 0
-    return c
+    c.data = sections.pairs(48)
+    c.evaluation = sections.evaluation(200, batches=4, crop=128)
+    c.report = sections.report(
+        16, transfer=dict(steps=1500, optimizer=dict(name="adam", learning_rate=1e-3))
+    )
+    c.checkpoint = sections.checkpoint(50, milestones=3)
+    return presets.choose(c, PRESETS, preset)

@@ -1,147 +1,64 @@
 """Xu-Net (Xu, Wu, Shi, "Structural design of convolutional neural networks for steganalysis",
 2016): cover or stego?
 
-    python main.py --config=configs/xunet.py                    trains on photographs bundled with
-    other packages python main.py --config=configs/xunet.py --mode=evaluate    accuracy of the best
-                                                                               checkpoint on more
-                                                                               held-out pairs
+    python main.py --config=configs/xunet.py                    trains on bundled photographs
+    python main.py --config=configs/xunet.py --mode=evaluate    tests on more held-out pairs
+    python main.py --config=configs/xunet.py:help               lists the presets
 
-Presets, after a colon:
+`tiny` takes under a minute. `paper` and `curriculum` read the folder bossbase of 512x512 pictures
+(--config.data.source=folder:DIR) and resize them; a hash of the name sends half of them to
+training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
+folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
+saying which are for training and which for validation. `laptop` reads a folder of photographs
+(--config.data.source=folder:DIR) and takes about an hour on two cores.
 
-    (none)      64x64 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step:
-                a minute or two
-    tiny        a thin network, a few steps: under a minute, for tests
-    laptop      128x128 crops of a folder of photographs shrunk by 1.5
-                (--config.data.source=folder:DIR), HILL at 0.4 bpp by way
-                of 1 and .7 bpp, 9,000 steps: about an hour on two cores
-    paper       256x256 pictures, HILL at 0.4 bpp, 120,000 steps of 32 pairs with SGD
-    curriculum  paper, for 0.2 bpp: 60,000 steps at 0.4 bpp, then 60,000 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
-                two folders whose files pair by name, or two NumPy files [N, H, W] with
-                --config.data.parts=FILE.json saying which are for training and which for validation
-
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
-and resize them; a hash of the name sends half of them to training.
-
-Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): P_E
-30.4 % for HILL, 28.4 % for S-UNIWARD, 24.1 % for WOW at 0.4 bpp; 39.6, 40.1 and 36.4 % at 0.2.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .78 on 128
-  held-out pairs
-(crops of four photographs) at step 600, .77 on 512 with --mode=evaluate; 55 s in all on two busy
-cores.
+Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 30.4 % for HILL,
+28.4 % for S-UNIWARD and 24.1 % for WOW at 0.4 bpp; 39.6, 40.1 and 36.4 % at 0.2. Accuracy is 1 -
+P_E, at the best of the evaluations. Measured with the default: .78 on 128 held-out pairs (crops of
+four photographs) at step 600, .77 on 512 with --mode=evaluate; 55 s in all on two busy cores.
 """
 
 from ml_collections import ConfigDict
 
+from configs import presets, sections
+
+PAPER = {
+    **sections.STEGANALYZER_PAPER,
+    "batch_size": 32,
+    "steps": 120_000,
+    "method.optimizer": sections.XUNET_PAPER,
+    "report.batches": 156,
+}
+
+PRESETS = {
+    "": ("64x64 crops of the bundled photographs, LSB matching at 1 bpp: a minute or two", {}),
+    "tiny": (
+        "a thin network, a few steps, for tests",
+        {**sections.STEGANALYZER_TINY, "method.width": 0.5},
+    ),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 128x128 crops, HILL at 0.4 bpp: an hour or more",
+        sections.STEGANALYZER_LAPTOP,
+    ),
+    "paper": ("256x256, HILL at 0.4 bpp, 120,000 steps of 32 pairs with SGD", PAPER),
+    "curriculum": (
+        "paper, for 0.2 bpp: 60,000 steps at 0.4 bpp, then 60,000 at 0.2",
+        {**PAPER, **sections.curriculum((0.4, 60_000), (0.2, 60_000))},
+    ),
+    "pairs": ("paper, with ready-made stegos", {**PAPER, **sections.READY_MADE_STEGOS}),
+}
+
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The experiment; see the module for the presets."""
-    c = ConfigDict()
-    c.seed = 0
-    c.batch_size = 16  # covers; as many stegos come with them
-    c.epochs = 0.0
-    c.steps = 600
-    c.log_every = 1
-
-    c.method = ConfigDict()
-    c.method.name = "steganalyzer"
-    c.method.network = "xunet"
-    c.method.scheme = "lsbm"
-    c.method.payload = 1.0
-    c.method.curriculum = ()
-    c.method.width = 1.0
-    # The recipe's optimiser; its rate falls only after 5000 steps.
-    c.method.optimizer = ConfigDict(dict(name="sgd", learning_rate=1e-3, momentum=0.9))
-
-    c.data = ConfigDict()
-    c.data.kind = "pictures"
-    c.data.source = "embedded"
-    c.data.data_dir = ""
-    c.data.train_share = 0.5
-    c.data.colour = False
-    c.data.preprocess = ()
-    c.data.crop = 64
-    c.data.augment = ("random_rot90", "random_flip")
-    c.data.crops_per_photo = 1
-
-    c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-
-    c.evaluation = ConfigDict()
-    c.evaluation.every = 150
-    c.evaluation.crop = 0
-    c.evaluation.batches = 8
-    c.evaluation.final_batches = 32
-    # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
-    c.evaluation.refresh_batches = 20
-    c.evaluation.transfer_steps = 0
-
-    c.checkpoint = ConfigDict(dict(every=150, keep=2, milestones=0, best="accuracy"))
-
-    if preset == "tiny":
-        c.batch_size = 4
-        c.steps = 8
-        c.method.width = 0.5
-        c.data.crop = 32
-        c.evaluation.update(every=4, batches=1, final_batches=2, refresh_batches=2)
-        c.checkpoint.every = 4
-    elif preset == "laptop":
-        c.steps = 9000
-        c.log_every = 20
-        c.method.update(
-            scheme="hill", payload=0.4, curriculum=((1.0, 1000), (0.7, 400), (0.4, 7600))
-        )
-        c.method.optimizer = ConfigDict(
-            dict(
-                name="adam",
-                learning_rate=1e-3,
-                factor=0.3,
-                milestones=(5500.0, 7500.0),
-                unit="steps",
-            )
-        )
-        c.data.update(
-            source="folder:photographs",
-            crop=128,
-            preprocess=("grey", "shrink:1.5"),
-            train_share=0.85,
-        )
-        c.evaluation.update(every=500, batches=20, final_batches=80, refresh_batches=40)
-        c.checkpoint.update(every=250)
-    elif preset in ("paper", "curriculum", "pairs"):
-        c.batch_size = 32
-        c.steps, c.epochs = 120_000, 0.0
-        c.log_every = 50
-        c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(
-            dict(
-                name="sgd", learning_rate=1e-3, momentum=0.9, factor=0.9, every=5000.0, unit="steps"
-            )
-        )
-        c.data.source = "folder:bossbase"
-        c.data.crop = 256
-        c.data.preprocess = ("resize:256",)
-        c.loader.update(workers=8, threads=4, prefetch=4)
-        c.evaluation.update(every=1000, batches=50, final_batches=156, refresh_batches=50)
-        c.checkpoint.update(every=1000)
-    elif preset:
-        raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")
-    if preset == "curriculum":
-        c.steps, c.epochs = 120_000, 0.0
-        c.method.payload = 0.2
-        c.method.curriculum = ((0.4, 60_000), (0.2, 60_000))
-    if preset == "pairs":
-        c.data = ConfigDict(
-            dict(
-                kind="cover_stego",
-                covers="",
-                stegos="",
-                parts="",
-                train_share=0.5,
-                preprocess=(),
-                crop=256,
-                augment=("random_rot90", "random_flip"),
-                held_out_crop="centre",
-                crops_per_photo=1,
-            )
-        )
-    return c
+    """The experiment, with the changes of a preset."""
+    c = sections.steganalyzer(
+        "xunet",
+        batch_size=16,
+        steps=600,
+        crop=64,
+        width=1.0,
+        # The recipe's optimiser; its rate falls only after 5000 steps.
+        optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9),
+        batches=8,
+    )
+    return presets.choose(c, PRESETS, preset)

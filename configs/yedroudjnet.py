@@ -1,133 +1,59 @@
 """Yedroudj-Net (Yedroudj, Comby, Chaumont, "Yedroudj-Net: an efficient CNN for spatial
 steganalysis", 2018): cover or stego?
 
-    python main.py --config=configs/yedroudjnet.py                    trains on photographs bundled
-    with other packages python main.py --config=configs/yedroudjnet.py --mode=evaluate    accuracy
-                                                                                          of the
-                                                                                          best
-                                                                                          checkpoint
-                                                                                          on more
-                                                                                          held-out
-                                                                                          pairs
+    python main.py --config=configs/yedroudjnet.py                    trains on bundled photographs
+    python main.py --config=configs/yedroudjnet.py --mode=evaluate    tests on more held-out pairs
+    python main.py --config=configs/yedroudjnet.py:help               lists the presets
 
-Presets, after a colon:
+`tiny` takes under a minute. `paper` and `curriculum` read the folder bossbase of 512x512 pictures
+(--config.data.source=folder:DIR) and resize them; a hash of the name sends half of them to
+training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
+folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
+saying which are for training and which for validation.
 
-    (none)      48x48 crops of the bundled photographs, LSB matching at 1 bpp drawn anew every step:
-                two to three minutes
-    tiny        a thin network, a few steps: under a minute, for tests
-    paper       256x256 pictures, HILL at 0.4 bpp, 250 epochs of 16 pairs with SGD, the rate divided
-                by 10 at each quarter
-    curriculum  paper, for 0.2 bpp: 19,500 steps at 0.4 bpp, then 58,500 at 0.2
-    pairs       paper, with ready-made stegos: --config.data.covers=DIR --config.data.stegos=DIR,
-                two folders whose files pair by name, or two NumPy files [N, H, W] with
-                --config.data.parts=FILE.json saying which are for training and which for validation
-
-paper and curriculum read the folder bossbase of 512x512 pictures (--config.data.source=folder:DIR)
-and resize them; a hash of the name sends half of them to training.
-
-Expected on 5000 pairs for training (Table 1 of the asymmetric-cost paper): P_E
-20.0 % for HILL, 17.6 % for S-UNIWARD, 14.0 % for WOW at 0.4 bpp; 29.8, 31.2 and 23.6 % at 0.2.
-Accuracy is 1 - P_E, at the best of the evaluations. Measured with the default preset: .71 on 128
-  held-out pairs
-(crops of four photographs) at step 600, .70 on 512 with --mode=evaluate; 130 s in all on two busy
-cores.
+Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 20.0 % for HILL,
+17.6 % for S-UNIWARD and 14.0 % for WOW at 0.4 bpp; 29.8, 31.2 and 23.6 % at 0.2. Accuracy is 1 -
+P_E, at the best of the evaluations. Measured with the default: .71 on 128 held-out pairs (crops of
+four photographs) at step 600, .70 on 512 with --mode=evaluate; 130 s in all on two busy cores.
 """
 
 from ml_collections import ConfigDict
 
+from configs import presets, sections
+
+PAPER = {
+    **sections.STEGANALYZER_PAPER,
+    "batch_size": 16,
+    "steps": 0,
+    "epochs": 250.0,
+    "method.optimizer": sections.YEDROUDJNET_PAPER,
+    "report.batches": 312,
+}
+
+PRESETS = {
+    "": ("48x48 crops of the bundled photographs, LSB matching at 1 bpp: two to three minutes", {}),
+    "tiny": (
+        "a thin network, a few steps, for tests",
+        {**sections.STEGANALYZER_TINY, "method.width": 0.25},
+    ),
+    "paper": ("256x256, HILL at 0.4 bpp, 250 epochs of 16 pairs with SGD in four rates", PAPER),
+    "curriculum": (
+        "paper, for 0.2 bpp: 19,500 steps at 0.4 bpp, then 58,500 at 0.2",
+        {**PAPER, **sections.curriculum((0.4, 19_500), (0.2, 58_500))},
+    ),
+    "pairs": ("paper, with ready-made stegos", {**PAPER, **sections.READY_MADE_STEGOS}),
+}
+
 
 def get_config(preset: str = "") -> ConfigDict:
-    """The experiment; see the module for the presets."""
-    c = ConfigDict()
-    c.seed = 0
-    c.batch_size = 8  # covers; as many stegos come with them
-    c.epochs = 0.0
-    c.steps = 600
-    c.log_every = 1
-
-    c.method = ConfigDict()
-    c.method.name = "steganalyzer"
-    c.method.network = "yedroudjnet"
-    c.method.scheme = "lsbm"
-    c.method.payload = 1.0
-    c.method.curriculum = ()
-    c.method.width = 0.5
-    # The recipe's optimiser at its first rate.
-    c.method.optimizer = ConfigDict(
-        dict(name="sgd", learning_rate=0.01, momentum=0.95, weight_decay=1e-4)
+    """The experiment, with the changes of a preset."""
+    c = sections.steganalyzer(
+        "yedroudjnet",
+        batch_size=8,
+        steps=600,
+        crop=48,
+        width=0.5,
+        # The recipe's optimiser at its first rate.
+        optimizer=dict(name="sgd", learning_rate=0.01, momentum=0.95, weight_decay=1e-4),
     )
-
-    c.data = ConfigDict()
-    c.data.kind = "pictures"
-    c.data.source = "embedded"
-    c.data.data_dir = ""
-    c.data.train_share = 0.5
-    c.data.colour = False
-    c.data.preprocess = ()
-    c.data.crop = 48
-    c.data.augment = ("random_rot90", "random_flip")
-    c.data.crops_per_photo = 1
-
-    c.loader = ConfigDict(dict(workers=0, threads=2, prefetch=2))
-
-    c.evaluation = ConfigDict()
-    c.evaluation.every = 150
-    c.evaluation.crop = 0
-    c.evaluation.batches = 16
-    c.evaluation.final_batches = 64
-    # Of BatchNorm's running statistics, which lag behind the weights, before every evaluation.
-    c.evaluation.refresh_batches = 20
-    c.evaluation.transfer_steps = 0
-
-    c.checkpoint = ConfigDict(dict(every=150, keep=2, milestones=0, best="accuracy"))
-
-    if preset == "tiny":
-        c.batch_size = 4
-        c.steps = 8
-        c.method.width = 0.25
-        c.data.crop = 32
-        c.evaluation.update(every=4, batches=1, final_batches=2, refresh_batches=2)
-        c.checkpoint.every = 4
-    elif preset in ("paper", "curriculum", "pairs"):
-        c.batch_size = 16
-        c.steps, c.epochs = -1, 250.0
-        c.log_every = 50
-        c.method.update(scheme="hill", payload=0.4, width=1.0)
-        c.method.optimizer = ConfigDict(
-            dict(
-                name="sgd",
-                learning_rate=0.01,
-                momentum=0.95,
-                weight_decay=1e-4,
-                factor=0.1,
-                milestones=(62.5, 125.0, 187.5),
-            )
-        )
-        c.data.source = "folder:bossbase"
-        c.data.crop = 256
-        c.data.preprocess = ("resize:256",)
-        c.loader.update(workers=8, threads=4, prefetch=4)
-        c.evaluation.update(every=1000, batches=50, final_batches=312, refresh_batches=50)
-        c.checkpoint.update(every=1000)
-    elif preset:
-        raise ValueError(f"preset {preset!r} is unknown; the module's first lines list them")
-    if preset == "curriculum":
-        c.steps, c.epochs = 78_000, 0.0
-        c.method.payload = 0.2
-        c.method.curriculum = ((0.4, 19_500), (0.2, 58_500))
-    if preset == "pairs":
-        c.data = ConfigDict(
-            dict(
-                kind="cover_stego",
-                covers="",
-                stegos="",
-                parts="",
-                train_share=0.5,
-                preprocess=(),
-                crop=256,
-                augment=("random_rot90", "random_flip"),
-                held_out_crop="centre",
-                crops_per_photo=1,
-            )
-        )
-    return c
+    return presets.choose(c, PRESETS, preset)

@@ -76,8 +76,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
 
 
 def quality(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, float]:
-    """The mean of every held-out figure of a run over `evaluation.final_batches` batches."""
-    everything = run.changed(config, {"evaluation.batches": config.evaluation.final_batches})
+    """The mean of every held-out figure of a run over `report.batches` batches."""
+    everything = run.changed(config, {"evaluation.batches": config.report.batches})
     figures, _, _ = train.held_out(loaded.method)(everything, parallel.replicate(loaded.state))
     return figures
 
@@ -103,7 +103,7 @@ def detection(
     )
     section = run.data_section(
         config,
-        held_out_examples=config.evaluation.final_batches * config.batch_size,
+        held_out_examples=config.report.batches * config.batch_size,
         crop=config.evaluation.crop or config.data.crop,
     )
     hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
@@ -246,7 +246,7 @@ def against_its_base(config: ml_collections.ConfigDict, workdir: pathlib.Path) -
             "schemes": schemes,
             "networks": {},
             "loader": config.loader.to_dict(),
-            **config.evaluation.security.to_dict(),
+            **config.report.security.to_dict(),
         }
     )
     return security.evaluate(whole, workdir / "security")
@@ -271,7 +271,7 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
     if not config.method.get("adversarial", False):
         raise InputError(
             "the transfer test compares a run that has an adversary with one that has none; "
-            "set evaluation.transfer_steps=0 for this run"
+            "set report.transfer.steps=0 for this run"
         )
     basic_config = run.changed(config, {"method.adversarial": False})
     _say("Table 6: the basic model")
@@ -284,7 +284,8 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
             "method": ml_collections.ConfigDict(
                 {"name": "attack", "attacked": f"basic, step {basic.step}"}
             ),
-            "steps": config.evaluation.transfer_steps,
+            "steps": config.report.transfer.steps,
+            "epochs": 0.0,
             "checkpoint.milestones": 0,
             "evaluation.crop": 0,
         },
@@ -298,9 +299,7 @@ def transfer_test(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> d
     like = run.state_like(made, sizes, run.example(config), 0)
     state = checkpoints.restore(checkpoints.steps()[-1], like)
     # At the size it was trained at: the pyramid's maxima over a larger picture are larger.
-    evaluation = run.changed(
-        detector_config, {"evaluation.batches": config.evaluation.final_batches}
-    )
+    evaluation = run.changed(detector_config, {"evaluation.batches": config.report.batches})
     measure = train.held_out(made)
     accuracies = {"basic": measure(evaluation, parallel.replicate(state))[0]["accuracy"]}
     for step in Checkpoints(workdir / "checkpoints").steps():
@@ -337,7 +336,7 @@ def _attack(config, basic: run.Loaded, sizes: run.Lengths):
         basic.method,
         basic.state,
         optimizers.make(
-            **config.evaluation.transfer_optimizer.to_dict(), steps_per_epoch=sizes.steps_per_epoch
+            **config.report.transfer.optimizer.to_dict(), steps_per_epoch=sizes.steps_per_epoch
         ),
     )
 
@@ -349,7 +348,7 @@ def _quality(config, workdir, loaded):
 
 
 def _transfer(config, workdir, loaded):
-    if not config.evaluation.get("transfer_steps", 0):
+    if not config.report.transfer.steps:
         return "", {}
     accuracies = transfer_test(config, workdir)
     return transfer_table(config, accuracies), {"transfer": accuracies}
@@ -361,7 +360,7 @@ def _times(config, workdir, loaded):
 
 
 def _security(config, workdir, loaded):
-    if not config.evaluation.get("security", None):
+    if not config.report.get("security", None):
         return "", {}
     return f"Detection (Table 1):\n\n{against_its_base(config, workdir)}", {}
 

@@ -38,20 +38,7 @@ from stegojax.types import Method, Stage, State
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
 BEST_NAME = "best"
-FREE_FIELDS = (
-    "loader",
-    "evaluation.final_batches",
-    "evaluation.transfer_steps",
-    "evaluation.transfer_optimizer",
-    "evaluation.security",
-    "evaluation.covers",
-    "evaluation.sentences",
-    "evaluation.searched",
-    "evaluation.beams",
-    "evaluation.weights",
-    "evaluation.photographs",
-    "evaluation.cross_source",
-)
+FREE_FIELDS = ("loader", "report")
 """Sections and fields that change nothing in training and may differ between two starts of one run.
 """
 PACKAGES = (
@@ -144,16 +131,22 @@ def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 
 def lengths(config: ml_collections.ConfigDict) -> Lengths:
-    """Resolves `steps` and `epochs`: a positive `steps` counts, otherwise `epochs` times the
-    training set.
+    """How long a run is: `steps`, or `epochs` times the training set, or as long as the stages of
+    its method together.
 
     Raises:
-      InputError: neither is positive, or the data cannot be used.
+      InputError: none of them says, two of them do, or the data cannot be used.
     """
     examples = pipeline.examples_per_epoch(data_section(config), split="train")
     steps_per_epoch = max(1, examples // config.batch_size)
-    steps = config.steps if config.steps > 0 else round(config.epochs * steps_per_epoch)
-    if steps < 1:
+    if config.steps > 0 and config.epochs > 0:
+        raise InputError(
+            f"steps={config.steps} and epochs={config.epochs} are two lengths; set one of them to 0"
+        )
+    steps = max(config.steps, round(config.epochs * steps_per_epoch), 0)
+    if not steps:
+        steps = sum(stage.steps for stage in method(config, Lengths(steps_per_epoch, 0)).stages)
+    if not steps:
         raise InputError(
             f"steps={config.steps} and epochs={config.epochs} leave nothing to train; set one of "
             "them above 0"
@@ -206,7 +199,8 @@ def stages(made: Method, sizes: Lengths) -> tuple[Stage, ...]:
     total = sum(stage.steps for stage in made.stages)
     if made.stages and total != sizes.steps and sizes != UNKNOWN:
         raise InputError(
-            f"the stages last {total} steps together and the run {sizes.steps}; set steps={total}"
+            f"the stages last {total} steps together and the run {sizes.steps}; leave the run's "
+            "length to the stages, with steps=0 and epochs=0"
         )
     return made.stages or (Stage("train", sizes.steps, made.train_step),)
 
@@ -230,13 +224,48 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     """
     path = pathlib.Path(workdir) / CONFIG_NAME
     try:
-        return ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
+        config = ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(
             f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}"
         ) from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
+    if "report" not in config and "evaluation" in config:
+        _divide_evaluation(config)
+    return config
+
+
+REPORTED = {
+    "final_batches": "batches",
+    "transfer_steps": "transfer.steps",
+    "transfer_optimizer": "transfer.optimizer",
+    "security": "security",
+    "covers": "covers",
+    "sentences": "sentences.count",
+    "searched": "sentences.searched",
+    "beams": "sentences.beams",
+    "weights": "sentences.weights",
+    "photographs": "bits.photographs",
+    "cross_source": "bits.cross_source",
+}
+"""Fields of `evaluation` in configs that have no section `report` -> their place in it."""
+
+
+def _divide_evaluation(config: ml_collections.ConfigDict) -> None:
+    """Brings the config of an older run to today's form, in place."""
+    config.report = ml_collections.ConfigDict()
+    for name, place in REPORTED.items():
+        if name in config.evaluation:
+            section, _, field = place.rpartition(".")
+            if section and section not in config.report:
+                config.report[section] = ml_collections.ConfigDict()
+            (config.report[section] if section else config.report)[field] = config.evaluation[name]
+            del config.evaluation[name]
+    section = config.method
+    listed = [section.get(name, ()) for name in ("stage_lengths", "stage_steps", "curriculum")]
+    config.steps = 0 if any(listed) else max(0, config.steps)
+    config.epochs = 0.0 if any(listed) else config.epochs
 
 
 def use(workdir: str | pathlib.Path) -> str:
@@ -261,16 +290,20 @@ def difference(
     prefix: str = "",
     free: Sequence[str] = FREE_FIELDS,
 ) -> list[str]:
-    """Lines naming every field in which two configs differ, the free ones aside."""
+    """What says of every field in which two configs differ how they do, the free ones aside.
+
+    A field that the saved one lacks is no difference where it is empty, zero or false: fields that
+    are added to configs mean that nothing has changed then.
+    """
     lines = []
     for name in sorted(set(saved) | set(given)):
-        if prefix + name in free:
+        if prefix + name in free or (name not in saved and not given[name]):
             continue
         left, right = saved.get(name, "(absent)"), given.get(name, "(absent)")
         if isinstance(left, Mapping) and isinstance(right, Mapping):
             lines += difference(left, right, f"{prefix}{name}.", free)
         elif left != right:
-            lines.append(f"  {prefix}{name}: {left!r} there, {right!r} asked for")
+            lines.append(f"{prefix}{name} is {left!r} there and {right!r} is asked for")
     return lines
 
 
@@ -300,7 +333,7 @@ def open_workdir(
         if lines:
             raise InputError(
                 f"{workdir} holds a run of another config; name another --workdir or undo the "
-                "difference:\n" + "\n".join(lines)
+                "difference: " + "; ".join(lines)
             )
     kept = pipeline.files(config.data.to_dict()) if "data" in config else {}
     for name, content in kept.items():

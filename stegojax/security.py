@@ -677,7 +677,7 @@ class _Protocol:
             },
         )
         # The whole of the validation pictures decides which state is the best.
-        config.evaluation.batches = config.evaluation.final_batches = -(
+        config.evaluation.batches = config.report.batches = -(
             -len(pairs["validation"][0]) // section.batch_size
         )
         made = run.method(config, run.lengths(config))

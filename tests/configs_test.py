@@ -1,213 +1,130 @@
-"""Every config and preset: it builds and traces at its own size; the small ones step, train what
-they should, and resume.
+"""Every preset of every config, without a computation: it builds, its fields are known, its stages
+make up its length, and its factory takes it.
 """
 
-import pathlib
-import re
+import inspect
 
-import jax
-import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
-from support.configs import load, one_step
+from support.configs import FOLDER, NAMES, load
 
-from stegojax import parallel, run
-from stegojax.checkpoint import Checkpoints, Position
+from configs import presets
+from stegojax import evaluate, optimizers, run
 from stegojax.data import pipeline
 
-CONFIGS = sorted(
-    {path.stem for path in (pathlib.Path(__file__).parent.parent / "configs").glob("*.py")}
-    - {"security"}
-)
-"""All that train one method; the security protocol's has a test of its own."""
-STEGANALYZERS = ("xunet", "yenet", "yedroudjnet", "srnet", "dengnet", "gncnn")
-PRESETS = {
-    "isgan": [
-        "",
-        "tiny",
-        "lfw",
-        "paper",
-        "voc",
-        "imagenet",
-        "voc_lfw",
-        "imagenet_voc",
-        "basic",
-        "lfw_basic",
-        "voc_basic",
-        "imagenet_basic",
-        "mse",
-        "ssim",
-        "mse_ssim",
-        "mse_ms_ssim",
-        "mse_ssim_ms_ssim",
-    ],
-    "baluja": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
-    "atique": ["", "tiny", "lfw", "voc", "imagenet", "paper"],
-    **{name: ["", "tiny", "paper", "curriculum", "pairs"] for name in STEGANALYZERS},
-    "ugs": ["", "tiny", "paper", "paper_02"],
-    "asymmetric": [
-        "",
-        "tiny",
-        "paper",
-        "learned_02",
-        "d1_srnet",
-        "d2_yedroudjnet",
-        "both_xunet",
-        "strategy2",
-        "strategy3",
-        "strategy4",
-        "eta_learned",
-        "input2",
-        "input3",
-        "share_30",
-        "subimages1",
-        "subimages4",
-        "no_reconstruction",
-        "small_subimages3",
-        "small_learned",
-    ],
-    "sftn": [
-        "",
-        "tiny",
-        "paper",
-        "qf70",
-        "structure_a",
-        "structure_b",
-        "structure_c",
-        "straight_through",
-        "noise",
-        "small_qf90",
-        "small_structure_a",
-        "small_noise",
-    ],
-    "chatgan": ["", "tiny", "paper", "qf70", "small_qf50"],
-    "abdh": ["", "tiny", "paper", "qf90", "small_qf50"],
-    "steganogan": [
-        "",
-        "tiny",
-        "paper",
-        "basic1",
-        "residual3",
-        "dense6",
-        "small_basic1",
-        "small_dense4",
-    ],
-    "ssgan": ["", "tiny", "paper", "hugo", "red_channel", "penalty", "both", "alpha_07"],
-    "sgan": ["", "tiny", "paper", "red_channel"],
-    "hayesgan": ["", "tiny", "paper", "size64"],
-    "seq2seq_gan": [
-        "",
-        "tiny",
-        "no_key",
-        "plane",
-        "modulation",
-        "paper",
-        "paper_plane",
-        "paper_modulation",
-        "paper_scramble",
-    ],
-    "hidden": [
-        "",
-        "tiny",
-        "paper",
-        "dropout",
-        "crop",
-        "combined",
-        "small_dropout",
-        "small_combined",
-    ],
-}
-TABLE = [(name, preset) for name in PRESETS for preset in PRESETS[name]]
-SIZES = run.Lengths(steps_per_epoch=10, steps=20)
+METHODS = [name for name in NAMES if name != "security"]
+"""The configs that train a method."""
+SECTIONS = {"method", "data", "loader", "evaluation", "report", "checkpoint"}
+PER_EPOCH = 10
 
 
-def cancelled(path, params):
-    """Whether a bias is taken away again by the batch normalisation that follows, so that its
-    gradient is rounding alone.
-    """
-    *outside, layer, name = path
-    return (
-        name == "bias"
-        and layer.startswith("conv")
-        and (*outside, layer.replace("conv", "norm"), "scale") in params
-    )
+@pytest.fixture
+def no_data(monkeypatch):
+    """An epoch of so many steps, whatever the data."""
 
-
-def test_the_table_names_every_config():
-    assert sorted(PRESETS) == CONFIGS
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_first_lines_name_every_preset(name):
-    text = load(name).__doc__
-    for preset in PRESETS[name]:
-        assert not preset or preset.removesuffix("_basic") in re.findall(r"\w+", text), preset
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_an_unknown_preset_is_refused(name):
-    with pytest.raises(ValueError, match="preset 'nonsense' is unknown"):
-        load(name).get_config("nonsense")
-
-
-@pytest.mark.parametrize("name,preset", TABLE)
-def test_it_builds_and_traces_at_its_own_size(name, preset):
-    config = load(name).get_config(preset)
-    assert isinstance(config, ConfigDict) and run.plain(config)
-    # Where a config lists stages, their lengths must add up to its own.
-    sizes = SIZES._replace(
-        steps=config.steps if config.steps > 0 else round(config.epochs * SIZES.steps_per_epoch)
-    )
-    made = run.method(config, sizes)
-    example = run.example(config)
-    like = run.state_like(made, sizes, example, 0)
-    batch = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((1, config.batch_size) + leaf.shape[1:], leaf.dtype),
-        example,
-    )
-    with jax.default_device(jax.local_devices()[0]):
-        step = jax.pmap(
-            made.train_step,
-            axis_name=parallel.AXIS,
-            in_axes=(None, 0, None),
-            out_axes=(None, None),
-            devices=jax.local_devices()[:1],
+    def examples(section, *, split):
+        assert set(section) - {"kind", *pipeline._LOADER_FIELDS} <= set(
+            inspect.signature(pipeline.KINDS[section["kind"]]).parameters
         )
-        after, values = jax.eval_shape(step, like, batch, jax.random.key(0))
-    assert jax.tree.structure(after) == jax.tree.structure(like)
-    for before, now in zip(jax.tree.leaves(like), jax.tree.leaves(after), strict=True):
-        assert before.shape == now.shape and before.dtype == now.dtype
-    assert "loss" in values and all(value.shape == () for value in values.values())
+        return PER_EPOCH
+
+    monkeypatch.setattr(pipeline, "examples_per_epoch", examples)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path):
-    config = load(name).get_config("tiny")
-    sizes = SIZES._replace(steps=config.steps)
-    made = run.method(config, sizes)
-    example = run.example(config)
-    loader = pipeline.make(
-        run.data_section(config), split="train", batch_size=config.batch_size, seed=0
-    )
-    batches = [next(loader), next(loader)]
-    loader.close()
-    start = jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), example))
-    first, values = one_step(made, start, batches[0])
-    assert all(np.isfinite(value) for value in values.values()), values
-    assert parallel.all_finite(first.params)
-    for network in start.params:
-        before, after = (flatten_dict(state.params[network]) for state in (start, first))
-        moved = [
-            not np.array_equal(before[path], after[path])
-            for path in before
-            if not cancelled(path, before)
-        ]
-        assert np.mean(moved) > 0.8, network
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, first, Position(1, 0))
-    restored = checkpoints.restore(1, run.state_like(made, sizes, example, 0))
-    second, _ = one_step(made, jax.tree.map(np.array, first), batches[1])
-    resumed, _ = one_step(made, restored, batches[1])
-    for a, b in zip(jax.tree.leaves(second), jax.tree.leaves(resumed), strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_are_listed_with_a_line_each(name):
+    module = load(name)
+    assert {"", "tiny", "paper"} <= set(module.PRESETS)
+    listed = presets.listing(FOLDER / f"{name}.py").splitlines()
+    for preset, (line, _) in module.PRESETS.items():
+        assert line and "\n" not in line and len(line) < 100
+        assert [preset or "(none)", line] in [row.split(None, 1) for row in listed], preset
+    title = module.__doc__.split("\n\n")[0].replace("\n", " ")
+    assert listed[0] == title
+    assert f"configs/{name}.py:help" in module.__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_preset_is_refused_and_close_ones_are_named(name):
+    with pytest.raises(ValueError, match="preset 'tinny' is unknown; did you mean tiny.*:help"):
+        load(name).get_config("tinny")
+    with pytest.raises(ValueError, match="preset ':tiny_' is unknown"):
+        load(name).get_config(":tiny_")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_preset_builds_and_its_factory_takes_it(name, no_data):
+    module = load(name)
+    for preset in module.PRESETS:
+        config = module.get_config(preset)
+        config.batch_size = 1
+        config.lock()
+        assert isinstance(config, ConfigDict) and run.plain(config), preset
+        assert set(config) - SECTIONS == {"seed", "batch_size", "epochs", "steps", "log_every"}
+        assert optimizers.settle(config) == [], preset
+        sizes = run.lengths(config)
+        assert sizes.steps_per_epoch == PER_EPOCH
+        made = run.method(config, sizes)
+        total = sum(stage.steps for stage in run.stages(made, sizes))
+        assert total == sizes.steps >= 1, preset
+        assert not made.stages or config.steps == config.epochs == 0, preset
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_config_has_the_settings_of_its_own_reports(name):
+    config = load(name).get_config()
+    reports = set(run.entry(config)[0].reports)
+    assert reports <= set(evaluate.REPORTS)
+    others = {"quality", "detection", "times"}
+    security = {"security"} if "bits" in reports else set()
+    assert set(config.report) == {"batches"} | (reports - others) | security
+
+
+@pytest.mark.parametrize("preset", ["", "tiny", "networks", "paper"])
+def test_the_networks_of_the_protocol_are_steganalyzers(preset):
+    config = load("security").get_config(preset)
+    assert optimizers.settle(config) == []
+    for section in config.networks.values():
+        assert (section.steps > 0) != (section.epochs > 0)
+        run.method(section, run.Lengths(PER_EPOCH, 1))
+
+
+def test_a_change_of_an_absent_field_is_refused():
+    config = ConfigDict(dict(method=dict(width=1.0)))
+    with pytest.raises(KeyError, match="no field method.wdith"):
+        presets.change(config, {"method.wdith": 0.5})
+
+
+def test_a_dict_replaces_a_section_whole():
+    config = ConfigDict(dict(method=dict(optimizer=dict(name="sgd", momentum=0.9))))
+    presets.change(config, {"method.optimizer": dict(name="adam", b1=0.5)})
+    assert config.method.optimizer.to_dict() == dict(name="adam", b1=0.5)
+
+
+def test_experiments_come_at_the_papers_scale_and_at_the_defaults():
+    experiments = {"one": ("the one", {"method.depth": 2, "data.crop": 64})}
+    assert presets.at_scale(experiments, {"data.crop": 256, "steps": 0}) == {
+        "one": ("the one", {"data.crop": 64, "steps": 0, "method.depth": 2})
+    }
+    [(name, (line, changes))] = presets.small(experiments).items()
+    assert name == "small_one" and line.startswith("the one")
+    assert changes == {"method.depth": 2, "data.crop": 64}
+
+
+@pytest.mark.parametrize(
+    "name,field,value,follower",
+    [
+        ("sftn", "source", "folder:mine", "report.security.covers.source"),
+        ("hidden", "preprocess", ("jpeg:90",), "report.security.covers.preprocess"),
+        ("seq2seq_gan", "vocabulary", 50, "method.vocabulary"),
+        ("ssgan", "crop", 48, "method.size"),
+    ],
+)
+def test_what_follows_from_the_data_follows_them(name, field, value, follower):
+    config = load(name).get_config()
+    config.lock()
+    config.data[field] = value
+    section = config
+    for part in follower.split("."):
+        section = section[part]
+    assert section == value

@@ -56,9 +56,9 @@ def test_a_second_evaluation_trains_nothing(evaluated, monkeypatch):
 def test_a_run_without_adversary_has_no_transfer_test(tmp_path):
     basic = config(method__adversarial=False)
     train.train(basic, tmp_path)
-    with pytest.raises(InputError, match="set evaluation.transfer_steps=0"):
+    with pytest.raises(InputError, match="set report.transfer.steps=0"):
         evaluate.evaluate(basic, tmp_path)
-    basic.evaluation.transfer_steps = 0
+    basic.report.transfer.steps = 0
     text = evaluate.evaluate(basic, tmp_path)
     assert "isgan (basic)" in text and "Accuracy of a steganalyzer" not in text
 

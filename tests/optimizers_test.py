@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from stegojax import optimizers
 from stegojax.errors import InputError
@@ -114,3 +115,68 @@ def test_every_optimizer_goes_down(name):
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         optimizers.make(**options, steps_per_epoch=1)
+
+
+def test_a_line_of_text_is_a_section():
+    assert optimizers.parse("adam:learning_rate=1e-3,b1=0.5") == dict(
+        name="adam", learning_rate=1e-3, b1=0.5
+    )
+    assert optimizers.parse("sgd:learning_rate=1,milestones=(2, 3.5),unit='steps'") == dict(
+        name="sgd", learning_rate=1, milestones=(2, 3.5), unit="steps"
+    )
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("lion:learning_rate=1", "'lion' is unknown"),
+        ("adam", "learning_rate=.absent. must be positive"),
+        ("adam:learning_rate=fast", "is not of the form"),
+        ("adam:1e-3", "is not of the form"),
+        ("adam:**{}", "is not of the form"),
+        ("adam:learning_rate=1)+(2", "is not of the form"),
+        ("adam:learning_rate='1'", "learning_rate='1' cannot be used"),
+        ("adam:learning_rate=1,milestones=('a',)", "milestones=.*cannot be used"),
+        ("sgd:learning_rate=1,b1=0.5", "takes no 'b1'"),
+    ],
+)
+def test_a_line_that_is_no_section_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        optimizers.parse(text)
+
+
+def sections(**fields):
+    """A config with an optimiser in a section and one in a report's."""
+    one = dict(name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=1e-4)
+    config = ConfigDict(
+        dict(
+            method=dict(optimizer=dict(one, **fields)),
+            report=dict(covers=dict(optimizer=dict(name="adam", learning_rate=1e-3))),
+        )
+    )
+    config.lock()
+    return config
+
+
+def test_fields_of_the_optimizer_before_are_left_out():
+    config = sections(name="adam")
+    lines = optimizers.settle(config, given={"method.optimizer.name"})
+    assert config.method.optimizer.to_dict() == dict(
+        name="adam", learning_rate=1e-3, weight_decay=1e-4
+    )
+    [line] = lines
+    assert line.startswith("method.optimizer: adam takes no momentum")
+    assert config.is_locked and optimizers.settle(config) == []
+
+
+@pytest.mark.parametrize("given", ["method.optimizer.momentum", "method.optimizer"])
+def test_a_given_field_that_does_not_fit_is_refused(given):
+    with pytest.raises(InputError, match="method.optimizer: .*'adam' takes no 'momentum'"):
+        optimizers.settle(sections(name="adam"), given={given})
+
+
+def test_the_optimizers_of_reports_are_checked_up_front():
+    config = sections()
+    config.report.covers.optimizer.learning_rate = -1.0
+    with pytest.raises(InputError, match="report.covers.optimizer: .*must be positive"):
+        optimizers.settle(config)

@@ -304,7 +304,7 @@ def test_a_run_makes_stegos_of_grey_covers(tmp_path):
         f"--workdir={tmp_path / 'isgan'}",
         "--config.steps=1",
         "--config.method.adversarial=False",
-        "--config.evaluation.transfer_steps=0",
+        "--config.report.transfer.steps=0",
     ]
     subprocess.run(train_command, check=True, capture_output=True)
     given = config(

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from stegojax import embed, losses, optimizers, parallel, probabilities
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
-from stegojax.methods import network, steganalyzer
+from stegojax.methods import network
 from stegojax.models import dcgan
 from stegojax.types import Array, ChangeProbabilities, Key, Method, Params, State
 
@@ -105,14 +105,15 @@ def simulator(scheme: str, *, payload: float) -> Simulator:
             parallel.example_keys(key, covers.shape[0]), covers
         )
     try:
-        cost, recipe = steganalyzer.parse_scheme(scheme)
+        named = embed.parse_scheme(scheme)
     except InputError as error:
         raise InputError(f"{error}; or {' or '.join(SCHEMES)}") from error
 
     def optimal(key, cover):
         planes = jnp.moveaxis(cover, -1, 0)
         bits = payload * planes.shape[1] * planes.shape[2]
-        return jnp.moveaxis(embed.simulate(key, planes, bits, cost=cost, recipe=recipe), 0, -1)
+        changed = embed.simulate(key, planes, bits, cost=named.cost, recipe=named.recipe)
+        return jnp.moveaxis(changed, 0, -1)
 
     return lambda key, covers: jax.vmap(optimal)(
         parallel.example_keys(key, covers.shape[0]), covers

@@ -63,7 +63,7 @@ def evaluate(
     """
     results: dict[str, Any] = {"photographs": {}}
     sources = [config.data.source] + (
-        [config.evaluation.cross_source] if config.evaluation.get("cross_source", "") else []
+        [config.report.bits.cross_source] if config.report.bits.cross_source else []
     )
     for source in sources:
         covers = photographs(config, loaded, source)
@@ -80,7 +80,7 @@ def evaluate(
         }
         results["photographs"][source]["count"] = len(rows)
     errors = {}
-    if config.evaluation.get("security", None):
+    if config.report.get("security", None):
         errors = detection(config, workdir)
         results["detection"] = errors
     header = [
@@ -110,7 +110,7 @@ def photographs(
     """The covers of the evaluation.
 
     Args:
-      config: of the run; `evaluation.photographs` is how many at most, and steps of
+      config: of the run; `report.bits.photographs` is how many at most, and steps of
         `data.preprocess` that are not random apply.
       loaded: the run.
       source: a name for `open_source`.
@@ -127,7 +127,7 @@ def photographs(
     steps = preprocess.parse(text for text in section.preprocess if "random" not in text)
     found = []
     for index in range(len(held_out)):
-        if len(found) == config.evaluation.get("photographs", 8):
+        if len(found) == config.report.bits.photographs:
             break
         picture = held_out[index]
         picture = (
@@ -203,7 +203,7 @@ def net_payload(
 
 def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
     """The error of detectors trained on a run's stegos (`security.evaluate` with
-    `evaluation.security`), in WORKDIR/security.
+    `report.security`), in WORKDIR/security.
 
     Args:
       config: of the run.
@@ -212,7 +212,7 @@ def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[
     Returns:
       P_E by detector, the mean over the splits.
     """
-    section = config.evaluation.security.to_dict()
+    section = config.report.security.to_dict()
     whole = ml_collections.ConfigDict(
         {
             "experiment": "security",

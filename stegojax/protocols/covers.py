@@ -68,7 +68,7 @@ def evaluate(
     and `samples.png`.
 
     Args:
-      config: of the run; `evaluation.covers` says how many pictures, how long the steganalyzers are
+      config: of the run; `report.covers` says how many pictures, how long the steganalyzers are
         trained, on which schemes, and how many further steps the generator gets for S3.
       workdir: of the run.
       loaded: the run.
@@ -79,10 +79,10 @@ def evaluate(
     Raises:
       InputError: a setting cannot be used, or the data cannot.
     """
-    settings = config.evaluation.covers
+    settings = config.report.covers
     if min(settings.pictures, settings.test_pictures, settings.steps) < 2 or not settings.schemes:
         raise InputError(
-            "evaluation.covers needs at least two pictures, test_pictures and steps, and a scheme"
+            "report.covers needs at least two pictures, test_pictures and steps, and a scheme"
         )
     seconds, tuned = _tuned(config, loaded, settings.tuning_steps)
     fresh_noise = seeds(_SEEDS_TEST, settings.test_pictures)
@@ -187,7 +187,7 @@ def attacked(
         "generated" of the S* of real pictures,
       "S1", "S2" and "S3" of the S* of generated ones.
     """
-    settings, (named, section) = config.evaluation.covers, run.entry(config)
+    settings, (named, section) = config.report.covers, run.entry(config)
     module = named.steganalyzer(section)
     simulator = generation.simulator(scheme, payload=config.method.payload)
     key = jax.random.fold_in(jax.random.key(config.seed), 6)
@@ -382,7 +382,7 @@ def _tuned(
 
 
 def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: int) -> str:
-    name, first = config.method.name, results["schemes"][config.evaluation.covers.schemes[0]]
+    name, first = config.method.name, results["schemes"][config.report.covers.schemes[0]]
     parts = [
         f"Time for {steps} steps of {config.batch_size} (Table 1), projected from a few steps on "
         "this machine:",

@@ -43,9 +43,9 @@ def evaluate(
     """Measures a run of sentences; writes `WORKDIR/sentences.png`.
 
     Args:
-      config: of the run; of `evaluation` the fields `sentences` (how many are measured), `searched`
-        (for how many of them a picture is searched), `beams` and `weights` (for the FID a file of
-        them, see `distance.distance`; "" for the distance that needs none).
+      config: of the run; of `report.sentences` `count` (how many are measured), `searched` (for how
+        many of them a picture is searched), `beams` and `weights` (for the FID a file of them, see
+        `distance.distance`; "" for the distance that needs none).
       workdir: of the run.
       loaded: the run.
 
@@ -55,16 +55,16 @@ def evaluate(
     Raises:
       InputError: there are no held-out sentences, or a field is out of range.
     """
-    options = config.evaluation
+    options = config.report.sentences
     if (
-        options.sentences < 2
+        options.count < 2
         or options.searched < 0
         or not 1 <= options.beams <= config.method.vocabulary
     ):
         raise InputError(
-            "evaluation: sentences must be at least 2, searched not negative, and beams 1 to the "
+            "report.sentences: count must be at least 2, searched not negative, and beams 1 to the "
             "size of the "
-            f"vocabulary; {options.sentences}, {options.searched} and {options.beams} given"
+            f"vocabulary; {options.count}, {options.searched} and {options.beams} given"
         )
     vocabulary = tokenizer.load(workdir / pipeline.VOCABULARY_NAME)
     ids, photographs = _held_out(config)
@@ -274,7 +274,7 @@ def sending(
 
 def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
     """`[n, T]` and the photographs beside them."""
-    section = run.data_section(config, held_out_examples=config.evaluation.sentences)
+    section = run.data_section(config, held_out_examples=config.report.sentences.count)
     ids, photographs = [], []
     with pipeline.make(
         section, split="held_out", batch_size=config.batch_size, seed=config.seed
@@ -282,7 +282,7 @@ def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
         for batch in loader:
             ids.append(batch["ids"])
             photographs.append(batch["photograph"])
-    ids = np.concatenate(ids)[: config.evaluation.sentences]
+    ids = np.concatenate(ids)[: config.report.sentences.count]
     # A word that has no number cannot be sent: such sentences are left out.
     known = (ids != tokenizer.UNKNOWN).all(axis=1)
     if known.sum() < 2:
@@ -290,7 +290,7 @@ def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
             "fewer than two held-out sentences have all their words in the vocabulary; allow a "
             "larger one"
         )
-    return ids[known], np.concatenate(photographs)[: config.evaluation.sentences]
+    return ids[known], np.concatenate(photographs)[: config.report.sentences.count]
 
 
 def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:

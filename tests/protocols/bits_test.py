@@ -24,15 +24,15 @@ def registered():
 
 def settings(**method):
     config = noisy_bits.config(noise=1.0, **method)
-    config.evaluation.photographs = 2
+    config.report.bits.photographs = 2
     return config
 
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory, registered):
     config, folder = settings(), tmp_path_factory.mktemp("run")
-    config.evaluation.cross_source = "embedded:grey"
-    config.evaluation.security = ConfigDict(
+    config.report.bits.cross_source = "embedded:grey"
+    config.report.security = ConfigDict(
         dict(
             covers=dict(source="embedded", data_dir="", preprocess=(), crop=32, tiles=1, limit=8),
             detectors=("spam",),

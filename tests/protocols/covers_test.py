@@ -214,6 +214,6 @@ def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, mon
 
 def test_settings_that_measure_nothing_are_refused(workdir):
     settings = config()
-    settings.evaluation.covers.schemes = ()
+    settings.report.covers.schemes = ()
     with pytest.raises(InputError, match="and a scheme"):
         covers.evaluate(settings, workdir, run.load(workdir))

@@ -100,7 +100,7 @@ def workdir(tmp_path_factory):
 
 
 def test_an_evaluation_writes_tables_numbers_and_curves(workdir, capsys):
-    config = run.changed(run.read_config(workdir), {"evaluation.sentences": 5})
+    config = run.changed(run.read_config(workdir), {"report.sentences.count": 5})
     text = evaluate.evaluate(config, workdir)
     assert (
         "random-feature Frechet distance (no FID)" in text
@@ -117,8 +117,8 @@ def test_an_evaluation_writes_tables_numbers_and_curves(workdir, capsys):
 
 def test_fields_out_of_range_are_refused(workdir):
     loaded = run.load(workdir)
-    for field, value in (("sentences", 1), ("searched", -1), ("beams", 0), ("beams", 401)):
-        with pytest.raises(InputError, match="sentences must be at least 2, searched not negative"):
+    for field, value in (("count", 1), ("searched", -1), ("beams", 0), ("beams", 401)):
+        with pytest.raises(InputError, match="count must be at least 2, searched not negative"):
             sentences.evaluate(
-                run.changed(loaded.config, {f"evaluation.{field}": value}), workdir, loaded
+                run.changed(loaded.config, {f"report.sentences.{field}": value}), workdir, loaded
             )

@@ -1,21 +1,21 @@
-"""Config files as modules (`configs` is a folder of files, not a package), and one step of a
-method.
-"""
+"""Config files as modules, and one step of a method."""
 
-import importlib.util
 import pathlib
 
 import jax
 
+from configs import presets
 from stegojax import parallel
+
+FOLDER = pathlib.Path(presets.__file__).parent
+NAMES = sorted(
+    path.stem for path in FOLDER.glob("*.py") if "def get_config(" in path.read_text("utf-8")
+)
+"""Of all config files."""
 
 
 def load(name):
-    path = pathlib.Path(__file__).resolve().parents[2] / "configs" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"config_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return presets.load(FOLDER / f"{name}.py")
 
 
 def one_step(made, state, batch):

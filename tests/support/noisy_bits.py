@@ -82,9 +82,8 @@ def config(**method):
                 crops_per_photo=1,
             ),
             loader=dict(workers=0, threads=1, prefetch=2),
-            evaluation=dict(
-                every=1, crop=0, batches=1, final_batches=1, refresh_batches=0, transfer_steps=0
-            ),
+            evaluation=dict(every=1, crop=0, batches=1, refresh_batches=0),
+            report=dict(batches=1, bits=dict(photographs=1, cross_source="")),
             checkpoint=dict(every=1, keep=1, milestones=0),
         )
     )

@@ -107,7 +107,8 @@ def config(**changes) -> ConfigDict:
                 crop=16,
             ),
             loader=dict(workers=0, threads=1, prefetch=2),
-            evaluation=dict(every=3, crop=0, batches=2, final_batches=2),
+            evaluation=dict(every=3, crop=0, batches=2),
+            report=dict(batches=2),
             checkpoint=dict(every=2, keep=2, milestones=0),
         )
     )

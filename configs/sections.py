@@ -1,0 +1,581 @@
+"""The sections that families of experiments share, and the changes that their presets share.
+
+Builders give sections. Constants in capitals are changes for `PRESETS`: fields with dots and their
+values. A run whose method has one stage is as long as `steps` or `epochs` says, and the other is 0;
+where the method lists stages, they say how long they are, and both are 0.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+TURNS = ("random_rot90", "random_flip")
+"""What changes no statistics of a photograph."""
+
+AT_SCALE = {"log_every": 50, "loader.workers": 8, "loader.threads": 4, "loader.prefetch": 4}
+"""What every training on a large data set changes."""
+
+
+def head(*, batch_size: int, steps: int = 0, log_every: int = 1) -> ConfigDict:
+    """The fields that every run has beside its sections, and how its batches are loaded.
+
+    Args:
+      batch_size: examples in a step, over all devices.
+      steps: of the run; 0 where `epochs` or the method's stages say.
+      log_every: steps between lines of figures.
+    """
+    c = ConfigDict(
+        dict(seed=0, batch_size=batch_size, epochs=0.0, steps=steps, log_every=log_every)
+    )
+    c.loader = dict(workers=0, threads=2, prefetch=2)
+    return c
+
+
+def pictures(crop: int, **fields) -> ConfigDict:
+    """Data of single pictures.
+
+    Args:
+      crop: side of the squares cut from them, in pixels.
+      **fields: further fields of `data.pipeline.pictures`, in place of these or beside them.
+    """
+    section = dict(
+        kind="pictures",
+        source="embedded",
+        data_dir="",
+        train_share=0.9,
+        colour=False,
+        preprocess=(),
+        crop=crop,
+        augment=TURNS,
+        crops_per_photo=1,
+    )
+    return ConfigDict({**section, **fields})
+
+
+def pairs(crop: int) -> ConfigDict:
+    """Data of covers and secrets.
+
+    Args:
+      crop: side of the squares cut from them, in pixels.
+    """
+    return ConfigDict(
+        dict(
+            kind="pairs", source="embedded", secret_source="", data_dir="", preprocess=(), crop=crop
+        )
+    )
+
+
+def evaluation(
+    every: int, *, batches: int, crop: int = 0, refresh: int | None = None
+) -> ConfigDict:
+    """What is measured during training.
+
+    Args:
+      every: steps between two evaluations.
+      batches: of held-out examples.
+      crop: side of the held-out squares; 0 for the training's.
+      refresh: batches that bring BatchNorm's running statistics, which lag behind the weights, up
+        to date before every evaluation; None for methods without.
+    """
+    section = dict(every=every, crop=crop, batches=batches)
+    return ConfigDict(section if refresh is None else dict(section, refresh_batches=refresh))
+
+
+def report(batches: int, **reports: Any) -> ConfigDict:
+    """What `--mode=evaluate` measures; nothing of it changes the training.
+
+    Args:
+      batches: of held-out examples for the mean figures.
+      **reports: a section for each further report of the method.
+    """
+    return ConfigDict(dict(batches=batches, **reports))
+
+
+def checkpoint(every: int, *, keep: int = 2, milestones: int = 0, best: str = "") -> ConfigDict:
+    """What is kept of a run.
+
+    Args:
+      every: steps between two checkpoints.
+      keep: how many of the newest stay.
+      milestones: how many stay for good, spread over the run.
+      best: the held-out figure whose best state is kept beside them.
+    """
+    section = dict(every=every, keep=keep, milestones=milestones)
+    return ConfigDict(dict(section, best=best) if best else section)
+
+
+# Pictures in pictures.
+
+PICTURES_TINY = {
+    "steps": 8,
+    "data.crop": 32,
+    "method.width": 0.125,
+    "evaluation.every": 4,
+    "evaluation.crop": 0,
+    "evaluation.batches": 1,
+    "report.batches": 2,
+    "checkpoint.every": 4,
+}
+
+
+def pictures_paper(source: str, *, epochs: float, side: int = 256) -> dict[str, Any]:
+    """Changes for hiding pictures in pictures at a paper's scale.
+
+    Args:
+      source: of the covers, and of the secrets where nothing else is said.
+      epochs: length of the training.
+      side: of the pictures.
+    """
+    return {
+        **AT_SCALE,
+        "steps": 0,
+        "epochs": epochs,
+        "data.source": source,
+        "data.crop": side,
+        "data.preprocess": (f"resize:{side}", f"centre_crop:{side}"),
+        "evaluation.every": 5000,
+        "evaluation.crop": 0,
+        "evaluation.batches": 50,
+        "report.batches": 500,
+        "checkpoint.every": 1000,
+    }
+
+
+# Steganalyzers.
+
+
+def steganalyzer(
+    network: str,
+    *,
+    batch_size: int,
+    steps: int,
+    crop: int,
+    width: float,
+    optimizer: dict[str, Any],
+    payload: float = 1.0,
+    every: int = 150,
+    batches: int = 16,
+    refresh: int = 20,
+) -> ConfigDict:
+    """A steganalyzer on LSB matching, drawn anew every step, in the bundled photographs.
+
+    Args:
+      network: a name in `methods.steganalyzer.NETWORKS`.
+      batch_size: covers in a step; as many stegos come with them.
+      steps: length of the training.
+      crop: side of the squares, in pixels.
+      width: multiplies the network's channels.
+      optimizer: its optimiser's section.
+      payload: bits per pixel.
+      every: steps between evaluations, and between checkpoints.
+      batches: held-out batches of an evaluation; a fourth of the report's.
+      refresh: see `evaluation`.
+    """
+    c = head(batch_size=batch_size, steps=steps)
+    c.method = dict(
+        name="steganalyzer",
+        network=network,
+        network_from="",
+        scheme="lsbm",
+        payload=payload,
+        curriculum=(),
+        width=width,
+        optimizer=optimizer,
+    )
+    c.data = pictures(crop, train_share=0.5)
+    c.evaluation = evaluation(every, batches=batches, refresh=refresh)
+    c.report = report(4 * batches)
+    c.checkpoint = checkpoint(every, best="accuracy")
+    return c
+
+
+STEGANALYZER_TINY = {
+    "batch_size": 4,
+    "steps": 8,
+    "data.crop": 32,
+    "evaluation.every": 4,
+    "evaluation.batches": 1,
+    "evaluation.refresh_batches": 2,
+    "report.batches": 2,
+    "checkpoint.every": 4,
+}
+
+STEGANALYZER_LAPTOP = {
+    "steps": 0,
+    "log_every": 20,
+    "method.scheme": "hill",
+    "method.payload": 0.4,
+    "method.curriculum": ((1.0, 1000), (0.7, 400), (0.4, 7600)),
+    "method.optimizer": dict(
+        name="adam", learning_rate=1e-3, factor=0.3, milestones=(5500.0, 7500.0), unit="steps"
+    ),
+    "data.source": "folder:photographs",
+    "data.crop": 128,
+    "data.preprocess": ("grey", "shrink:1.5"),
+    "data.train_share": 0.85,
+    "evaluation.every": 500,
+    "evaluation.batches": 20,
+    "evaluation.refresh_batches": 40,
+    "report.batches": 80,
+    "checkpoint.every": 250,
+}
+"""HILL at 0.4 bits per pixel by way of 1 and 0.7, on a folder of photographs shrunk by 1.5."""
+
+STEGANALYZER_PAPER = {
+    **AT_SCALE,
+    "method.scheme": "hill",
+    "method.payload": 0.4,
+    "method.width": 1.0,
+    "data.source": "folder:bossbase",
+    "data.crop": 256,
+    "data.preprocess": ("resize:256",),
+    "evaluation.every": 1000,
+    "evaluation.batches": 50,
+    "evaluation.refresh_batches": 50,
+    "checkpoint.every": 1000,
+}
+"""HILL at 0.4 bits per pixel on pictures of 256x256."""
+
+READY_MADE_STEGOS = {
+    "data": dict(
+        kind="cover_stego",
+        covers="",
+        stegos="",
+        parts="",
+        train_share=0.5,
+        preprocess=(),
+        crop=256,
+        augment=TURNS,
+        held_out_crop="centre",
+        crops_per_photo=1,
+    )
+}
+
+
+def curriculum(*parts: tuple[float, int]) -> dict[str, Any]:
+    """Changes for a training that begins with a higher payload.
+
+    Args:
+      *parts: bits per pixel and steps of each stage, the last at the payload wanted.
+    """
+    return {"steps": 0, "epochs": 0.0, "method.payload": parts[-1][0], "method.curriculum": parts}
+
+
+# The security protocol, by itself and as a report of other runs.
+
+
+def attacker(
+    network: str,
+    *,
+    batch_size: int,
+    optimizer: dict[str, Any],
+    steps: int = 0,
+    epochs: float = 0.0,
+    width: float = 1.0,
+    refresh: int = 0,
+    every: int = 1000,
+) -> ConfigDict:
+    """A network that the security protocol trains; the protocol sets its data and its batches.
+
+    Args:
+      network: a name in `methods.steganalyzer.NETWORKS`.
+      batch_size: pairs in a step.
+      optimizer: its optimiser's section.
+      steps, epochs: length of the training; one of them is 0.
+      width: multiplies the network's channels.
+      refresh: see `evaluation`.
+      every: steps between evaluations, and between checkpoints.
+    """
+    c = ConfigDict(dict(seed=0, batch_size=batch_size, epochs=epochs, steps=steps, log_every=1))
+    c.method = dict(
+        name="steganalyzer",
+        network=network,
+        network_from="",
+        scheme="hill",
+        payload=0.4,
+        curriculum=(),
+        width=width,
+        optimizer=optimizer,
+    )
+    c.evaluation = evaluation(every, batches=1, refresh=refresh)
+    c.report = report(1)
+    c.checkpoint = checkpoint(every, keep=1, best="accuracy")
+    return c
+
+
+def splits(count: int, *, train: float, validation: float, test: float, curriculum: bool) -> dict:
+    """How the security protocol divides the photographs.
+
+    Args:
+      count: divisions at random; networks are trained on the first alone.
+      train, validation, test: shares of the photographs.
+      curriculum: whether networks start from their next higher payload.
+    """
+    return dict(
+        count=count,
+        networks=1,
+        train=train,
+        validation=validation,
+        test=test,
+        curriculum=curriculum,
+    )
+
+
+def cost_security() -> dict[str, Any]:
+    """Table 1's rows for a run that has learned costs, its initial scheme and CMD."""
+    return dict(
+        covers=dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0),
+        detectors=("spam", "srmq1"),
+        splits=splits(5, train=0.5, validation=0.0, test=0.5, curriculum=False),
+        ensemble=dict(subspace=0, learners=0),
+    )
+
+
+SECURITY_TINY = {
+    "report.security.covers.crop": 32,
+    "report.security.covers.tiles": 1,
+    "report.security.splits.count": 1,
+    "report.security.ensemble.subspace": 50,
+    "report.security.ensemble.learners": 11,
+    "report.security.detectors": ("spam",),
+}
+
+COST_SECURITY_PAPER = {
+    "report.security.covers.source": "folder:bossbase-bows2",
+    "report.security.covers.crop": 256,
+    "report.security.covers.tiles": 1,
+    "report.security.covers.preprocess": ("resize:256",),
+    "report.security.detectors": ("srm",),
+    "report.security.splits.count": 1,
+    "report.security.splits.test": 0.4,
+}
+
+
+# Bits that networks write and read.
+
+JOINT_TRAINING = dict(
+    # Of the cover's weight, at the first step: with all of it a short training ends in copying the
+    # cover.
+    first_cover_weight=0.001,
+    # What stands for rounding in the first two stages: nothing, straight_through or noise.
+    rounding="none",
+    joint_choice="accuracy_rounded",
+    # Of the lengths of warm-up, joint and separable stage.
+    stage_unit="steps",
+)
+"""Fields of `method` that all systems trained in three stages have."""
+
+
+def bit_hider(
+    *,
+    batch_size: int = 8,
+    colour: bool,
+    every: int = 100,
+    crop: int = 64,
+    batches: int = 2,
+    report_batches: int = 16,
+) -> ConfigDict:
+    """A system that hides bits, but for its `method`, on 32x32 crops of the bundled photographs.
+
+    Its reports are the figures of whole held-out photographs, of another source besides where
+    `report.bits.cross_source` names one, and the security protocol on the run's own kind of covers.
+
+    Args:
+      batch_size: covers in a step.
+      colour: whether covers have three channels.
+      every: steps between evaluations.
+      crop: side of held-out squares in evaluations and in the security protocol.
+      batches: held-out batches of an evaluation.
+      report_batches: held-out batches of the report.
+    """
+    c = head(batch_size=batch_size)
+    c.data = pictures(32, colour=colour)
+    c.evaluation = evaluation(
+        every, batches=batches, crop=0 if crop == c.data.crop else crop, refresh=20
+    )
+    srnet = attacker(
+        "srnet",
+        batch_size=4,
+        steps=150,
+        width=0.25,
+        optimizer=dict(name="adamax", learning_rate=3e-3),
+        refresh=20,
+        every=50,
+    )
+    covers = {name: c.data.get_oneway_ref(name) for name in ("source", "data_dir", "preprocess")}
+    c.report = report(
+        report_batches,
+        bits=dict(photographs=4, cross_source=""),
+        security=dict(
+            covers=dict(covers, crop=crop, tiles=12, limit=0),
+            detectors=("spam", "srnet"),
+            splits=splits(5, train=0.5, validation=0.1, test=0.4, curriculum=False),
+            ensemble=dict(subspace=0, learners=0),
+            networks=dict(srnet=srnet),
+        ),
+    )
+    c.checkpoint = checkpoint(100)
+    return c
+
+
+BITS_TINY = {
+    **SECURITY_TINY,
+    "batch_size": 4,
+    "method.stage_lengths": (2, 4, 4),
+    "evaluation.every": 2,
+    "evaluation.crop": 0,
+    "evaluation.batches": 1,
+    "evaluation.refresh_batches": 2,
+    "report.batches": 2,
+    "report.bits.photographs": 1,
+    "checkpoint.every": 2,
+}
+
+
+def bits_paper(
+    source: str, *, crop: int, every: int, batches: int, preprocess: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Changes for hiding bits at a paper's scale, the lengths of its stages in epochs.
+
+    Args:
+      source: of the covers.
+      crop: side of the covers.
+      every: steps between evaluations, and between checkpoints.
+      batches: held-out batches of an evaluation and of the report.
+      preprocess: what is done to the covers before.
+    """
+    srnet = "report.security.networks.srnet"
+    return {
+        **AT_SCALE,
+        "method.stage_unit": "epochs",
+        "data.source": source,
+        "data.preprocess": preprocess,
+        "data.augment": (),
+        "data.crop": crop,
+        "evaluation.every": every,
+        "evaluation.crop": 0,
+        "evaluation.batches": batches,
+        "evaluation.refresh_batches": 50,
+        "report.batches": batches,
+        "report.bits.photographs": 1000,
+        "report.security.covers.crop": crop,
+        "report.security.covers.tiles": 1,
+        "report.security.splits.count": 1,
+        f"{srnet}.batch_size": 16,
+        f"{srnet}.steps": 500_000,
+        f"{srnet}.method.width": 1.0,
+        f"{srnet}.method.optimizer": SRNET_PAPER,
+        f"{srnet}.evaluation.every": 5000,
+        f"{srnet}.checkpoint.every": 5000,
+        "checkpoint.every": every,
+    }
+
+
+# Optimisers of the steganalyzers' papers, which other experiments train, too.
+
+XUNET_PAPER = dict(
+    name="sgd", learning_rate=1e-3, momentum=0.9, factor=0.9, every=5000.0, unit="steps"
+)
+YEDROUDJNET_PAPER = dict(
+    name="sgd",
+    learning_rate=0.01,
+    momentum=0.95,
+    weight_decay=1e-4,
+    factor=0.1,
+    milestones=(62.5, 125.0, 187.5),
+)
+SRNET_PAPER = dict(
+    name="adamax",
+    learning_rate=1e-3,
+    weight_decay=2e-4,
+    decayed="convolutions",
+    factor=0.1,
+    milestones=(400_000.0,),
+    unit="steps",
+)
+DENGNET_PAPER = dict(
+    name="sgd",
+    learning_rate=0.01,
+    momentum=0.9,
+    weight_decay=5e-4,
+    factor=0.1,
+    milestones=(80.0, 140.0, 180.0),
+)
+
+
+# Covers that are made.
+
+
+def cover_maker(size: int, *, covers: dict[str, Any]) -> ConfigDict:
+    """A system that makes covers, but for its `method`, on small views of colour photographs.
+
+    Args:
+      size: side of the pictures made.
+      covers: the settings of its report in which they differ from `report.covers` here: for how
+        long steganalyzers are trained afterwards, and how.
+    """
+    c = head(batch_size=16, steps=300)
+    # Small views of whole scenes, as faces are small views of whole heads.
+    c.data = pictures(
+        size,
+        source="embedded:colour",
+        colour=True,
+        preprocess=(f"resize:{size * 3 // 2}",),
+        augment=("random_flip",),
+        held_out_crop="random",
+    )
+    c.evaluation = evaluation(100, batches=4)
+    # On how many covers steganalyzers are trained afterwards, against which embeddings; how many
+    # further steps the generator gets for S3; and the file of an Inception network for FID.
+    c.report = report(
+        16,
+        covers=dict(
+            pictures=1024,
+            test_pictures=512,
+            schemes=("lsb-matching",),
+            tuning_steps=40,
+            weights="",
+            **covers,
+        ),
+    )
+    c.checkpoint = checkpoint(100, milestones=3)
+    return c
+
+
+COVERS_TINY = {
+    "batch_size": 8,
+    "steps": 4,
+    "method.size": 16,
+    "method.width": 0.125,
+    "data.crop": 16,
+    "evaluation.every": 4,
+    "evaluation.batches": 1,
+    "report.batches": 2,
+    "report.covers.pictures": 16,
+    "report.covers.test_pictures": 8,
+    "report.covers.steps": 2,
+    "report.covers.tuning_steps": 2,
+    "checkpoint.every": 4,
+}
+
+COVERS_PAPER = {
+    **AT_SCALE,
+    "batch_size": 64,
+    "steps": 0,
+    "epochs": 7.0,
+    "method.size": 64,
+    "method.width": 1.0,
+    "data.source": "tfds:celeb_a",
+    "data.preprocess": ("centre_crop:108", "resize:64"),
+    "data.crop": 64,
+    "evaluation.every": 2000,
+    "evaluation.batches": 10,
+    "report.batches": 50,
+    "report.covers.pictures": 50_000,
+    "report.covers.test_pictures": 10_000,
+    "report.covers.steps": 6000,
+    "report.covers.tuning_steps": 9000,
+    "checkpoint.every": 1000,
+    "checkpoint.milestones": 7,
+}
+"""CelebA at 64x64, for 7 epochs."""
