@@ -1,5 +1,7 @@
 """Networks and a cost that compile in a second, in the place of real ones."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -70,13 +72,7 @@ def covers(count=4, size=(32, 32), seed=0):
 
 def run_steps(train_step, state, batch, count, *, devices=1):
     """Some train steps over some devices; the state and every step's metrics, as numbers."""
-    step = jax.pmap(
-        train_step,
-        axis_name=parallel.AXIS,
-        in_axes=(None, 0, None),
-        out_axes=(None, None),
-        devices=jax.local_devices()[:devices],
-    )
+    step = _over(train_step, devices)
     share = jax.tree.map(lambda leaf: leaf.reshape((devices, -1) + leaf.shape[1:]), batch)
     history = []
     for index in range(count):
@@ -84,6 +80,17 @@ def run_steps(train_step, state, batch, count, *, devices=1):
         state, values = step(jax.tree.map(np.asarray, state), share, key)
         history.append({name: float(value) for name, value in values.items()})
     return jax.tree.map(np.asarray, state), history
+
+
+@functools.lru_cache(maxsize=1)
+def _over(train_step, devices):
+    return jax.pmap(
+        train_step,
+        axis_name=parallel.AXIS,
+        in_axes=(None, 0, None),
+        out_axes=(None, None),
+        devices=jax.local_devices()[:devices],
+    )
 
 
 def differs(a, b):
