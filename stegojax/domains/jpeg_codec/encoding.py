@@ -40,14 +40,20 @@ class Items(NamedTuple):
     size: np.ndarray
 
 
+_KINDS = (np.int32, np.int16, np.int16, np.int32, np.int8)
+
+
 def _merge(*lists: tuple) -> Items:
     """Puts items in order that come as (order within the scan, block, table, symbol, extra, size).
 
     Each list is in order; of equal ones the earlier list's goes first.
     """
-    lists = [[np.broadcast_to(field, np.shape(item[0])) for field in item] for item in lists]
     order = np.argsort(np.concatenate([item[0] for item in lists]), kind="stable")
-    return Items(*(np.concatenate([item[i] for item in lists])[order] for i in range(1, 6)))
+    fields = []
+    for at, kind in enumerate(_KINDS, 1):
+        parts = [np.broadcast_to(item[at], len(item[0])).astype(kind) for item in lists]
+        fields.append(np.concatenate(parts)[order])
+    return Items(*fields)
 
 
 def _magnitude_bits(values):
@@ -70,9 +76,7 @@ def items(pictured: list[np.ndarray], frame: Frame, scan: Scan) -> Iterator[Item
     if scan.first == 0 and scan.high:
         coded = blocks.gather([b[..., 0] for b in pictured], frame, scan)
         number = np.arange(len(coded))
-        yield Items(
-            number, number * 0 - 1, number * 0 + NO_SYMBOL, coded >> scan.low & 1, number * 0 + 1
-        )
+        yield _merge((number, number, -1, NO_SYMBOL, coded >> scan.low & 1, 1))
     elif scan.first == 0:
         yield from _from_dc(pictured, frame, scan)
     elif scan.high:
