@@ -1,29 +1,32 @@
 """Costs, the search for lambda, and codes: time, distortion over the bound and memory, side by side
 with the peers.
 
-    python benchmarks/embedding.py                               a bundled photograph, 512 x 512,
-    HILL, 0.4 bpp, two layers python benchmarks/embedding.py --pystc .../stc_extension.so  with the
-    C++ (found by itself where pystcstego is installed) python benchmarks/embedding.py --image
-    picture.png --payload 0.1 --repeats 9 python benchmarks/embedding.py --only costs
-                                                                                                       or codes, pipeline, hide, memory
+    python benchmarks/embedding.py                      a bundled photograph, 512 x 512, HILL,
+                                                        0.4 bpp, two layers
+    python benchmarks/embedding.py --pystc FILE         with the C++, its compiled extension (found
+                                                        by itself where pystcstego is installed)
+    python benchmarks/embedding.py --image picture.png --payload 0.1 --repeats 9
+    python benchmarks/embedding.py --only costs         or codes, pipeline, hide, memory
 
 costs:    every cost and the search for lambda, beside conseal (its HILL is its compiled backend)
           where it is installed.
 codes:    every code, beside the C++ of syndrome-trellis codes. Costs and message at hand to stego
           at hand: the search for lambda, both layers, and the check that the message is carried.
-            The batch is different permutations of the picture with
-          different messages, time per picture; the C++ takes them one by one.
+          The batch is different permutations of the picture with different messages, time per
+          picture; the C++ takes them one by one. "viterbi" is the search as one lax.scan, which
+          `stc.embed` does without.
 pipeline: a batch of grey pictures from pixels to pixels: HILL, lambda, STC h = 10.
 hide:     the whole process `stegojax hide` of 10 kB in a 768 x 512 colour picture, compilation
           cached on disk.
 memory:   peak memory of one 4096 x 4096 embedding, h = 10, in a process of its own.
 
-All sides take turns, so that whatever else the machine does falls on all; a figure is the least
+All sides take turns, so that whatever else the machine does falls on all. A figure is the least
 over the repeats, after one call that compiles. Tables go to standard output, in Markdown.
 """
 
 import argparse
 import ctypes
+import functools
 import importlib.util
 import os
 import pathlib
@@ -123,10 +126,8 @@ def conseal_costs(pixels: np.ndarray, rate: float) -> dict:
 def costs(options: argparse.Namespace) -> None:
     """MiPOD is timed to its change probabilities at the payload, Fisher information included."""
     pixels = photograph(options.image, 512)
-    here, there = (
-        our_costs(pixels, options.payload * pixels.size),
-        conseal_costs(pixels, options.payload),
-    )
+    here = our_costs(pixels, options.payload * pixels.size)
+    there = conseal_costs(pixels, options.payload)
     runs = {
         (name, side): run
         for side, runs in (("here", here), ("there", there))
@@ -139,18 +140,24 @@ def costs(options: argparse.Namespace) -> None:
     )
     print("| what | stegojax | conseal | times faster |\n|---|---|---|---|")
     for name in here:
-        mine = results[name, "here"][1]
-        theirs = results[name, "there"][1] if name in there else None
-        beside = f"{1e3 * theirs:.0f} | {theirs / mine:.0f} |" if theirs else "not installed | |"
-        print(f"| {name} | {1e3 * mine:.1f} | {beside}")
+        seconds, beside = results[name, "here"][1], "not installed | |"
+        if name in there:
+            conseal = results[name, "there"][1]
+            beside = f"{1e3 * conseal:.0f} | {conseal / seconds:.0f} |"
+        print(f"| {name} | {1e3 * seconds:.1f} | {beside}")
 
 
 def scene(pixels: np.ndarray, rate: float, count: int):
     """Covers, costs and messages of `count` keyed permutations of one picture, `[count, N]`."""
     from stegojax.costs import COSTS
-    from stegojax.types import Costs
+    from stegojax.domains import PIXELS
+    from stegojax.types import WET_COST, Costs
 
-    rho = [np.asarray(cost).ravel() for cost in COSTS["hill"](pixels.astype(np.float32))]
+    plus, minus = COSTS["hill"](pixels.astype(np.float32))
+    rho = (
+        np.where(pixels == PIXELS.highest, WET_COST, plus).ravel(),
+        np.where(pixels == PIXELS.lowest, WET_COST, minus).ravel(),
+    )
     rng = np.random.default_rng(0)
     orders = np.stack([rng.permutation(pixels.size) for _ in range(count)])
     messages = rng.integers(0, 2, (count, int(rate * pixels.size))).astype(np.uint8)
@@ -176,9 +183,7 @@ def original(path: str):
     """
     if not path:
         spec = importlib.util.find_spec("pystc")
-        folders = (
-            [pathlib.Path(folder) for folder in spec.submodule_search_locations] if spec else []
-        )
+        folders = map(pathlib.Path, spec.submodule_search_locations if spec else [])
         path = next((str(file) for folder in folders for file in folder.glob("stc_extension*")), "")
     if not path:
         return None
@@ -202,6 +207,26 @@ def original(path: str):
     return embed
 
 
+def by_viterbi(height: int):
+    """Syndrome-trellis codes without lanes, one cover after the other."""
+    import jax
+
+    from stegojax.coding import block_columns, stc, ternary, viterbi
+
+    @jax.jit
+    def search(rho, targets, columns):
+        one = functools.partial(viterbi, columns=columns, constraint_height=height)
+        return jax.lax.map(lambda row: one(*row), (rho, targets))
+
+    def embed(bits, rho, message):
+        options = {"message_length": message.shape[-1], "constraint_height": height}
+        columns = block_columns(bits.shape[-1], **options)
+        path = search(rho, message ^ stc.syndrome(bits, **options), columns)
+        return bits ^ np.asarray(path.changes_N)
+
+    return ternary.Code(embed, functools.partial(stc.extract, constraint_height=height))
+
+
 def contestants(path: str) -> dict:
     """Name -> `(covers, costs, messages) -> stegos` of a batch; the C++ goes one by one."""
     from stegojax.coding import ternary
@@ -212,6 +237,7 @@ def contestants(path: str) -> dict:
         for segments in (1, 32):
             name = f"STC h={height}" + (f", {segments} segments" if segments > 1 else "")
             codes[name] = ternary.stc_code(constraint_height=height, segments=segments)
+    codes["STC h=10, viterbi"] = by_viterbi(10)
     codes |= {f"SPC L={size}": ternary.polar_code(list_size=size) for size in (1, 4, 8)}
     runs = {}
     for name, code in codes.items():
@@ -236,10 +262,8 @@ def codes(options: argparse.Namespace) -> None:
 
     pixels = photograph(options.image, 512)
     covers, rho, messages = scene(pixels, options.payload, options.batch)
-    runs, least = (
-        contestants(options.pystc),
-        bound(Costs(rho.plus[0], rho.minus[0]), messages.shape[1]),
-    )
+    runs = contestants(options.pystc)
+    least = bound(Costs(rho.plus[0], rho.minus[0]), messages.shape[1])
     many = in_turns(
         {name: (lambda run=run: run(covers, rho, messages)) for name, run in runs.items()},
         max(1, options.repeats // 3),
@@ -284,9 +308,8 @@ def pipeline(options: argparse.Namespace) -> None:
         [np.roll(pixels, shift, axis=(0, 1)) for shift in rng.integers(0, 512, options.batch)]
     ).astype(np.float32)
     orders = np.stack([rng.permutation(pixels.size) for _ in covers])
-    messages = rng.integers(0, 2, (len(covers), int(options.payload * pixels.size))).astype(
-        np.uint8
-    )
+    shape = len(covers), int(options.payload * pixels.size)
+    messages = rng.integers(0, 2, shape).astype(np.uint8)
     runs = {}
     for recipe in ("plain", "cmd"):
         runs[f"HILL, {recipe}, STC h=10"] = lambda recipe=recipe: embed.embed_many(
@@ -312,44 +335,25 @@ def hide(options: argparse.Namespace) -> None:
     import skimage.data
     from PIL import Image
 
-    program = [
-        sys.executable,
-        "-c",
-        "import sys; from stegojax.cli import main; sys.exit(main())",
-        "hide",
-    ]
+    main = "import sys; from stegojax.cli import main; sys.exit(main())"
     with tempfile.TemporaryDirectory() as folder:
         cover, message, key, stego = (
             os.path.join(folder, name) for name in ("cover.png", "message", "key", "stego.png")
         )
-        Image.fromarray(skimage.data.astronaut()).resize((768, 512), Image.Resampling.BICUBIC).save(
-            cover
-        )
+        picture = Image.fromarray(skimage.data.astronaut())
+        picture.resize((768, 512), Image.Resampling.BICUBIC).save(cover)
         pathlib.Path(message).write_bytes(os.urandom(10_240))
         pathlib.Path(key).write_bytes(os.urandom(32))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": folder}
-        print(
-            "\n`stegojax hide`, 10 kB in 768 x 512 colour, whole process\n\n| code | first run, s "
-            "| least of later runs, s |"
-        )
-        print("|---|---|---|")
+        paths = [cover, message, "-o", stego, "--key-file", key, "--overwrite"]
+        print("\n`stegojax hide`, 10 kB in 768 x 512 colour, whole process\n")
+        print("| code | first run, s | least of later runs, s |\n|---|---|---|")
         for code in ("stc", "polar"):
             spent = []
             for _ in range(1 + max(2, options.repeats // 2)):
                 begin = time.perf_counter()
                 subprocess.run(
-                    [
-                        *program,
-                        cover,
-                        message,
-                        "-o",
-                        stego,
-                        "--key-file",
-                        key,
-                        "--overwrite",
-                        "--code",
-                        code,
-                    ],
+                    [sys.executable, "-c", main, "hide", *paths, "--code", code],
                     check=True,
                     env=environment,
                     stdout=subprocess.DEVNULL,
@@ -372,10 +376,8 @@ def memory(options: argparse.Namespace) -> None:
     wall = time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert (ternary.extract(stego, lengths) == message).all()
-    print(
-        "\n| picture | payload | code | seconds | memory before | peak memory "
-        "|\n|---|---|---|---|---|---|"
-    )
+    print("\n| picture | payload | code | seconds | memory before | peak memory |")
+    print("|---|---|---|---|---|---|")
     sizes = f"{before / 2**20:.2f} GiB | {peak / 2**20:.2f} GiB"
     print(f"| 4096 x 4096 | {options.payload} bpp | STC h=10 | {wall:.1f} | {sizes} |")
 

@@ -36,6 +36,7 @@ _MAX_LOG_LENGTH = 20
 _WET_RATIO = 1e4
 _DRY_RATIO = 1e3
 _CHUNK_SIZE = 512
+_LEAST_NODES = 1 << 12
 _MOST_COLUMNS = 64
 _MOST_ELEMENTS = 1 << 23
 _ATTEMPTS = 7
@@ -383,7 +384,8 @@ def likeliest(
     """
     count, log_length = len(llr_BN), llr_BN.shape[1].bit_length() - 1
     levels, starts = _nodes(given_N)
-    room = max(64, 1 << (levels.size - 1).bit_length())
+    # Compiled for few numbers of nodes; those beyond the last are not visited.
+    room = max(_LEAST_NODES, 1 << (levels.size - 1).bit_length())
     program = (levels.astype(np.int32), starts.astype(np.int32), given_N[starts])
     program = [np.pad(column, (0, room - levels.size)) for column in program]
     lanes = max(1, min(_MOST_COLUMNS, _MOST_ELEMENTS >> log_length) // list_size)

@@ -100,7 +100,8 @@ def viterbi(rho_N: Array, target_M: Array, columns: Array, *, constraint_height:
       >>> path = jax.jit(search)(
       ...     rng.random((2, 60)), messages ^ stc.syndrome(covers, **code),
       ...     block_columns(60, **code))
-      >>> bool((stc.extract(covers ^ path.changes_N, **code) == messages).all())
+      >>> stegos = covers ^ np.asarray(path.changes_N)
+      >>> bool((stc.extract(stegos, **code) == messages).all())
       True
     """
     if rho_N.ndim != 1 or target_M.ndim != 1 or columns.shape[:1] != target_M.shape:

@@ -78,7 +78,7 @@ def test_decoding_by_nodes_is_decoding_bit_by_bit():
         llr = rng.normal(0, 3, 128)
         levels, starts = polar._nodes(carries)
         assert (1 << levels).sum() == 128 and levels.size < 128
-        found = polar._decode(
+        decoded = polar._decode(
             llr[:, None].astype(np.float32),
             u[:, None].astype(np.uint8),
             levels.astype(np.int32),
@@ -87,7 +87,7 @@ def test_decoding_by_nodes_is_decoding_bit_by_bit():
             levels.size,
             list_size=1,
         )
-        np.testing.assert_array_equal(np.asarray(found)[:, 0], plain_decoder(llr, carries, u))
+        np.testing.assert_array_equal(np.asarray(decoded)[:, 0], plain_decoder(llr, carries, u))
 
 
 def test_a_list_that_holds_everything_finds_the_cheapest_word():
@@ -97,10 +97,8 @@ def test_a_list_that_holds_everything_finds_the_cheapest_word():
     for m in (3, 5, 8):
         positions = polar.message_positions(3, 8, m)
         for _ in range(5):
-            cover, message = (
-                rng.integers(0, 2, 8).astype(np.uint8),
-                rng.integers(0, 2, m).astype(np.uint8),
-            )
+            cover = rng.integers(0, 2, 8).astype(np.uint8)
+            message = rng.integers(0, 2, m).astype(np.uint8)
             rho = rng.random(8).astype(np.float32)
             matching = words[(carried[:, positions] == message).all(axis=1)]
             stego = polar.embed(cover, rho, message, list_size=32)
@@ -109,7 +107,7 @@ def test_a_list_that_holds_everything_finds_the_cheapest_word():
             )
 
 
-@pytest.mark.parametrize("list_size, limit", [(1, 1.14), (4, 1.09), (8, 1.08)])
+@pytest.mark.parametrize("list_size, limit", [(1, 1.14), (8, 1.08)])
 def test_cost_over_the_bound(list_size, limit):
     rng = np.random.default_rng(3)
     n, m = 16_384, 8_192
@@ -122,7 +120,7 @@ def test_cost_over_the_bound(list_size, limit):
 
 @hypothesis.settings(deadline=None, max_examples=40, derandomize=True)
 @hypothesis.given(
-    n=st.sampled_from([1, 2, 7, 200, 256, 700]),
+    n=st.sampled_from([1, 7, 200, 256]),
     payload=st.floats(0, 1),
     wet=st.sampled_from([0.0, 0.3, 0.9]),
     spread=st.floats(0, 12),
@@ -144,21 +142,17 @@ def test_what_was_embedded_is_read_and_wet_elements_stay(n, payload, wet, spread
 
 
 def test_rows_of_a_batch_and_blocks_are_independent(monkeypatch):
-    monkeypatch.setattr(polar, "_MAX_LOG_LENGTH", 11)
-    assert polar.block_shape(9000) == (5, 11)
+    monkeypatch.setattr(polar, "_MAX_LOG_LENGTH", 8)
+    assert polar.block_shape(1100) == (5, 8)
     rng = np.random.default_rng(4)
-    covers, messages = (
-        rng.integers(0, 2, (2, 9000)).astype(np.uint8),
-        rng.integers(0, 2, (2, 2000)).astype(np.uint8),
-    )
-    rho = rng.random((2, 9000)).astype(np.float32) * np.array([[1.0], [1e4]], np.float32)
+    covers = rng.integers(0, 2, (2, 1100)).astype(np.uint8)
+    messages = rng.integers(0, 2, (2, 250)).astype(np.uint8)
+    rho = rng.random((2, 1100)).astype(np.float32) * np.array([[1.0], [1e4]], np.float32)
     together = polar.embed(covers, rho, messages, list_size=2)
-    np.testing.assert_array_equal(polar.extract(together, message_length=2000), messages)
+    np.testing.assert_array_equal(polar.extract(together, message_length=250), messages)
     for row in range(2):
         alone = polar.embed(covers[row], rho[row], messages[row], list_size=2)
-        assert cost_of(covers[row], together[row], rho[row]) == pytest.approx(
-            cost_of(covers[row], alone, rho[row]), rel=2e-3
-        )
+        np.testing.assert_array_equal(together[row], alone)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 63, 4096, 4097, 70_000, 1_179_648, (1 << 20) + 1, 1 << 24])
@@ -170,15 +164,13 @@ def test_blocks_are_as_few_and_as_short_as_will_do(n):
 
 def test_too_much_for_the_dry_elements_says_how_much_would_fit():
     rng = np.random.default_rng(5)
-    cover, message = (
-        rng.integers(0, 2, 2000).astype(np.uint8),
-        rng.integers(0, 2, 1000).astype(np.uint8),
-    )
-    rho = np.where(rng.random(2000) < 0.8, WET_COST, 1.0).astype(np.float32)
+    cover = rng.integers(0, 2, 256).astype(np.uint8)
+    message = rng.integers(0, 2, 128).astype(np.uint8)
+    rho = np.where(rng.random(256) < 0.7, WET_COST, 1.0).astype(np.float32)
     with pytest.raises(InputError, match=r"about \d+ bits would fit") as caught:
         polar.embed(cover, rho, message)
     room = int(str(caught.value).split("about ")[1].split()[0])
-    assert 100 < room <= (rho < WET_COST).sum()
+    assert 16 < room <= (rho < WET_COST).sum()
     np.testing.assert_array_equal(
         polar.extract(polar.embed(cover, rho, message[:room]), message_length=room), message[:room]
     )
@@ -214,10 +206,8 @@ def test_a_message_that_only_changed_padding_could_carry_is_refused():
     refused = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        bits, message = (
-            rng.integers(0, 2, 70).astype(np.uint8),
-            rng.integers(0, 2, 22).astype(np.uint8),
-        )
+        bits = rng.integers(0, 2, 70).astype(np.uint8)
+        message = rng.integers(0, 2, 22).astype(np.uint8)
         rho = np.where(rng.random(70) < 0.6, WET_COST, 1.0).astype(np.float32)
         try:
             stego = polar.embed(bits, rho, message, list_size=8)

@@ -128,18 +128,20 @@ def parity_check_matrix(n, m, height):
     return matrix
 
 
-def least_cost(cover, rho, message, matrix):
-    """Over all words; infinite if none that leaves wet elements alone carries the message."""
-    n = len(cover)
+def least_costs(rows, matrix):
+    """Over all words, for rows `(cover, rho, message)`; infinite where no word that leaves wet
+    elements alone carries the message.
+    """
+    n = matrix.shape[1]
     words = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(np.uint8)
-    carried = (words.astype(np.int32) @ matrix.T % 2 == message).all(axis=1)
-    changes = words[carried] != cover
-    allowed = ~(changes & (rho >= WET_COST)).any(axis=1)
-    return (
-        (changes[allowed] * np.where(rho >= WET_COST, 0, rho).astype(float))
-        .sum(axis=1)
-        .min(initial=np.inf)
-    )
+    syndromes = words.astype(np.float32) @ matrix.T.astype(np.float32) % 2
+    leasts = []
+    for cover, rho, message in rows:
+        changes = words[(syndromes == message).all(axis=1)] != cover
+        allowed = changes[~changes[:, rho >= WET_COST].any(axis=1)]
+        costs = (allowed * np.where(rho >= WET_COST, 0, rho).astype(float)).sum(axis=1)
+        leasts.append(costs.min(initial=np.inf))
+    return leasts
 
 
 def naive_viterbi(cover, rho, message, height):
@@ -213,10 +215,10 @@ def test_the_search_costs_what_the_originals_does():
 
 
 @pytest.mark.parametrize(
-    "height, n, m, cost, _, __",
-    [case for case in ORIGINAL if case[0] == 7 or case[1] == {8: 60, 9: 75, 10: 300}.get(case[0])],
+    "height, n, m, cost",
+    [case[:4] for case in ORIGINAL if case[0] == 7 or case[:2] in ((9, 75), (10, 300), (12, 130))],
 )
-def test_the_lanes_cost_what_the_originals_search_does(height, n, m, cost, _, __):
+def test_the_lanes_cost_what_the_originals_search_does(height, n, m, cost):
     cover, message, rho, _ = original_case(height, n, m)
     stego = stc.embed(cover, rho, message, constraint_height=height)
     read = stc.extract(stego, message_length=m, constraint_height=height)
@@ -242,7 +244,7 @@ def every_word(n, m, height, wet):
     messages = rng.integers(0, 2, (6, m)).astype(np.uint8)
     rho = np.where(rng.random((6, n)) < wet, WET_COST, rng.integers(1, 50, (6, n)))
     rows = list(zip(covers, rho.astype(np.float32), messages, strict=True))
-    return rows, [least_cost(*row, matrix) for row in rows], matrix
+    return rows, least_costs(rows, matrix), matrix
 
 
 SIZES = [(12, 1), (14, 4), (13, 9), (10, 10), (14, 7)]
@@ -289,9 +291,8 @@ def test_dry_elements_are_taken_however_dear_before_wet_ones():
         rng.integers(0, 2, (20, 5)).astype(np.uint8),
     )
     rho = rng.choice([1e-3, 1e7, WET_COST], (20, 14), p=[0.2, 0.4, 0.4]).astype(np.float32)
-    possible = [
-        i for i in range(20) if np.isfinite(least_cost(covers[i], rho[i], messages[i], matrix))
-    ]
+    leasts = least_costs(list(zip(covers, rho, messages, strict=True)), matrix)
+    possible = np.flatnonzero(np.isfinite(leasts))
     assert len(possible) > 10
     stego = stc.embed(covers[possible], rho[possible], messages[possible], constraint_height=7)
     assert (stego == covers[possible])[rho[possible] >= WET_COST].all()
@@ -308,8 +309,9 @@ def test_the_syndrome_is_the_product_with_the_matrix(n, m, height):
     options = {"message_length": m, "constraint_height": height}
     np.testing.assert_array_equal(stc.syndrome(bits, **options), product)
     np.testing.assert_array_equal(stc.extract(bits, **options), product)
-    compiled = jax.jit(stc.syndrome, static_argnames=("message_length", "constraint_height"))
-    np.testing.assert_array_equal(compiled(jnp.asarray(bits), **options), product)
+    if (n, height) == (333, 9):
+        compiled = jax.jit(stc.syndrome, static_argnames=("message_length", "constraint_height"))
+        np.testing.assert_array_equal(compiled(jnp.asarray(bits), **options), product)
 
 
 @pytest.mark.parametrize("n, m", [(6000, 1300), (6000, 4001), (9000, 400)])
@@ -323,9 +325,19 @@ def test_pieces_of_one_trellis_give_the_path_of_the_whole(n, m):
     )
     least = naive_viterbi(cover, rho.astype(float), message, 7)
     assert cost_of(cover, stego, rho) == pytest.approx(least, rel=2e-3)
-    (changes,), (cost,) = searched([(cover, rho, message, 7)])
-    assert cost == pytest.approx(least, rel=1e-5)
-    assert cost_of(cover, cover ^ changes, rho) == pytest.approx(least, rel=1e-5)
+
+
+def test_the_search_finds_the_path_of_a_naive_one():
+    rng, cases, leasts = np.random.default_rng(9), [], []
+    for n, m in ((1500, 330), (1500, 1100), (1700, 20)):
+        cover, message = (rng.integers(0, 2, size).astype(np.uint8) for size in (n, m))
+        rho = rng.random(n).astype(np.float32) ** 2
+        cases.append((cover, rho, message, 7))
+        leasts.append(naive_viterbi(cover, rho.astype(float), message, 7))
+    changes, costs = searched(cases)
+    np.testing.assert_allclose(costs, leasts, rtol=1e-5)
+    for (cover, rho, *_), changed, least in zip(cases, changes, leasts, strict=True):
+        assert cost_of(cover, cover ^ changed, rho) == pytest.approx(least, rel=1e-5)
 
 
 def test_the_search_treats_rows_under_vmap_as_it_treats_one_alone():
@@ -360,13 +372,14 @@ def test_the_search_is_traced_once_for_a_shape_whatever_the_widths():
 
 def test_what_cannot_be_carried_costs_as_much_as_a_forbidden_change():
     columns = np.array([[65], [0], [65]])
+    search = jax.jit(functools.partial(viterbi, constraint_height=7))
     for target, rho, fits in (
         ([1, 0, 0], [2.0, 3.0, 1.0], True),
         ([0, 1, 0], [2.0, 3.0, 1.0], False),
         ([1, 0, 0], [np.inf, 3.0, 1.0], False),
         ([1, 0, 0], [2.0, np.inf, 1.0], True),
     ):
-        changes, cost = viterbi(np.array(rho), np.array(target), columns, constraint_height=7)
+        changes, cost = search(np.array(rho), np.array(target), columns)
         assert (cost < WET_COST) == fits
         if fits:
             np.testing.assert_array_equal(changes, [1, 0, 0])
@@ -420,10 +433,10 @@ def test_rows_of_a_batch_are_independent(segments):
     np.testing.assert_array_equal(read, messages)
 
 
-@hypothesis.settings(deadline=None, max_examples=60, derandomize=True)
+@hypothesis.settings(deadline=None, max_examples=50, derandomize=True)
 @hypothesis.given(
-    n=st.integers(1, 900),
-    payload=st.floats(0, 1),
+    n=st.sampled_from([1, 2, 70, 300, 900]),
+    payload=st.sampled_from([0.0, 0.02, 0.2, 0.5, 0.9, 1.0]),
     wet=st.sampled_from([0.0, 0.3, 0.9]),
     segments=st.sampled_from([1, 1, 4]),
     spread=st.floats(0, 12),
@@ -450,10 +463,8 @@ def test_what_was_embedded_is_read_and_wet_elements_stay(n, payload, wet, segmen
 
 def test_segments_cost_little_and_a_short_message_uses_fewer():
     rng = np.random.default_rng(2)
-    cover, message = (
-        rng.integers(0, 2, 40_000).astype(np.uint8),
-        rng.integers(0, 2, 8_000).astype(np.uint8),
-    )
+    cover = rng.integers(0, 2, 40_000).astype(np.uint8)
+    message = rng.integers(0, 2, 8_000).astype(np.uint8)
     rho = rng.random(40_000).astype(np.float32)
     whole, cut = (
         cost_of(cover, stc.embed(cover, rho, message, constraint_height=7, segments=k), rho)
@@ -469,8 +480,9 @@ def test_one_byte_no_bits_and_every_bit():
     cover, rho = rng.integers(0, 2, 5000).astype(np.uint8), rng.random(5000).astype(np.float32)
     for m in (0, 1, 8):
         message = rng.integers(0, 2, m).astype(np.uint8)
-        stego = stc.embed(cover, rho, message)
-        np.testing.assert_array_equal(stc.extract(stego, message_length=m), message)
+        stego = stc.embed(cover, rho, message, constraint_height=7)
+        read = stc.extract(stego, message_length=m, constraint_height=7)
+        np.testing.assert_array_equal(read, message)
         assert (stego != cover).sum() <= m
     message = rng.integers(0, 2, 5000).astype(np.uint8)
     stego = stc.embed(cover, rho, message, constraint_height=7)
@@ -492,19 +504,17 @@ def test_a_block_wider_than_there_are_columns_uses_its_cheapest_elements():
 
 def test_too_much_for_the_dry_elements_says_how_much_would_fit():
     rng = np.random.default_rng(5)
-    cover, message = (
-        rng.integers(0, 2, 2000).astype(np.uint8),
-        rng.integers(0, 2, 1000).astype(np.uint8),
-    )
-    rho = np.where(rng.random(2000) < 0.9, WET_COST, 1.0).astype(np.float32)
+    cover = rng.integers(0, 2, 600).astype(np.uint8)
+    message = rng.integers(0, 2, 300).astype(np.uint8)
+    rho = np.where(rng.random(600) < 0.9, WET_COST, 1.0).astype(np.float32)
     with pytest.raises(InputError, match=r"about (\d+) bits would fit") as caught:
         stc.embed(cover, rho, message, constraint_height=7)
     room = int(str(caught.value).split("about ")[1].split()[0])
-    assert 60 < room < (rho < WET_COST).sum()
+    assert 15 < room < (rho < WET_COST).sum()
     stego = stc.embed(cover, rho, message[:room], constraint_height=7)
     assert (stego == cover)[rho >= WET_COST].all()
-    with pytest.raises(InputError, match="at most 2000"):
-        stc.embed(cover, rho, np.zeros(2001, np.uint8))
+    with pytest.raises(InputError, match="at most 600"):
+        stc.embed(cover, rho, np.zeros(601, np.uint8))
 
 
 @pytest.mark.parametrize(

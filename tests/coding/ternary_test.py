@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from stegojax.coding import optimal_lambda, stc, ternary
+from stegojax.coding import optimal_lambda, polar, ternary
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Costs
 
@@ -73,15 +73,15 @@ def test_lambda_and_split_are_those_of_the_entropies(ratio):
 @pytest.mark.parametrize("name", CODES)
 @pytest.mark.parametrize("split", ["entropy", "half"])
 def test_the_message_is_read_and_no_value_is_forbidden(name, split):
-    rng, cover, costs = scene(1, 4000, ratio=3.0)
-    forbidden = rng.random((2, 4000)) < 0.2
+    rng, cover, costs = scene(1, 2000, ratio=3.0)
+    forbidden = rng.random((2, 2000)) < 0.2
     costs = Costs(*np.where(forbidden, WET_COST, costs).astype(np.float32))
-    message = rng.integers(0, 2, 1000).astype(np.uint8)
+    message = rng.integers(0, 2, 500).astype(np.uint8)
     stego, lengths = ternary.embed(
         cover.astype(np.int16), costs, message, code=CODES[name], split=split
     )
-    assert stego.dtype == np.int16 and sum(lengths) == 1000
-    assert lengths[0] == 500 if split == "half" else 400 < lengths[0] < 600
+    assert stego.dtype == np.int16 and sum(lengths) == 500
+    assert lengths[0] == 250 if split == "half" else 200 < lengths[0] < 300
     step = stego.astype(int) - cover
     assert set(step) == {-1, 0, 1}
     assert (step != 1)[forbidden[0]].all() and (step != -1)[forbidden[1]].all()
@@ -89,19 +89,19 @@ def test_the_message_is_read_and_no_value_is_forbidden(name, split):
 
 
 def test_cost_over_the_bound_and_the_entropy_split_beats_halves_where_costs_are_lopsided():
-    rng, cover, costs = scene(2, 10_000)
+    rng, cover, costs = scene(2, 2000)
     # Going up is cheap for odd values and down for even ones: nearly everything carries over.
     odd = cover % 2 == 1
     costs = Costs(
         np.where(odd, costs.plus, 5 * costs.plus), np.where(odd, 5 * costs.plus, costs.plus)
     )
-    message = rng.integers(0, 2, 3000).astype(np.uint8)
-    least = bound(*(cost.astype(float) for cost in costs), 3000, cover)
+    message = rng.integers(0, 2, 600).astype(np.uint8)
+    least = bound(*(cost.astype(float) for cost in costs), 600, cover)
     cost = {}
     for split in ("entropy", "half"):
-        stego, lengths = ternary.embed(cover, costs, message, code=STC, split=split)
+        stego, lengths = ternary.embed(cover, costs, message, code=CODES["polar"], split=split)
         cost[split] = cost_of(cover, stego, costs)
-    assert least < cost["entropy"] < 1.32 * least
+    assert least < cost["entropy"] < 1.3 * least
     assert cost["entropy"] < 0.9 * cost["half"]
 
 
@@ -111,22 +111,24 @@ def test_costs_alone_keep_values_in_their_range():
     ones = np.ones(2000, np.float32)
     inwards = Costs(np.where(cover == 255, WET_COST, ones), np.where(cover == 0, WET_COST, ones))
     message = rng.integers(0, 2, 400).astype(np.uint8)
-    stego, lengths = ternary.embed(cover, inwards, message, code=STC)
+    stego, lengths = ternary.embed(cover, inwards, message, code=CODES["polar"])
     assert stego.dtype == np.uint8 and set(stego) == {0, 1, 254, 255}
-    np.testing.assert_array_equal(ternary.extract(stego, lengths, code=STC), message)
+    np.testing.assert_array_equal(ternary.extract(stego, lengths, code=CODES["polar"]), message)
     # Wider values know no such range, and narrow ones are not let overflow.
-    stego, lengths = ternary.embed(cover.astype(np.int16), Costs(ones, ones), message, code=STC)
+    stego, lengths = ternary.embed(
+        cover.astype(np.int16), Costs(ones, ones), message, code=CODES["polar"]
+    )
     assert set(stego) == {-1, 0, 1, 254, 255, 256}
-    np.testing.assert_array_equal(ternary.extract(stego, lengths, code=STC), message)
+    np.testing.assert_array_equal(ternary.extract(stego, lengths, code=CODES["polar"]), message)
     for costs in (Costs(ones, inwards.minus), Costs(inwards.plus, ones)):
         with pytest.raises(InputError, match="allow changes that leave 0..255, the range of uint8"):
-            ternary.embed(cover, costs, message, code=STC)
+            ternary.embed(cover, costs, message, code=CODES["polar"])
 
 
 @hypothesis.settings(deadline=None, max_examples=30, derandomize=True)
 @hypothesis.given(
-    n=st.integers(1, 1500),
-    payload=st.floats(0, 1),
+    n=st.sampled_from([1, 2, 30, 1500]),
+    payload=st.sampled_from([0.0, 0.2, 0.9, 1.0]),
     wet=st.sampled_from([0.0, 0.5, 0.9]),
     ratio=st.sampled_from([1.0, 4.0, 100.0]),
     seed=st.integers(0, 1000),
@@ -149,9 +151,9 @@ def test_what_was_embedded_is_read_whatever_the_costs(n, payload, wet, ratio, se
 
 
 def test_a_batch_shares_its_split_and_rows_are_their_own():
-    rng, cover, costs = scene(4, 6000)
-    covers, plus = cover.reshape(2, 3000), costs.plus.reshape(2, 3000)
-    messages = rng.integers(0, 2, (2, 600)).astype(np.uint8)
+    rng, cover, costs = scene(4, 4000)
+    covers, plus = cover.reshape(2, 2000), costs.plus.reshape(2, 2000)
+    messages = rng.integers(0, 2, (2, 500)).astype(np.uint8)
     stego, lengths = ternary.embed(covers, Costs(plus, plus), messages, code=STC)
     np.testing.assert_array_equal(ternary.extract(stego, lengths, code=STC), messages)
     for row in range(2):
@@ -172,9 +174,10 @@ def test_short_messages(m):
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_too_much_says_how_much_would_fit(name):
-    rng, cover, costs = scene(6, 800)
-    costs = Costs(*np.where(rng.random(800) < 0.9, WET_COST, costs).astype(np.float32))
+def test_too_much_says_how_much_would_fit(name, monkeypatch):
+    monkeypatch.setattr(ternary, "_ATTEMPTS", 3)
+    rng, cover, costs = scene(6, 2000)
+    costs = Costs(*np.where(rng.random(2000) < 0.96, WET_COST, costs).astype(np.float32))
     message = rng.integers(0, 2, 700).astype(np.uint8)
     with pytest.raises(
         InputError, match=r"^700 bits do not fit .* about \d+ bits would fit$"
@@ -217,16 +220,12 @@ def test_nonsense_is_refused_in_one_line(change):
 
 
 def test_any_pair_of_functions_is_a_code():
-    code = ternary.Code(
-        functools.partial(stc.embed, constraint_height=8),
-        functools.partial(stc.extract, constraint_height=8),
-    )
-    rng, cover, costs = scene(7, 900)
-    message = rng.integers(0, 2, 200).astype(np.uint8)
+    code = ternary.Code(functools.partial(polar.embed, list_size=2), polar.extract)
+    rng, cover, costs = scene(7, 2000)
+    message = rng.integers(0, 2, 300).astype(np.uint8)
     stego, lengths = ternary.embed(cover, costs, message, code=code)
-    np.testing.assert_array_equal(
-        ternary.extract(stego, lengths, code=ternary.stc_code(constraint_height=8)), message
-    )
+    read = ternary.extract(stego, lengths, code=ternary.polar_code(list_size=4))
+    np.testing.assert_array_equal(read, message)
     assert (ternary.extract(stego, lengths, code=STC) != message).any()
 
 
@@ -302,8 +301,8 @@ def test_a_batch_takes_the_best_lambda_of_each_cover():
     """Two covers whose costs differ by a factor cost together what they cost alone, and each
     carries its message.
     """
-    rng, cover, costs = scene(5, 4000)
-    messages = rng.integers(0, 2, (2, 1500)).astype(np.uint8)
+    rng, cover, costs = scene(5, 2000)
+    messages = rng.integers(0, 2, (2, 500)).astype(np.uint8)
     covers, both = np.stack([cover, cover]), Costs(*(np.stack([rho, 1000 * rho]) for rho in costs))
     stegos, lengths = ternary.embed(covers, both, messages, code=STC)
     np.testing.assert_array_equal(ternary.extract(stegos, lengths, code=STC), messages)
