@@ -367,7 +367,7 @@ def _detect(options: argparse.Namespace) -> int:
         f"trained on: {detector.trained_on}; see --help for what the score does not mean",
         file=sys.stderr,
     )
-    found = []
+    judgements = []
     for judgement in tqdm.tqdm(
         detection.judge(detector, options.images),
         total=len(options.images),
@@ -375,14 +375,14 @@ def _detect(options: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
     ):
-        found.append(judgement)
+        judgements.append(judgement)
         if judgement.error:
             tqdm.tqdm.write(f"stegojax: {judgement.error}", file=sys.stderr)
         else:
             tqdm.tqdm.write(f"{judgement.score:.4f}  {judgement.path}", file=sys.stdout)
     if options.output:
-        detection.write_csv(options.output, found, overwrite=options.overwrite)
-    return 1 if any(judgement.error for judgement in found) else 0
+        detection.write_csv(options.output, judgements, overwrite=options.overwrite)
+    return 1 if any(judgement.error for judgement in judgements) else 0
 
 
 def _hide_many(options: argparse.Namespace) -> int:

@@ -36,13 +36,13 @@ def spans(length: int, *, tile: int, radius: int) -> list[tuple[int, int, int]]:
         return [(0, 0, length)]
     if tile <= 2 * radius:
         raise ValueError(f"tiles of {tile} pixels keep nothing with a receptive radius of {radius}")
-    found, first = [], 0
+    cuts, first = [], 0
     while True:
         start = min(max(0, first - radius), length - tile)
         last = length if start + tile == length else start + tile - radius
-        found.append((start, first, last))
+        cuts.append((start, first, last))
         if last == length:
-            return found
+            return cuts
         first = last
 
 

@@ -118,8 +118,8 @@ def write_elements(
     domain = domains.of(path)
 
     def verify(written):
-        found, _ = domain.read(written)
-        return found.shapes == elements.shapes and np.array_equal(found.flat(), elements.flat())
+        back, _ = domain.read(written)
+        return back.shapes == elements.shapes and np.array_equal(back.flat(), elements.flat())
 
     files.write_verified(
         path, lambda file: domain.save(file, elements, rest, path=path), verify, overwrite=overwrite

@@ -19,8 +19,8 @@ _BATCH = 16
 @functools.lru_cache(maxsize=8)
 def _compiled(predict, names):
     def call(state, pictures, key):
-        found = predict(state, pictures, key)
-        return {name: found[name] for name in names or found}
+        outputs = predict(state, pictures, key)
+        return {name: outputs[name] for name in names or outputs}
 
     return jax.jit(call)
 
@@ -33,17 +33,16 @@ def predict(
 
     Args:
       loaded: a trained run.
-      pictures: pictures 0..255 and maps of bits `[H, W, C]` of one size, by the names that its
-        `predict` takes.
-      names: of what is wanted of what it gives; nothing else is computed. All of it where none is
-        named.
+      pictures: pictures and maps of bits `[H, W, C]` of one size, by the names that its `predict`
+        takes.
+      names: the outputs to compute; all where none is named.
 
     Returns:
-      What it gives, float32 `[H, W, C]` of the same height and width.
+      These outputs, float32 `[H, W, C]` of the same height and width.
     """
-    made = loaded.method
+    method = loaded.method
     height, width = next(iter(pictures.values())).shape[:2]
-    multiple = made.size_multiple
+    multiple = method.size_multiple
     bottom, right = -height % multiple, -width % multiple
     padded = {
         name: np.pad(
@@ -51,14 +50,14 @@ def predict(
         )
         for name, value in pictures.items()
     }
-    compiled = _compiled(made.predict, tuple(names))
+    compiled = _compiled(method.predict, tuple(names))
     key = jax.random.key(loaded.config.seed)
     results = tiles.apply(
         lambda part: compiled(
             loaded.state, {name: jnp.asarray(value) for name, value in part.items()}, key
         ),
         padded,
-        radius=made.receptive_radius,
+        radius=method.receptive_radius,
     )
     return {name: value[0, :height, :width] for name, value in results.items()}
 
@@ -71,10 +70,10 @@ def predict_many(
     Args:
       loaded: a trained run.
       batch: arrays `[N, ...]`, by the names that its `predict` takes, N at least 1.
-      names: of what is wanted of what it gives, as for `predict`.
+      names: as for `predict`.
 
     Returns:
-      What it gives, float32 `[N, ...]`.
+      These outputs, float32 `[N, ...]`.
     """
     count = len(next(iter(batch.values())))
     compiled, key = (

@@ -64,7 +64,7 @@ class Sent(NamedTuple):
     """What came of sending a sentence.
 
     sentence: in the normal form in which it will be read.
-    tries:    pictures that were read until one was right.
+    tries:    pictures that were read until one said it.
     """
 
     sentence: str
@@ -219,7 +219,7 @@ def predict(loaded: run.Loaded, batch: dict[str, np.ndarray]) -> dict[str, np.nd
     Returns:
       What it gives, `[n, ...]`.
     """
-    count, found = len(next(iter(batch.values()))), []
+    count, outputs = len(next(iter(batch.values()))), []
     for first in range(0, count, BATCH):
         part = {name: values[first : first + BATCH] for name, values in batch.items()}
         rows = len(next(iter(part.values())))
@@ -228,9 +228,9 @@ def predict(loaded: run.Loaded, batch: dict[str, np.ndarray]) -> dict[str, np.nd
             name: np.concatenate([values, np.repeat(values[:1], BATCH - rows, axis=0)])
             for name, values in part.items()
         }
-        made = _compiled(loaded.method.predict)(loaded.state, part)
-        found.append({name: np.asarray(values)[:rows] for name, values in made.items()})
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        values = _compiled(loaded.method.predict)(loaded.state, part)
+        outputs.append({name: np.asarray(value)[:rows] for name, value in values.items()})
+    return {name: np.concatenate([part[name] for part in outputs]) for name in outputs[0]}
 
 
 def rows_of(own: Material, count: int) -> dict[str, np.ndarray]:
@@ -238,11 +238,11 @@ def rows_of(own: Material, count: int) -> dict[str, np.ndarray]:
     return {name: np.repeat(values, count, axis=0) for name, values in own.arrays.items()}
 
 
-class Found(NamedTuple):
+class Exact(NamedTuple):
     """A picture that says a sentence exactly.
 
     pixels: uint8 `[64, 64, 3]`.
-    tries:  pictures that were read until it was found.
+    tries:  pictures that were read until this one.
     """
 
     pixels: np.ndarray
@@ -251,7 +251,7 @@ class Found(NamedTuple):
 
 def search(
     loaded: run.Loaded, ids: np.ndarray, own: Material, *, order: np.ndarray
-) -> Found | None:
+) -> Exact | None:
     """The first picture that says a sentence exactly when it is read.
 
     Args:
@@ -270,13 +270,13 @@ def search(
             "noise": own.noise[part],
             **rows_of(own, len(part)),
         }
-        made = predict(loaded, batch)
-        right = np.flatnonzero((made["read_ids"] == ids).all(axis=1))
+        outputs = predict(loaded, batch)
+        saying_it = np.flatnonzero((outputs["read_ids"] == ids).all(axis=1))
         # The receiver reads a picture by itself: what it will see there decides.
-        for place in right:
-            pixels = made["stego"][place].astype(np.uint8)
+        for place in saying_it:
+            pixels = outputs["stego"][place].astype(np.uint8)
             if np.array_equal(read_ids(loaded, pixels[None], own)[0], ids):
-                return Found(pixels, first + int(place) + 1)
+                return Exact(pixels, first + int(place) + 1)
     return None
 
 
@@ -314,8 +314,8 @@ def distance(loaded: run.Loaded, ids: np.ndarray, pixels: np.ndarray, own: Mater
         "noise": own.noise[:count],
         **rows_of(own, count),
     }
-    made = predict(loaded, batch)["stego"]
-    return float(np.abs(made - pixels.astype(np.float32)).mean(axis=(1, 2, 3)).min())
+    stegos = predict(loaded, batch)["stego"]
+    return float(np.abs(stegos - pixels.astype(np.float32)).mean(axis=(1, 2, 3)).min())
 
 
 def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent]:
@@ -337,13 +337,13 @@ def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent
     ids = vocabulary.encode(sentence, length=loaded.config.method.length).ids
     order = list(range(NOISES if loaded.config.method.noise else 1))
     secrets.SystemRandom().shuffle(order)
-    found = search(loaded, ids, own, order=np.asarray(order))
-    if found is None:
+    exact = search(loaded, ids, own, order=np.asarray(order))
+    if exact is None:
         raise InputError(
             f"the run cannot send this sentence: of {len(order)} pictures none is read exactly; "
             "put it in other words, or train longer"
         )
-    return found.pixels, Sent(vocabulary.decode(ids), found.tries)
+    return exact.pixels, Sent(vocabulary.decode(ids), exact.tries)
 
 
 def receive(sender: Sender, pixels: np.ndarray, own: Material) -> str:
