@@ -1,0 +1,115 @@
+"""The discrete cosine transform of JPEG files, and the pixels that coefficients stand for.
+
+Planes of coefficients are `[..., H, W]`, multiples of 8: coefficient (u, v) of block (i, j) at
+[8 i + u, 8 j + v], u the vertical frequency. Pixels are 0..255, before colours are mixed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stegojax.types import Array
+
+BASIS = np.array(
+    [
+        [
+            (math.sqrt(1 / 8) if k == 0 else 0.5) * math.cos((2 * n + 1) * k * math.pi / 16)
+            for n in range(8)
+        ]
+        for k in range(8)
+    ]
+)
+"""T(k, n) of the orthonormal DCT-II: frequency k, sample n."""
+
+_HALF = np.array(
+    [
+        [8192, 11363, 10703, 9633, 8192, 6437, 4433, 2260],
+        [8192, 9633, 4433, -2259, -8192, -11362, -10704, -6436],
+        [8192, 6437, -4433, -11362, -8192, 2261, 10704, 9633],
+        [8192, 2260, -10703, -6436, 8192, 9633, -4433, -11363],
+    ],
+    np.int32,
+)
+_INTEGER_BASIS = np.concatenate([_HALF, _HALF[::-1] * (-1) ** np.arange(8, dtype=np.int32)])
+
+
+def check_coefficients(coefficients: Array, quantisation: Array) -> None:
+    """Refuses what is no plane of coefficients with its quantisation table.
+
+    Args:
+      coefficients: `[..., H, W]`.
+      quantisation: `[8, 8]`.
+
+    Raises:
+      ValueError: the shapes do not fit.
+    """
+    shape = jnp.shape(coefficients)
+    if len(shape) < 2 or shape[-1] % 8 or shape[-2] % 8:
+        raise ValueError(f"coefficients are [..., 8 rows, 8 columns]; got {shape}")
+    if jnp.shape(quantisation) != (8, 8):
+        raise ValueError(f"a quantisation table is [8, 8]; got {jnp.shape(quantisation)}")
+
+
+def repeated(table: Array, plane: Array) -> Array:
+    """A table `[8, 8]` in every block of a plane.
+
+    Args:
+      table: one value per frequency.
+      plane: `[..., H, W]`.
+
+    Returns:
+      `[..., H, W]`, as the plane.
+    """
+    tiles = jnp.tile(jnp.asarray(table), (plane.shape[-2] // 8, plane.shape[-1] // 8))
+    return jnp.broadcast_to(tiles, plane.shape)
+
+
+def _along(plane: Array, matrix: np.ndarray, axis: int) -> Array:
+    """Multiplies every eight samples along an axis by a matrix: out[n] = sum of matrix[n, k] in[k].
+
+    Sums of slices, as in `filters`: exact for integers, and full precision on every device.
+    """
+    axis %= plane.ndim
+    split = plane.reshape(*plane.shape[:axis], -1, 8, *plane.shape[axis + 1 :])
+    parts = jnp.moveaxis(split, axis + 1, 0)
+    rows = [sum(value * part for value, part in zip(row.tolist(), parts)) for row in matrix]
+    return jnp.stack(rows, axis + 1).reshape(plane.shape)
+
+
+def unrounded_pixels(coefficients: Array, quantisation: Array) -> Array:
+    """The pixels of quantised coefficients, neither rounded nor clipped.
+
+    Args:
+      coefficients: `[..., H, W]`, quantised.
+      quantisation: `[8, 8]`, the step of each.
+
+    Returns:
+      `[..., H, W]`, float.
+    """
+    check_coefficients(coefficients, quantisation)
+    real = jax.dtypes.canonicalize_dtype(float)
+    plane = jnp.asarray(coefficients, real)
+    plane = plane * repeated(jnp.asarray(quantisation, real), plane)
+    return _along(_along(plane, BASIS.T, -2), BASIS.T, -1) + 128
+
+
+def integer_pixels(coefficients: Array, quantisation: Array) -> Array:
+    """The pixels as libjpeg's default decompression gives them, to the last bit (its "islow" DCT).
+
+    Args:
+      coefficients: `[..., H, W]`, quantised.
+      quantisation: `[8, 8]`, the step of each.
+
+    Returns:
+      `[..., H, W]`, int32, 0..255.
+    """
+    check_coefficients(coefficients, quantisation)
+    plane = jnp.asarray(coefficients, jnp.int32)
+    plane = plane * repeated(jnp.asarray(quantisation, jnp.int32), plane)
+    columns = (_along(plane, _INTEGER_BASIS, -2) + (1 << 10)) >> 11
+    pixels = (_along(columns, _INTEGER_BASIS, -1) + (1 << 17)) >> 18
+    return jnp.clip(pixels + 128, 0, 255)
