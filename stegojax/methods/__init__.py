@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 from stegojax import embed
@@ -24,7 +23,6 @@ from stegojax.methods import (
     ugs,
 )
 from stegojax.methods.bit_hiding import MessageShape
-from stegojax.methods.fields import from_fields
 from stegojax.types import Method
 
 
@@ -55,18 +53,15 @@ class Entry(NamedTuple):
 
 def _hides_bits(module) -> Entry:
     return Entry(
-        from_fields(module.make),
-        use="bits",
-        message=lambda section: module.message(**section),
-        reports=("quality", "bits"),
+        module.from_config, use="bits", message=module.message, reports=("quality", "bits")
     )
 
 
 def _makes_covers(module) -> Entry:
     return Entry(
-        from_fields(module.make),
+        module.from_config,
         use="covers",
-        steganalyzer=lambda section: module.independent_steganalyzer(**section),
+        steganalyzer=module.independent_steganalyzer,
         reports=("quality", "covers"),
     )
 
@@ -81,22 +76,16 @@ def _learns_costs(module) -> Entry:
 
 
 METHODS: dict[str, Entry] = {
-    "isgan": Entry(from_fields(isgan.make), use="pictures", reports=("quality", "transfer")),
-    "baluja": Entry(
-        from_fields(partial(picture_autoencoder.make, picture_autoencoder.baluja_networks)),
-        use="pictures",
-    ),
-    "atique": Entry(
-        from_fields(partial(picture_autoencoder.make, picture_autoencoder.atique_networks)),
-        use="pictures",
-    ),
+    "isgan": Entry(isgan.from_config, use="pictures", reports=("quality", "transfer")),
+    "baluja": Entry(picture_autoencoder.baluja_from_config, use="pictures"),
+    "atique": Entry(picture_autoencoder.atique_from_config, use="pictures"),
     "steganalyzer": Entry(steganalyzer.from_config, reports=("detection",)),
     "asymmetric": _learns_costs(asymmetric),
     "ugs": _learns_costs(ugs),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),
     "seq2seq_gan": Entry(
-        from_fields(seq2seq_gan.make), use="sentences", reports=("quality", "sentences")
+        seq2seq_gan.from_config, use="sentences", reports=("quality", "sentences")
     ),
     "sftn": _hides_bits(sftn),
     "chatgan": _hides_bits(chatgan),

@@ -1,5 +1,5 @@
-"""ABDH-like: a stego made anew under an attention mask, with critics of pictures and of messages
-(after Yu, AAAI 2020).
+"""ABDH-like: a stego made anew under an attention mask, with steganalyzers of pictures and of
+messages (after Yu, AAAI 2020).
 
 The original's code is not public; its figures are those of a system like it. Its adversarial losses
 are CycleGAN's.
@@ -7,7 +7,9 @@ are CycleGAN's.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,80 +17,113 @@ import jax.numpy as jnp
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint
-from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods import joint, sftn
 from stegojax.models import abdh as models
 from stegojax.types import Array, Method
 
+message = sftn.message
+"""One bit in every pixel of a grey picture, as SFTN compares it."""
 
-def message(**section) -> MessageShape:
-    """One bit in every pixel of a grey picture, as SFTN compares it."""
-    del section
-    return MessageShape(channels=1, depth=1)
+
+class Networks(NamedTuple):
+    """The modules.
+
+    encoder:              `(cover, message) -> stego`: attention and target image generator.
+    decoder:              `stego -> logits`: the secret image generator.
+    steganalyzer:         `pictures -> scores [B, 1]`; None for none.
+    message_steganalyzer: the same of messages as pictures.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    steganalyzer: nn.Module | None = None
+    message_steganalyzer: nn.Module | None = None
 
 
 def message_loss(logits: Array, message: Array) -> Array:
-    """The mean absolute difference of bits and what is thought of them."""
+    """The mean absolute difference of bits and what is thought of them.
+
+    Args:
+      logits: `[B, ...]`, positive for 1.
+      message: {0, 1}, same shape.
+
+    Returns:
+      `[B]`.
+    """
     return losses.mean_absolute_error(nn.sigmoid(logits), message, max_value=1.0)
 
 
-def _critic_loss(real: Array, made: Array) -> Array:
-    """Least squares (Mao et al. 2017): 1 for what is real, 0 for what is made."""
-    return 0.5 * (
-        losses.squared_bit_error(real, jnp.ones_like(real))
-        + losses.squared_bit_error(made, jnp.zeros_like(made))
-    )
+def least_squares_steganalyzer(module: nn.Module, weight: float) -> joint.Steganalyzer:
+    """A steganalyzer with scores 1 for covers and 0 for stegos (Mao et al. 2017).
+
+    Args:
+      module: `pictures -> [B, 1]`.
+      weight: of the deceit.
+
+    Returns:
+      The steganalyzer with its losses.
+    """
+
+    def loss(covers: Array, stegos: Array) -> Array:
+        return 0.5 * (
+            losses.squared_bit_error(covers, jnp.ones_like(covers))
+            + losses.squared_bit_error(stegos, jnp.zeros_like(stegos))
+        )
+
+    def deceit(covers: Array, stegos: Array) -> Array:
+        del covers
+        return losses.squared_bit_error(stegos, jnp.ones_like(stegos))
+
+    return joint.Steganalyzer(module, loss, deceit, weight)
 
 
-def _deceit(real: Array, made: Array) -> Array:
-    del real
-    return losses.squared_bit_error(made, jnp.ones_like(made))
+def messages_as_pictures(
+    cover: Array, stego: Array, message: Array, logits: Array
+) -> tuple[Array, Array]:
+    """What the message steganalyzer sees.
 
+    Args:
+      cover, stego: not used.
+      message: {0, 1}, `[B, H, W, 1]`.
+      logits: of the decoder, same shape.
 
-def _messages(cover: Array, stego: Array, message: Array, logits: Array) -> tuple[Array, Array]:
-    """True and extracted messages as pictures."""
+    Returns:
+      True and extracted messages, 0..255.
+    """
     del cover, stego
     return 255.0 * message, 255.0 * nn.sigmoid(logits)
 
 
 def make(
+    networks: Networks,
+    training: joint.Training,
     *,
-    width: float = 1.0,
-    blocks: int = models.BLOCKS,
-    critic_width: float = 1.0,
     adversarial_weight: float = 1.0,
     inconsistency_weight: float = 0.1,
-    **training,
+    message_loss: Callable[[Array, Array], Array] = message_loss,
+    cover_loss: Callable[[Array, Array], Array] = joint.absolute_error(127.5),
 ) -> Method:
-    """ABDH-like as a `Method`; attention and target image generator are the "encoder", the secret
-    image generator the "decoder".
+    """ABDH-like as a `Method`.
 
     Args:
-      width: factor on every hidden channel count of attention and generators.
-      blocks: residual blocks of each generator.
-      critic_width: factor on the critics' channel counts.
-      adversarial_weight: of each critic's part, "critic" of pictures and "message_critic"; 0 leaves
-        them out.
+      networks: the modules.
+      training: how they are trained.
+      adversarial_weight: of each steganalyzer's part.
       inconsistency_weight: of the loss by which covers must not read as stegos do; 0 leaves it out.
-      **training: of `joint.make`; `cover_weight` is that of the absolute difference of pictures in
-        [-1, 1].
+      message_loss: `(logits, message) -> [B]`.
+      cover_loss: `(cover, stego) -> [B]`; the absolute error is that of pictures in [-1, 1].
 
     Raises:
-      InputError: a number is out of range.
+      InputError: a weight is negative.
     """
-    if not (isinstance(blocks, int) and blocks > 0) or inconsistency_weight < 0:
-        raise InputError(
-            "method.blocks must be a whole number above 0 and method.inconsistency_weight not "
-            f"negative; got {blocks} "
-            f"and {inconsistency_weight}"
+    if inconsistency_weight < 0:
+        raise InputError(f"method.inconsistency_weight={inconsistency_weight} must not be negative")
+    judged = partial(least_squares_steganalyzer, weight=adversarial_weight)
+    steganalyzers = joint.against(networks.steganalyzer, judged)
+    if networks.message_steganalyzer is not None:
+        steganalyzers["message_steganalyzer"] = judged(networks.message_steganalyzer)._replace(
+            sees=messages_as_pictures
         )
-    patches = functools.partial(
-        joint.Critic,
-        models.Discriminator(width=critic_width),
-        _critic_loss,
-        _deceit,
-        adversarial_weight,
-    )
 
     def contrast(from_cover: Array, from_stego: Array) -> Array:
         return inconsistency_weight * losses.inconsistency(
@@ -96,14 +131,52 @@ def make(
         )
 
     system = joint.System(
-        shape=message(),
-        encoder=models.Encoder(blocks=blocks, width=width, axis_name=parallel.AXIS),
-        decoder=models.Extractor(blocks=blocks, width=width),
+        shape=sftn.SHAPE,
+        encoder=networks.encoder,
+        decoder=networks.decoder,
         message_loss=message_loss,
-        cover_loss=joint.absolute_error(127.5),
-        critics={"critic": patches(), "message_critic": patches(_messages)}
-        if adversarial_weight
-        else {},
+        cover_loss=cover_loss,
+        steganalyzers=steganalyzers,
         contrast=contrast if inconsistency_weight else None,
     )
-    return joint.make(system, **training)
+    return joint.make(system, training)
+
+
+@joint.from_fields
+def from_config(
+    *,
+    width: float = 1.0,
+    blocks: int = models.BLOCKS,
+    critic_width: float = 1.0,
+    adversarial_weight: float = 1.0,
+    inconsistency_weight: float = 0.1,
+    **training: Any,
+) -> Method:
+    """ABDH-like as a config names it.
+
+    Args:
+      width: factor on every hidden channel count of attention and generators.
+      blocks: residual blocks of each generator.
+      critic_width: factor on the steganalyzers' channel counts.
+      adversarial_weight, inconsistency_weight: see `make`; an adversarial weight of 0 leaves the
+        steganalyzers out.
+      **training: of `joint.training`.
+
+    Raises:
+      InputError: a number is out of range.
+    """
+    if not (isinstance(blocks, int) and blocks > 0):
+        raise InputError(f"method.blocks={blocks} must be a whole number above 0")
+    networks = Networks(
+        models.Encoder(blocks=blocks, width=width, axis_name=parallel.AXIS),
+        models.Extractor(blocks=blocks, width=width),
+    )
+    if adversarial_weight:
+        patches = models.Discriminator(width=critic_width)
+        networks = networks._replace(steganalyzer=patches, message_steganalyzer=patches)
+    return make(
+        networks,
+        joint.training(**training),
+        adversarial_weight=adversarial_weight,
+        inconsistency_weight=inconsistency_weight,
+    )

@@ -33,6 +33,19 @@ class MessageShape(NamedTuple):
     length: int = 0
 
 
+def message_size(cover: Array, shape: MessageShape) -> tuple[int, ...]:
+    """The shape of one example's message.
+
+    Args:
+      cover: the pictures, `[B, H, W, C]`.
+      shape: of the messages.
+
+    Returns:
+      (H, W, depth), or (length,).
+    """
+    return cover.shape[1:3] + (shape.depth,) if shape.depth else (shape.length,)
+
+
 def draw(key: Key, cover: Array, shape: MessageShape) -> Array:
     """Draws fair bits, those of an example from its own key.
 
@@ -44,7 +57,7 @@ def draw(key: Key, cover: Array, shape: MessageShape) -> Array:
     Returns:
       float32 {0, 1}, `[B, H, W, depth]` or `[B, length]`.
     """
-    size = cover.shape[1:3] + (shape.depth,) if shape.depth else (shape.length,)
+    size = message_size(cover, shape)
     keys = parallel.example_keys(key, cover.shape[0])
     return jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, size))(keys).astype(jnp.float32)
 
@@ -66,8 +79,8 @@ def predict_with(
         None for `read`.
 
     Returns:
-      A function giving, from a batch with "cover" (and "message", or else one drawn from the key),
-      "message", "stego" (rounded), "unrounded", "logits" (read from the rounded stego), and
+      A function. From a batch with "cover", and with "message" or else one drawn from the key, it
+      gives "message", "stego" (rounded), "unrounded", "logits" (read from the rounded stego), and
       "unrounded_logits" and "rounded_logits" of the first stage's decoder; from a batch with
       "stego" alone, "logits".
     """
@@ -91,19 +104,37 @@ def predict_with(
     return predict
 
 
-def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
-    """SFTN's Table III: share of right bits unrounded, rounded, and after the last stage; PSNR (dB)
-    and SSIM of the 8-bit stego.
+def accuracy(logits: Array, message: Array) -> Array:
+    """The share of right bits.
+
+    Args:
+      logits: positive for 1, `[B, ...]`.
+      message: {0, 1}, same shape.
+
+    Returns:
+      `[B]`.
     """
+    is_right = (logits > 0) == (message > 0.5)
+    return jnp.mean(is_right, axis=tuple(range(1, is_right.ndim)), dtype=jnp.float32)
 
-    def accuracy(logits):
-        right = (logits > 0) == (outputs["message"] > 0.5)
-        return jnp.mean(right, axis=tuple(range(1, right.ndim)), dtype=jnp.float32)
 
+def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
+    """SFTN's Table III.
+
+    Args:
+      batch: with "cover".
+      outputs: of `predict_with`'s function.
+
+    Returns:
+      `[B]` each: "accuracy_unrounded", "accuracy_rounded" and "accuracy", the share of right bits
+      before and after rounding and after the last stage; "stego_psnr" (dB) and "stego_ssim" of the
+      8-bit stego.
+    """
+    message = outputs["message"]
     return {
-        "accuracy_unrounded": accuracy(outputs["unrounded_logits"]),
-        "accuracy_rounded": accuracy(outputs["rounded_logits"]),
-        "accuracy": accuracy(outputs["logits"]),
+        "accuracy_unrounded": accuracy(outputs["unrounded_logits"], message),
+        "accuracy_rounded": accuracy(outputs["rounded_logits"], message),
+        "accuracy": accuracy(outputs["logits"], message),
         "stego_psnr": metrics.psnr(outputs["stego"], batch["cover"]),
         "stego_ssim": metrics.ssim(outputs["stego"], batch["cover"]),
     }

@@ -6,36 +6,71 @@ The original's code is not public; its figures are those of a system like it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from stegojax import losses, parallel
 from stegojax.errors import InputError
 from stegojax.methods import joint, sftn
-from stegojax.methods.bit_hiding import MessageShape
 from stegojax.models import chatgan as models
-from stegojax.types import Method
+from stegojax.models.xunet import XuNet
+from stegojax.types import Array, Method
 
-
-def message(**section) -> MessageShape:
-    """One bit in every pixel of a grey picture, as SFTN compares it."""
-    del section
-    return MessageShape(channels=1, depth=1)
+message = sftn.message
+"""One bit in every pixel of a grey picture, as SFTN compares it."""
 
 
 def make(
+    networks: joint.Networks,
+    training: joint.Training,
+    *,
+    adversarial_weight: float = 1.0,
+    message_loss: Callable[[Array, Array], Array] = losses.bit_cross_entropy,
+    cover_loss: Callable[[Array, Array], Array] = joint.squared_error(1.0),
+) -> Method:
+    """CHAT-GAN-like as a `Method`, with the losses of SFTN's Eq. (9) to (12).
+
+    Args:
+      networks: the modules; `(cover, message) -> stego` and `stego -> logits`.
+      training: how they are trained.
+      adversarial_weight: of the steganalyzer's part.
+      message_loss: `(logits, message) -> [B]`.
+      cover_loss: `(cover, stego) -> [B]`; the squared error is in grey levels.
+
+    Raises:
+      InputError: a weight is out of range.
+    """
+    system = joint.System(
+        shape=sftn.SHAPE,
+        encoder=networks.encoder,
+        decoder=networks.decoder,
+        message_loss=message_loss,
+        cover_loss=cover_loss,
+        steganalyzers=joint.against(
+            networks.steganalyzer, partial(sftn.gap_steganalyzer, weight=adversarial_weight)
+        ),
+    )
+    return joint.make(system, training)
+
+
+@joint.from_fields
+def from_config(
     *,
     width: float = 1.0,
     critic_width: float = 1.0,
     limit: float = models.LIMIT,
     adversarial_weight: float = 1.0,
-    **training,
+    **training: Any,
 ) -> Method:
-    """CHAT-GAN-like as a `Method`, with the losses of SFTN's Eq. (9) to (12).
+    """CHAT-GAN-like as a config names it.
 
     Args:
       width: factor on every hidden channel count of encoder and decoder.
-      critic_width: the same of the discriminator.
+      critic_width: the same of the steganalyzer.
       limit: largest modification of a pixel, grey levels.
-      adversarial_weight: of the discriminator's part; 0 leaves it out.
-      **training: of `joint.make`; `cover_weight` is that of the squared error in grey levels.
+      adversarial_weight: see `make`; 0 leaves the steganalyzer out.
+      **training: of `joint.training`.
 
     Raises:
       InputError: a weight or limit is out of range.
@@ -43,14 +78,11 @@ def make(
     if not limit > 0:
         raise InputError(f"method.limit={limit} must be above 0")
     options = dict(width=width, axis_name=parallel.AXIS)
-    system = joint.System(
-        shape=message(),
-        encoder=models.Encoder(limit=limit, **options),
-        decoder=models.Decoder(**options),
-        message_loss=losses.bit_cross_entropy,
-        cover_loss=joint.squared_error(1.0),
-        critics={"critic": sftn.discriminator(adversarial_weight, critic_width)}
+    networks = joint.Networks(
+        models.Encoder(limit=limit, **options),
+        models.Decoder(**options),
+        XuNet(outputs=1, width=critic_width, axis_name=parallel.AXIS)
         if adversarial_weight
-        else {},
+        else None,
     )
-    return joint.make(system, **training)
+    return make(networks, joint.training(**training), adversarial_weight=adversarial_weight)

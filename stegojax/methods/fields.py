@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from stegojax.errors import InputError
@@ -13,38 +13,42 @@ from stegojax.types import Method
 Kind = TypeVar("Kind")
 
 
-def from_fields(function: Callable[..., Method]) -> Callable[..., Method]:
+def from_fields(
+    function: Callable[..., Method], *, others: Sequence[Callable] = ()
+) -> Callable[..., Method]:
     """Turns a function of named fields into one of a whole section, which refuses unknown fields.
 
     Args:
       function: `(*, steps_per_epoch, field, other_field=default, ...) -> Method`.
+      others: functions whose arguments are fields too; `function` takes them as keywords and hands
+        them on.
 
     Returns:
       `(section, *, steps_per_epoch, load=None) -> Method`, where `section` maps names of fields to
       values, and `load` is passed on to functions that take it. It raises `InputError` where a
       field is unknown or missing.
     """
-    parameters = dict(inspect.signature(function).parameters)
-    parameters.pop("steps_per_epoch", None)
-    takes_runs = parameters.pop("load", None) is not None
-    kinds = inspect.Parameter
-    named = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if parameter.kind in (kinds.KEYWORD_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    takes_runs = "load" in inspect.signature(function).parameters
+    named: dict[str, inspect.Parameter] = {}
+    for part in (*others, function):
+        named |= inspect.signature(part).parameters
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = {
+        name: parameter.default is inspect.Parameter.empty
+        for name, parameter in named.items()
+        if parameter.kind in kinds and name not in ("steps_per_epoch", "load")
     }
-    takes_others = any(parameter.kind == kinds.VAR_KEYWORD for parameter in parameters.values())
 
     @functools.wraps(function)
     def from_config(section: Mapping[str, Any], *, steps_per_epoch: int, load=None) -> Method:
         for name in section:
-            if name not in named and not takes_others:
-                raise InputError(f"method.{name} is unknown; there are {', '.join(sorted(named))}")
-        for name, parameter in named.items():
-            if parameter.default is kinds.empty and name not in section:
+            if name not in needed:
+                raise InputError(f"method.{name} is unknown; there are {', '.join(sorted(needed))}")
+        for name, is_needed in needed.items():
+            if is_needed and name not in section:
                 raise InputError(f"method.{name} is missing")
-        others = {"load": load} if takes_runs else {}
-        return function(**section, steps_per_epoch=steps_per_epoch, **others)
+        runs = {"load": load} if takes_runs else {}
+        return function(**section, steps_per_epoch=steps_per_epoch, **runs)
 
     return from_config
 

@@ -9,34 +9,31 @@ in (-1, 1). Covers that a person gets, and all that the steganalyzer sees, are r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 
-from stegojax import embed, losses, optimizers, parallel, probabilities
+from stegojax import embed, losses, parallel, probabilities
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
-from stegojax.methods import network
+from stegojax.methods import network, steganalyzer
 from stegojax.models import dcgan
-from stegojax.types import Array, ChangeProbabilities, Key, Method, Params, State
+from stegojax.types import Array, Batch, ChangeProbabilities, Key, Method, Metrics, Params, State
 
 COVER, STEGO = 0, 1
 """The steganalyzers' labels."""
 
 NAMES = ("generator", "discriminator", "steganalyzer")
 
-DECEITS = ("cover", "both")
-"""What the generator wants the steganalyzer to take for the other: its pictures without a message,
-or also those with one.
-"""
-
-SCHEMES = ("lsb-matching", "red-channel")
-"""Ways to hide without costs; every other name is that of a cost, with or without a recipe."""
-
 Simulator = Callable[[Key, Array], Array]
+"""`(key, covers [B, H, W, 3]) -> modifications` in {-1, 0, 1}, same shape, to be called under
+`parallel.AXIS`.
+"""
 
 
 class Networks(NamedTuple):
@@ -52,16 +49,104 @@ class Networks(NamedTuple):
     steganalyzer: nn.Module
 
 
-class Contest(NamedTuple):
-    """What the generator and the discriminator want of the discriminator's scores `[B]`; both
-    minimise, one value per example.
+class Optimizers(NamedTuple):
+    """By what each player is trained."""
 
-    discriminator: `(scores of photographs, scores of made pictures) -> [B]`.
-    generator:     `scores of made pictures -> [B]`.
+    generator: optax.GradientTransformation
+    discriminator: optax.GradientTransformation
+    steganalyzer: optax.GradientTransformation
+
+
+def _cross_entropy(logits: Array, label: int) -> Array:
+    return losses.softmax_cross_entropy(logits, jnp.full(logits.shape[0], label))
+
+
+def steganalyzer_loss(of_covers: Array, of_stegos: Array) -> Array:
+    """The mean cross entropy of both with their own labels.
+
+    Args:
+      of_covers, of_stegos: logits `[B, 2]` of cover and stego.
+
+    Returns:
+      `[B]`.
+    """
+    return (_cross_entropy(of_covers, COVER) + _cross_entropy(of_stegos, STEGO)) / 2
+
+
+def deceit_by_covers(of_covers: Array, of_stegos: Array) -> Array:
+    """What the generator descends where its covers shall pass for stegos.
+
+    Args:
+      of_covers, of_stegos: logits `[B, 2]` of cover and stego.
+
+    Returns:
+      `[B]`.
+    """
+    del of_stegos
+    return _cross_entropy(of_covers, STEGO)
+
+
+def deceit_by_both(of_covers: Array, of_stegos: Array) -> Array:
+    """What the generator descends where its stegos shall pass for covers, too.
+
+    Args:
+      of_covers, of_stegos: logits `[B, 2]` of cover and stego.
+
+    Returns:
+      `[B]`.
+    """
+    return deceit_by_covers(of_covers, of_stegos) + _cross_entropy(of_stegos, COVER)
+
+
+DECEITS = {"cover": deceit_by_covers, "both": deceit_by_both}
+"""What the generator wants the steganalyzer to take for the other, by the names of configs."""
+
+
+def deceit(name: str) -> Callable[[Array, Array], Array]:
+    """A deceit as a config names it.
+
+    Args:
+      name: in `DECEITS`.
+
+    Raises:
+      InputError: the name is unknown.
+    """
+    if name not in DECEITS:
+        raise InputError(f"method.deceit {name!r} is unknown; there are {', '.join(DECEITS)}")
+    return DECEITS[name]
+
+
+class Contest(NamedTuple):
+    """What the players minimise, one value per example.
+
+    discriminator: `(scores of photographs, scores of generated pictures) -> [B]`.
+    generator:     `scores of generated pictures -> [B]`, of looking real.
+    steganalyzer:  `(logits of covers, logits of stegos) -> [B]`.
+    deceit:        the same, of the generator: of being good to hide in.
     """
 
     discriminator: Callable[[Array, Array], Array]
     generator: Callable[[Array], Array]
+    steganalyzer: Callable[[Array, Array], Array] = steganalyzer_loss
+    deceit: Callable[[Array, Array], Array] = deceit_by_covers
+
+
+class Rules(NamedTuple):
+    """The numbers of a game.
+
+    alpha:                 weight of looking real against being good to hide in, above 0, at most 1.
+    discriminator_updates: of the discriminator in every step; all see the same photographs.
+    generator_updates:     of the generator in every step.
+    clip:                  the discriminator's parameters are kept within +-clip; 0 for no bound.
+    penalty:               weight of the gradient penalty on the discriminator, for one that judges
+                           every picture by itself; 0 for none.
+    """
+
+    alpha: float
+    discriminator_updates: int = 1
+    generator_updates: int = 2
+    clip: float = 0.0
+    penalty: float = 0.0
 
 
 def _binary(scores: Array, label: float) -> Array:
@@ -69,55 +154,50 @@ def _binary(scores: Array, label: float) -> Array:
 
 
 CROSS_ENTROPY = Contest(
-    lambda real, made: _binary(real, 1.0) + _binary(made, 0.0), lambda made: _binary(made, 1.0)
+    lambda real, generated: _binary(real, 1.0) + _binary(generated, 0.0),
+    lambda generated: _binary(generated, 1.0),
 )
 """SGAN's: the score is a logit, and the generator's loss the one that does not saturate (Goodfellow
 et al. 2014).
 """
 
-WASSERSTEIN = Contest(lambda real, made: made - real, lambda made: -made)
-"""SSGAN's: the score is a critic's, whose slope must be bounded (Arjovsky et al. 2017)."""
+WASSERSTEIN = Contest(lambda real, generated: generated - real, lambda generated: -generated)
+"""SSGAN's: the score has no bounds, and its slope must have one (Arjovsky et al. 2017)."""
 
 
-def simulator(scheme: str, *, payload: float) -> Simulator:
+def simulator(name: str, *, payload: float) -> Simulator:
     """How a sender changes covers, by its distribution; no message is coded.
 
     Args:
-      scheme: "lsb-matching": every sample of every channel carries a bit with probability
-        `payload`, and where it carries the wrong one, changes up or down with equal chances;
-        "red-channel": SGAN's code does so to the first `payload H W` samples of the first channel,
-        row by row; or COST or COST-RECIPE, names in `costs.COSTS` and `embed.RECIPES`: an optimal
-        sender, each channel by itself.
+      name: in `SIMULATORS`, or COST or COST-RECIPE, a scheme: an optimal sender, each channel by
+        itself.
       payload: bits per sample of a channel that is used.
 
     Returns:
-      `(key, covers [B, H, W, 3]) -> modifications` in {-1, 0, 1}, same shape, to be called under
-      `parallel.AXIS`.
+      The simulator.
 
     Raises:
-      InputError: the scheme is unknown, or the payload is none.
+      InputError: the name is unknown, or the payload is none.
     """
     if not 0 < payload <= 1:
         raise InputError(f"method.payload={payload} must be above 0 and at most 1 bit per sample")
-    if scheme in SCHEMES:
-        draw = _lsb_matching if scheme == "lsb-matching" else _red_channel
-        return lambda key, covers: jax.vmap(lambda key, cover: draw(key, cover, payload))(
-            parallel.example_keys(key, covers.shape[0]), covers
-        )
-    try:
-        named = embed.parse_scheme(scheme)
-    except InputError as error:
-        raise InputError(f"{error}; or {' or '.join(SCHEMES)}") from error
+    if name in SIMULATORS:
+        one = partial(SIMULATORS[name], payload=payload)
+    else:
+        try:
+            cost, recipe = steganalyzer.parse_scheme(name)
+        except InputError as error:
+            raise InputError(f"{error}; or {' or '.join(SIMULATORS)}") from error
+        one = partial(_optimal, payload=payload, cost=cost, recipe=recipe)
+    return lambda key, covers: jax.vmap(one)(parallel.example_keys(key, covers.shape[0]), covers)
 
-    def optimal(key, cover):
-        planes = jnp.moveaxis(cover, -1, 0)
-        bits = payload * planes.shape[1] * planes.shape[2]
-        changed = embed.simulate(key, planes, bits, cost=named.cost, recipe=named.recipe)
-        return jnp.moveaxis(changed, 0, -1)
 
-    return lambda key, covers: jax.vmap(optimal)(
-        parallel.example_keys(key, covers.shape[0]), covers
-    )
+def _optimal(
+    key: Key, cover: Array, *, payload: float, cost: embed.CostFunction, recipe: embed.Recipe
+) -> Array:
+    planes = jnp.moveaxis(cover, -1, 0)
+    bits = payload * planes.shape[1] * planes.shape[2]
+    return jnp.moveaxis(embed.simulate(key, planes, bits, cost=cost, recipe=recipe), 0, -1)
 
 
 def _changes(key: Key, cover: Array, rate: Array) -> Array:
@@ -128,17 +208,43 @@ def _changes(key: Key, cover: Array, rate: Array) -> Array:
     return probabilities.simulate(key, ChangeProbabilities(rate * up, rate * (1.0 - up)))
 
 
-def _lsb_matching(key: Key, cover: Array, payload: float) -> Array:
+def lsb_matching(key: Key, cover: Array, *, payload: float) -> Array:
+    """LSB matching: every sample of every channel carries a bit with probability `payload`, and
+    where it carries the wrong one, changes up or down with equal chances.
+
+    Args:
+      key: PRNG key.
+      cover: `[H, W, C]`, whole numbers 0..255.
+      payload: bits per sample.
+
+    Returns:
+      Modifications in {-1, 0, 1}, same shape.
+    """
     return _changes(key, cover, jnp.full(cover.shape, payload / 2))
 
 
-def _red_channel(key: Key, cover: Array, payload: float) -> Array:
+def red_channel(key: Key, cover: Array, *, payload: float) -> Array:
+    """LSB matching of the first `payload H W` samples of the first channel, row by row, as SGAN's
+    code does it.
+
+    Args:
+      key: PRNG key.
+      cover: `[H, W, C]`, whole numbers 0..255.
+      payload: bits per sample of the first channel.
+
+    Returns:
+      Modifications in {-1, 0, 1}, same shape.
+    """
     height, width, channels = cover.shape
     number = jnp.arange(height * width).reshape(height, width, 1)
     carries = (number < int(payload * height * width)) & (
         jnp.arange(channels).reshape(1, 1, channels) == 0
     )
     return _changes(key, cover, jnp.where(carries, 0.5, 0.0))
+
+
+SIMULATORS = {"lsb-matching": lsb_matching, "red-channel": red_channel}
+"""Ways to change covers without costs."""
 
 
 def noise(key: Key, count: int) -> Array:
@@ -160,242 +266,307 @@ def noise(key: Key, count: int) -> Array:
 def game(
     networks: Networks,
     contest: Contest,
+    optimizers: Optimizers,
+    rules: Rules,
+    hide: Simulator,
     *,
-    steps_per_epoch: int,
-    optimizer: Mapping[str, Any],
-    steganalyzer_optimizer: Mapping[str, Any],
-    size: int,
-    alpha: float,
-    scheme: str,
-    payload: float,
-    deceit: str = "cover",
-    discriminator_updates: int = 1,
-    generator_updates: int = 2,
-    clip: float = 0.0,
-    penalty: float = 0.0,
+    noise: Callable[[Key, int], Array] = noise,
 ) -> Method:
     """The game as a `Method`; its networks are "generator", "discriminator" and "steganalyzer".
 
     In a step the discriminator and the steganalyzer are trained on the same generated pictures,
     then the generator, with new noise for every update. It minimises alpha times its loss against
-    the discriminator plus (1 - alpha) times the cross entropy of the steganalyzer with the wrong
-    labels. A stego passes the gradient on as if nothing had been rounded or changed.
+    the discriminator plus (1 - alpha) times its deceit of the steganalyzer. A stego passes the
+    gradient on as if nothing had been rounded or changed.
 
     Args:
       networks: the players.
-      contest: what generator and discriminator want.
-      steps_per_epoch: the unit of the optimiser's schedule.
-      optimizer: of generator and discriminator, the arguments of `optimizers.make`.
-      steganalyzer_optimizer: of the steganalyzer, likewise.
-      size: height and width of the pictures.
-      alpha: weight of looking real against being good to hide in, above 0, at most 1.
-      scheme, payload: of the embedding, see `simulator`.
-      deceit: "cover": covers shall pass for stegos; "both": and stegos for covers.
-      discriminator_updates, generator_updates: in every step; the discriminator's see the same
-        photographs.
-      clip: the discriminator's parameters are kept within +-clip; 0 for no bound.
-      penalty: weight of the gradient penalty on the discriminator, for one that judges every
-        picture by itself; 0 for none.
+      contest: what they want.
+      optimizers: by what they are trained.
+      rules: the numbers.
+      hide: the embedding.
+      noise: `(key, count) -> [count, 100]`, what pictures are made from.
 
     Raises:
-      InputError: a number is out of range, or a name is unknown.
+      InputError: a number is out of range.
     """
-    if not 0 < alpha <= 1:
-        raise InputError(f"method.alpha={alpha} must be above 0 and at most 1")
-    if deceit not in DECEITS:
-        raise InputError(f"method.deceit {deceit!r} is unknown; there are {', '.join(DECEITS)}")
-    if min(discriminator_updates, generator_updates) < 1:
+    if not 0 < rules.alpha <= 1:
+        raise InputError(f"method.alpha={rules.alpha} must be above 0 and at most 1")
+    if min(rules.discriminator_updates, rules.generator_updates) < 1:
         raise InputError(
             "method.discriminator_updates and method.generator_updates must be at least 1"
         )
-    if min(clip, penalty) < 0:
+    if min(rules.clip, rules.penalty) < 0:
         raise InputError("method.clip and method.penalty must not be negative")
-    modules = networks._asdict()
-    hide = simulator(scheme, payload=payload)
-    descents = {
-        name: optimizers.make(
-            **(steganalyzer_optimizer if name == "steganalyzer" else optimizer),
-            steps_per_epoch=steps_per_epoch,
+    return Method(
+        partial(_init, networks, optimizers, rules),
+        partial(_train_step, networks, contest, optimizers, rules, hide, noise),
+        partial(_predict, networks, hide, noise),
+        measure,
+    )
+
+
+def _init(
+    networks: Networks, optimizers: Optimizers, rules: Rules, key: Key, batch: Batch
+) -> State:
+    keys, cover = network.split_keys(key, *NAMES), batch["cover"]
+    inputs = {
+        "generator": jnp.zeros((1, dcgan.NOISE)),
+        "discriminator": cover,
+        "steganalyzer": cover,
+    }
+    initial = {}
+    for name, module in networks._asdict().items():
+        initial[name] = network.initialise(keys[name], module, inputs[name])
+        if name == "generator":
+            _check_size(module, initial[name], cover)
+    params = {name: value for name, (value, _) in initial.items()}
+    params["discriminator"] = _clipped(params["discriminator"], rules.clip)
+    return State(
+        jnp.int32(0),
+        params,
+        {name: stats for name, (_, stats) in initial.items()},
+        {name: getattr(optimizers, name).init(params[name]) for name in NAMES},
+    )
+
+
+def _check_size(generator: nn.Module, initial: tuple[Params, Params], cover: Array) -> None:
+    """Refuses photographs that are not of the generated pictures' size."""
+    pictures = jax.eval_shape(
+        lambda: network.apply(generator, *initial, jnp.zeros((1, dcgan.NOISE)))
+    )
+    if cover.shape[1:] != pictures.shape[1:]:
+        height, width, channels = cover.shape[1:]
+        raise InputError(
+            f"the generator makes {pictures.shape[2]}x{pictures.shape[1]} colour pictures and the "
+            f"data are {width}x{height} with {channels} channels; set method.size and data.crop to "
+            "one size, and data.colour"
         )
-        for name in NAMES
+
+
+def _logits(
+    module: nn.Module, params: Params, stats: Params, covers: Array, key: Key, hide: Simulator
+) -> tuple[Array, Array, Params]:
+    """The steganalyzer's logits of covers and of their stegos, which are in one batch so that they
+    share its statistics.
+    """
+    covers = covers + jax.lax.stop_gradient(round_to_pixels(covers) - covers)
+    stegos = covers + jax.lax.stop_gradient(hide(key, covers))
+    logits, stats = network.apply_training(module, params, stats, jnp.concatenate([covers, stegos]))
+    count = covers.shape[0]
+    return logits[:count], logits[count:], stats
+
+
+def _discriminator_loss(
+    params: Params,
+    stats: Params,
+    real: Array,
+    generated: Array,
+    key: Key,
+    module: nn.Module,
+    contest: Contest,
+    penalty: float,
+) -> tuple[Array, tuple[Params, Array]]:
+    # Photographs and generated pictures are judged apart, as in DCGAN: each in a batch of its own
+    # kind.
+    of_real, stats = network.apply_training(module, params, stats, real)
+    of_generated, stats = network.apply_training(module, params, stats, generated)
+    loss = contest.discriminator(of_real, of_generated)
+    if penalty:
+        loss = loss + penalty * _slope_penalty(module, params, stats, real, generated, key)
+    return jnp.mean(loss), (stats, jnp.mean(of_real - of_generated))
+
+
+def _steganalyzer_loss(
+    params: Params,
+    stats: Params,
+    covers: Array,
+    key: Key,
+    module: nn.Module,
+    contest: Contest,
+    hide: Simulator,
+) -> tuple[Array, tuple[Params, Array]]:
+    of_covers, of_stegos, stats = _logits(module, params, stats, covers, key, hide)
+    is_right = jnp.concatenate(
+        [of_covers[:, STEGO] < of_covers[:, COVER], of_stegos[:, STEGO] >= of_stegos[:, COVER]]
+    )
+    return jnp.mean(contest.steganalyzer(of_covers, of_stegos)), (stats, jnp.mean(is_right))
+
+
+def _generator_loss(
+    params: Params,
+    state: State,
+    noise: Array,
+    key: Key,
+    networks: Networks,
+    contest: Contest,
+    alpha: float,
+    hide: Simulator,
+) -> tuple[Array, tuple[Params, Array, Array]]:
+    """The loss of the generator; beside it its new statistics and both parts."""
+    pictures, stats = network.apply_training(
+        networks.generator, params, state.batch_stats["generator"], noise
+    )
+    scores, _ = network.apply_training(
+        networks.discriminator,
+        state.params["discriminator"],
+        state.batch_stats["discriminator"],
+        pictures,
+    )
+    realism = contest.generator(scores)
+    if alpha == 1:
+        return jnp.mean(realism), (stats, realism, jnp.zeros_like(realism))
+    of_covers, of_stegos, _ = _logits(
+        networks.steganalyzer,
+        state.params["steganalyzer"],
+        state.batch_stats["steganalyzer"],
+        pictures,
+        key,
+        hide,
+    )
+    safety = contest.deceit(of_covers, of_stegos)
+    return jnp.mean(alpha * realism + (1.0 - alpha) * safety), (stats, realism, safety)
+
+
+def _descended(
+    state: State,
+    name: str,
+    gradients: Params,
+    stats: Params,
+    optimizers: Optimizers,
+    clip: float = 0.0,
+) -> tuple[State, Array]:
+    """The state after a step of one player, with its new statistics, and the gradient's norm."""
+    params, opt_state, norm = network.descend(
+        getattr(optimizers, name), gradients, state.opt_state[name], state.params[name]
+    )
+    state = state._replace(
+        params={**state.params, name: _clipped(params, clip)},
+        batch_stats={**state.batch_stats, name: stats},
+        opt_state={**state.opt_state, name: opt_state},
+    )
+    return state, norm
+
+
+def _train_step(
+    networks: Networks,
+    contest: Contest,
+    optimizers: Optimizers,
+    rules: Rules,
+    hide: Simulator,
+    noise: Callable[[Key, int], Array],
+    state: State,
+    batch: Batch,
+    key: Key,
+) -> tuple[State, Metrics]:
+    keys, real, values = network.split_keys(key, *NAMES), batch["cover"], {}
+    count = real.shape[0]
+    for update in range(rules.discriminator_updates):
+        own = network.split_keys(
+            jax.random.fold_in(keys["discriminator"], update), "noise", "mixture"
+        )
+        generated, stats = network.apply_training(
+            networks.generator,
+            state.params["generator"],
+            state.batch_stats["generator"],
+            noise(own["noise"], count),
+        )
+        state = state._replace(batch_stats={**state.batch_stats, "generator": stats})
+        (values["discriminator_loss"], (stats, values["discriminator_gap"])), gradients = (
+            jax.value_and_grad(_discriminator_loss, has_aux=True)(
+                state.params["discriminator"],
+                state.batch_stats["discriminator"],
+                real,
+                generated,
+                own["mixture"],
+                networks.discriminator,
+                contest,
+                rules.penalty,
+            )
+        )
+        state, values["discriminator_gradient_norm"] = _descended(
+            state, "discriminator", gradients, stats, optimizers, rules.clip
+        )
+    (values["steganalyzer_loss"], (stats, values["steganalyzer_accuracy"])), gradients = (
+        jax.value_and_grad(_steganalyzer_loss, has_aux=True)(
+            state.params["steganalyzer"],
+            state.batch_stats["steganalyzer"],
+            generated,
+            keys["steganalyzer"],
+            networks.steganalyzer,
+            contest,
+            hide,
+        )
+    )
+    state, values["steganalyzer_gradient_norm"] = _descended(
+        state, "steganalyzer", gradients, stats, optimizers
+    )
+    for update in range(rules.generator_updates):
+        own = network.split_keys(jax.random.fold_in(keys["generator"], update), "noise", "change")
+        (values["loss"], (stats, realism, safety)), gradients = jax.value_and_grad(
+            _generator_loss, has_aux=True
+        )(
+            state.params["generator"],
+            state,
+            noise(own["noise"], count),
+            own["change"],
+            networks,
+            contest,
+            rules.alpha,
+            hide,
+        )
+        state, values["generator_gradient_norm"] = _descended(
+            state, "generator", gradients, stats, optimizers
+        )
+    values |= {"loss_realism": jnp.mean(realism), "loss_safety": jnp.mean(safety)}
+    return state._replace(step=state.step + 1), parallel.mean(values)
+
+
+def _predict(
+    networks: Networks,
+    hide: Simulator,
+    noise: Callable[[Key, int], Array],
+    state: State,
+    batch: Batch,
+    key: Key,
+) -> dict[str, Array]:
+    def apply(name, pictures):
+        return network.apply(
+            getattr(networks, name), state.params[name], state.batch_stats[name], pictures
+        )
+
+    if "noise" in batch:
+        return {"generated": round_to_pixels(apply("generator", batch["noise"]))}
+    keys = network.split_keys(key, "noise", "change")
+    generated = round_to_pixels(apply("generator", noise(keys["noise"], batch["cover"].shape[0])))
+    stego = generated + hide(keys["change"], generated)
+    return {
+        "generated": generated,
+        "generated_stego": stego,
+        "real_score": apply("discriminator", batch["cover"]),
+        "generated_score": apply("discriminator", generated),
+        "cover_score": jax.nn.softmax(apply("steganalyzer", generated))[:, STEGO],
+        "stego_score": jax.nn.softmax(apply("steganalyzer", stego))[:, STEGO],
     }
 
-    def init(key, batch):
-        cover = batch["cover"]
-        if cover.shape[1:] != (size, size, 3):
-            height, width, channels = cover.shape[1:]
-            raise InputError(
-                f"the generator makes {size}x{size} colour pictures and the data are "
-                f"{width}x{height} with {channels} "
-                "channels; set method.size and data.crop to one size, and data.colour"
-            )
-        keys = network.split_keys(key, *NAMES)
-        inputs = {
-            "generator": jnp.zeros((1, dcgan.NOISE)),
-            "discriminator": cover,
-            "steganalyzer": cover,
-        }
-        found = {
-            name: network.initialise(keys[name], modules[name], inputs[name]) for name in NAMES
-        }
-        params = {
-            name: _clipped(found[name][0], clip if name == "discriminator" else 0.0)
-            for name in NAMES
-        }
-        return State(
-            jnp.int32(0),
-            params,
-            {name: found[name][1] for name in NAMES},
-            {name: descents[name].init(params[name]) for name in NAMES},
-        )
 
-    def make_covers(params, stats, key, count):
-        return network.apply_training(networks.generator, params, stats, noise(key, count))
+def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
+    """How the generated pictures compare.
 
-    def judge(params, stats, covers, key):
-        """The steganalyzer's logits of covers and of their stegos, which are in one batch so that
-        they share its statistics.
-        """
-        covers = covers + jax.lax.stop_gradient(round_to_pixels(covers) - covers)
-        stegos = covers + jax.lax.stop_gradient(hide(key, covers))
-        logits, stats = network.apply_training(
-            networks.steganalyzer, params, stats, jnp.concatenate([covers, stegos])
-        )
-        count = covers.shape[0]
-        return logits[:count], logits[count:], stats
+    Args:
+      batch: not used.
+      outputs: of `Method.predict`.
 
-    def discriminator_loss(params, stats, real, made, key):
-        # Photographs and made pictures are judged apart, as in DCGAN: each in a batch of its own
-        # kind.
-        real_scores, stats = network.apply_training(networks.discriminator, params, stats, real)
-        made_scores, stats = network.apply_training(networks.discriminator, params, stats, made)
-        loss = contest.discriminator(real_scores, made_scores)
-        if penalty:
-            loss = loss + penalty * _slope_penalty(
-                networks.discriminator, params, stats, real, made, key
-            )
-        return jnp.mean(loss), (stats, jnp.mean(real_scores - made_scores))
-
-    def steganalyzer_loss(params, stats, covers, key):
-        of_covers, of_stegos, stats = judge(params, stats, covers, key)
-        loss = _against(of_covers, COVER) + _against(of_stegos, STEGO)
-        right = jnp.concatenate(
-            [of_covers[:, STEGO] < of_covers[:, COVER], of_stegos[:, STEGO] >= of_stegos[:, COVER]]
-        )
-        return jnp.mean(loss) / 2, (stats, jnp.mean(right))
-
-    def generator_loss(params, state_params, stats, count, key):
-        keys = network.split_keys(key, "noise", "change")
-        made, generator_stats = make_covers(params, stats["generator"], keys["noise"], count)
-        scores, _ = network.apply_training(
-            networks.discriminator, state_params["discriminator"], stats["discriminator"], made
-        )
-        realism = contest.generator(scores)
-        if alpha == 1:
-            return jnp.mean(realism), (generator_stats, realism, jnp.zeros_like(realism))
-        of_covers, of_stegos, _ = judge(
-            state_params["steganalyzer"], stats["steganalyzer"], made, keys["change"]
-        )
-        safety = _against(of_covers, STEGO)
-        if deceit == "both":
-            safety = safety + _against(of_stegos, COVER)
-        return jnp.mean(alpha * realism + (1.0 - alpha) * safety), (
-            generator_stats,
-            realism,
-            safety,
-        )
-
-    def train_step(state, batch, key):
-        params, stats, opt_state = (
-            dict(state.params),
-            dict(state.batch_stats),
-            dict(state.opt_state),
-        )
-        keys, real, values = network.split_keys(key, *NAMES), batch["cover"], {}
-        count = real.shape[0]
-
-        def descend(name, gradients):
-            new, opt_state[name], norm = network.descend(
-                descents[name], gradients, opt_state[name], params[name]
-            )
-            params[name] = _clipped(new, clip if name == "discriminator" else 0.0)
-            values[f"{name}_gradient_norm"] = norm
-
-        for update in range(discriminator_updates):
-            own = network.split_keys(
-                jax.random.fold_in(keys["discriminator"], update), "noise", "mixture"
-            )
-            made, stats["generator"] = make_covers(
-                params["generator"], stats["generator"], own["noise"], count
-            )
-            (
-                (
-                    values["discriminator_loss"],
-                    (stats["discriminator"], values["discriminator_gap"]),
-                ),
-                gradients,
-            ) = jax.value_and_grad(discriminator_loss, has_aux=True)(
-                params["discriminator"], stats["discriminator"], real, made, own["mixture"]
-            )
-            descend("discriminator", gradients)
-        (
-            (values["steganalyzer_loss"], (stats["steganalyzer"], values["steganalyzer_accuracy"])),
-            gradients,
-        ) = jax.value_and_grad(steganalyzer_loss, has_aux=True)(
-            params["steganalyzer"], stats["steganalyzer"], made, keys["steganalyzer"]
-        )
-        descend("steganalyzer", gradients)
-        for update in range(generator_updates):
-            (values["loss"], (stats["generator"], realism, safety)), gradients = jax.value_and_grad(
-                generator_loss, has_aux=True
-            )(
-                params["generator"],
-                params,
-                stats,
-                count,
-                jax.random.fold_in(keys["generator"], update),
-            )
-            descend("generator", gradients)
-        values |= {"loss_realism": jnp.mean(realism), "loss_safety": jnp.mean(safety)}
-        return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
-
-    def predict(state, batch, key):
-        def apply(name, *inputs):
-            return network.apply(
-                modules[name], state.params[name], state.batch_stats[name], *inputs
-            )
-
-        if "noise" in batch:
-            return {"generated": round_to_pixels(apply("generator", batch["noise"]))}
-        keys = network.split_keys(key, "noise", "change")
-        made = round_to_pixels(apply("generator", noise(keys["noise"], batch["cover"].shape[0])))
-        stego = made + hide(keys["change"], made)
-        return {
-            "generated": made,
-            "generated_stego": stego,
-            "real_score": apply("discriminator", batch["cover"]),
-            "made_score": apply("discriminator", made),
-            "cover_score": jax.nn.softmax(apply("steganalyzer", made))[:, STEGO],
-            "stego_score": jax.nn.softmax(apply("steganalyzer", stego))[:, STEGO],
-        }
-
-    return Method(init, train_step, predict, measure)
-
-
-def measure(batch, outputs: dict[str, Array]) -> dict[str, Array]:
-    """How much higher the discriminator scores photographs, and the share of right answers of the
-    steganalyzer in training.
+    Returns:
+      `[B]` each: "discriminator_gap", how much higher the discriminator scores photographs, and
+      "steganalyzer_accuracy", the share of right answers of the steganalyzer in training.
     """
     del batch
     right = (outputs["cover_score"] < 0.5).astype(jnp.float32) + (outputs["stego_score"] >= 0.5)
     return {
-        "discriminator_gap": outputs["real_score"] - outputs["made_score"],
+        "discriminator_gap": outputs["real_score"] - outputs["generated_score"],
         "steganalyzer_accuracy": right / 2,
     }
-
-
-def _against(logits: Array, label: int) -> Array:
-    return losses.softmax_cross_entropy(logits, jnp.full(logits.shape[0], label))
 
 
 def _clipped(params: Params, bound: float) -> Params:
@@ -403,15 +574,15 @@ def _clipped(params: Params, bound: float) -> Params:
 
 
 def _slope_penalty(
-    module: nn.Module, params: Params, stats: Params, real: Array, made: Array, key: Key
+    module: nn.Module, params: Params, stats: Params, real: Array, generated: Array, key: Key
 ) -> Array:
-    """Gulrajani et al. 2017, Algorithm 1: at points between photographs and made pictures, on the
-    scale [-1, 1].
+    """Gulrajani et al. 2017, Algorithm 1: at points between photographs and generated pictures, on
+    the scale [-1, 1].
     """
     shares = jax.vmap(jax.random.uniform)(parallel.example_keys(key, real.shape[0])).reshape(
         -1, 1, 1, 1
     )
-    between = made + shares * (real - made)
+    between = generated + shares * (real - generated)
 
     def score(pictures):
         return jnp.sum(network.apply_training(module, params, stats, pictures)[0])

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
 from stegojax import losses, parallel
 from stegojax.errors import InputError
 from stegojax.methods import joint
@@ -11,35 +15,91 @@ from stegojax.methods.bit_hiding import MessageShape
 from stegojax.models import hayesgan as models
 from stegojax.types import Array, Method
 
+LENGTH = 100
+"""Bits per picture where a config names no other number."""
 
-def message(*, length: int = 100, **section) -> MessageShape:
-    """`length` bits in a colour picture of the size that the run was trained at."""
-    del section
-    return MessageShape(channels=3, depth=0, length=length)
+
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """So many bits in a colour picture of the size that the run was trained at.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The shape.
+    """
+    return MessageShape(channels=3, depth=0, length=section.get("length", LENGTH))
 
 
 def message_loss(said: Array, message: Array) -> Array:
-    """Bob's loss, (M - M')^2 of bits called -1/2 and 1/2."""
+    """Bob's loss, (M - M')^2 of bits called -1/2 and 1/2.
+
+    Args:
+      said: what Bob gives, `[B, length]`.
+      message: {0, 1}, same shape.
+
+    Returns:
+      `[B]`.
+    """
     return losses.squared_bit_error(said, models.levels(message))
 
 
 def make(
+    networks: joint.Networks,
+    training: joint.Training,
     *,
-    length: int = 100,
+    length: int = LENGTH,
+    adversarial_weight: float = 0.1,
+    message_loss: Callable[[Array, Array], Array] = message_loss,
+    cover_loss: Callable[[Array, Array], Array] = joint.absolute_error(127.5),
+) -> Method:
+    """HayesGAN as a `Method`.
+
+    Args:
+      networks: Alice is the encoder, Bob the decoder, who says bits as -1/2 and 1/2, and Eve the
+        steganalyzer.
+      training: how they are trained.
+      length: bits per picture.
+      adversarial_weight: of the cross entropy by which Eve is deceived.
+      message_loss: `(what Bob says, message) -> [B]`.
+      cover_loss: `(cover, stego) -> [B]`; the absolute error is that of pictures in [-1, 1].
+
+    Raises:
+      InputError: a weight is out of range.
+    """
+    system = joint.System(
+        shape=message(dict(length=length)),
+        encoder=networks.encoder,
+        decoder=networks.decoder,
+        message_loss=message_loss,
+        cover_loss=cover_loss,
+        steganalyzers=joint.against(
+            networks.steganalyzer, partial(joint.classifier, weight=adversarial_weight)
+        ),
+        # The least squared error is that of the bit's expectation.
+        logits=lambda said: joint.logits_of(said + 0.5),
+        size_multiple=models.SIZE_MULTIPLE,
+    )
+    return joint.make(system, training)
+
+
+@joint.from_fields
+def from_config(
+    *,
+    length: int = LENGTH,
     width: float = 1.0,
     critic_width: float = 1.0,
     adversarial_weight: float = 0.1,
-    **training,
+    **training: Any,
 ) -> Method:
-    """HayesGAN as a `Method`; Alice is the "encoder", Bob the "decoder" and Eve the "critic".
+    """HayesGAN as a config names it.
 
     Args:
       length: bits per picture.
       width: factor on every hidden channel count of Alice and Bob; 1 is the paper's.
       critic_width: the same of Eve.
-      adversarial_weight: of the cross entropy by which Eve is deceived; 0 leaves Eve out.
-      **training: of `joint.make`; `cover_weight` is that of the absolute difference of pictures in
-        [-1, 1].
+      adversarial_weight: see `make`; 0 leaves Eve out.
+      **training: of `joint.training`.
 
     Raises:
       InputError: a number is out of range.
@@ -47,18 +107,11 @@ def make(
     if not (isinstance(length, int) and length > 0):
         raise InputError(f"method.length={length} must be a whole number above 0")
     options = dict(width=width, axis_name=parallel.AXIS)
-    eve = joint.classifier(
-        models.Eve(width=critic_width, axis_name=parallel.AXIS), adversarial_weight
+    networks = joint.Networks(
+        models.Alice(**options),
+        models.Bob(length=length, **options),
+        models.Eve(width=critic_width, axis_name=parallel.AXIS) if adversarial_weight else None,
     )
-    system = joint.System(
-        shape=message(length=length),
-        encoder=models.Alice(**options),
-        decoder=models.Bob(length=length, **options),
-        message_loss=message_loss,
-        cover_loss=joint.absolute_error(127.5),
-        critics={"critic": eve} if adversarial_weight else {},
-        # The least squared error is that of the bit's expectation.
-        logits=lambda said: joint.logits_of(said + 0.5),
-        size_multiple=models.SIZE_MULTIPLE,
+    return make(
+        networks, joint.training(**training), length=length, adversarial_weight=adversarial_weight
     )
-    return joint.make(system, **training)

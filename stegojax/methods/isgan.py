@@ -10,24 +10,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr, ycbcr_to_rgb
 from stegojax.methods import network, picture_hiding
+from stegojax.methods.fields import from_fields
 from stegojax.models import isgan as models
 from stegojax.similarity import ms_ssim_scales
-from stegojax.types import Array, Method, State
+from stegojax.types import Array, Batch, Key, Method, Metrics, Params, State
 
-PictureLoss = Callable[[Array, Array], Array]
+COVER, STEGO = 0, 1
+"""The steganalyzer's labels."""
+
+CODERS = ("encoder", "decoder")
+
+
+class Networks(NamedTuple):
+    """The modules, with batch statistics averaged over `parallel.AXIS`.
+
+    encoder:          `(luma of the cover, secret) -> luma of the stego`, all `[B, H, W, 1]`.
+    decoder:          `luma of the stego -> revealed secret`.
+    steganalyzer:     `YCbCr [B, H, W, 3] -> logits [B, 2]` of cover and stego; None for the basic
+                      model.
+    receptive_radius: see `Method`.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    steganalyzer: nn.Module | None = None
+    receptive_radius: int | None = max(models.HIDE_RADIUS, models.REVEAL_RADIUS)
+
+
+class Objective(NamedTuple):
+    """What the networks descend, Eq. (4) and (12).
+
+    picture_loss:      `(x, y) -> [B]`, of the stego's luma and of the revealed secret.
+    steganalyzer_loss: `(logits [B, 2], labels [B]) -> [B]`, of the steganalyzer and, with the label
+                       "cover" for stegos, of the encoder that deceives it.
+    gamma:             weight of the revealed secret.
+    delta:             weight of the deceit.
+    flip:              share of the steganalyzer's labels that are flipped.
+    """
+
+    picture_loss: Callable[[Array, Array], Array]
+    steganalyzer_loss: Callable[[Array, Array], Array]
+    gamma: float
+    delta: float
+    flip: float
 
 
 def weighted_loss(
-    x: Array, y: Array, *, ssim_weight: float, ms_ssim_weight: float, mse_weight: float
+    x: Array,
+    y: Array,
+    *,
+    ssim_weight: float = 0.5,
+    ms_ssim_weight: float = 0.5,
+    mse_weight: float = 0.3,
 ) -> Array:
     """The terms of Eq. (10) with any weights; a term of weight 0 is left out.
 
@@ -46,7 +91,69 @@ def weighted_loss(
     return sum(weight * leaf(x, y) for weight, leaf in terms if weight)
 
 
+def networks(*, width: float = 1.0, dtype: Any = jnp.float32, adversarial: bool = True) -> Networks:
+    """The paper's networks, Tables 1 to 3.
+
+    Args:
+      width: factor on every hidden channel count; 1 is the paper's.
+      dtype: of the computation inside encoder and decoder. The steganalyzer stays in float32: what
+        it looks for is weak.
+      adversarial: False for the basic model, without a steganalyzer.
+
+    Returns:
+      The modules.
+    """
+    options = dict(width=width, axis_name=parallel.AXIS)
+    return Networks(
+        models.Encoder(dtype=dtype, **options),
+        models.Decoder(dtype=dtype, **options),
+        models.Steganalyzer(**options) if adversarial else None,
+    )
+
+
 def make(
+    networks: Networks,
+    *,
+    optimizer: optax.GradientTransformation,
+    steganalyzer_optimizer: optax.GradientTransformation,
+    picture_loss: Callable[[Array, Array], Array] = weighted_loss,
+    steganalyzer_loss: Callable[[Array, Array], Array] = losses.softmax_cross_entropy,
+    gamma: float = 0.85,
+    delta: float = 0.001,
+    flip: float = 0.05,
+) -> Method:
+    """ISGAN as a `Method`, Sec. 3 of the paper; its networks are "encoder", "decoder" and, if there
+    is one, "steganalyzer".
+
+    Args:
+      networks: the modules.
+      optimizer: of encoder and decoder.
+      steganalyzer_optimizer: of the steganalyzer.
+      picture_loss: `(x, y) -> [B]` of pictures `[B, H, W, 1]`, 0..255: Eq. (10).
+      steganalyzer_loss: `(logits [B, 2], labels [B]) -> [B]`.
+      gamma: weight of the revealed picture in Eq. (12).
+      delta: weight of the adversarial term.
+      flip: share of the steganalyzer's labels that are flipped.
+
+    Raises:
+      InputError: the share is out of range.
+    """
+    if not 0 <= flip < 0.5:
+        raise InputError(f"method.flip={flip} must be at least 0 and under 0.5")
+    objective = Objective(picture_loss, steganalyzer_loss, gamma, delta, flip)
+    descents = {"generator": optimizer, "steganalyzer": steganalyzer_optimizer}
+    return Method(
+        partial(_init, networks, descents),
+        partial(_train_step, networks, objective, descents),
+        picture_hiding.predict_with(partial(_embed, networks), partial(_reveal, networks)),
+        picture_hiding.measure,
+        receptive_radius=networks.receptive_radius,
+        describe=_describe,
+    )
+
+
+@from_fields
+def from_config(
     *,
     steps_per_epoch: int,
     optimizer: Mapping[str, Any],
@@ -60,175 +167,168 @@ def make(
     flip: float = 0.05,
     width: float = 1.0,
     dtype: str = "float32",
-    picture_loss: PictureLoss | None = None,
 ) -> Method:
-    """ISGAN as a `Method`, Sec. 3 of the paper; its networks are "encoder", "decoder" and, if
-    adversarial, "steganalyzer".
+    """ISGAN as a config names it.
 
     Args:
       steps_per_epoch: the unit of the optimisers' schedules.
-      optimizer: of encoder and decoder, the arguments of `optimizers.make`.
-      steganalyzer_optimizer: of the steganalyzer, likewise.
-      ssim_weight, ms_ssim_weight, mse_weight: the weights in Eq. (10) and (11): alpha, 1 - alpha,
-        beta. A zero leaves the term out, as Table 4 does.
-      gamma: weight of the revealed picture in Eq. (12).
-      adversarial: False for the basic model.
-      delta: weight of the adversarial term.
-      flip: share of the steganalyzer's labels that are flipped.
-      width: factor on every hidden channel count; 1 is the paper's.
-      dtype: of the computation inside encoder and decoder, "float32" or "bfloat16".
-      picture_loss: `(x, y) -> [B]` in place of the weighted sum.
+      optimizer, steganalyzer_optimizer: the arguments of `optimizers.make`.
+      ssim_weight, ms_ssim_weight, mse_weight: see `weighted_loss`. A zero leaves the term out, as
+        Table 4 does.
+      adversarial, width, dtype: see `networks`; "float32" or "bfloat16".
+      gamma, delta, flip: see `make`.
 
     Raises:
       InputError: a weight or share is out of range.
     """
-    if not 0 <= flip < 0.5:
-        raise InputError(f"method.flip={flip} must be at least 0 and under 0.5")
-    if picture_loss is None:
-        if (
-            min(ssim_weight, ms_ssim_weight, mse_weight) < 0
-            or ssim_weight + ms_ssim_weight + mse_weight <= 0
-        ):
-            raise InputError(
-                "the loss weights must not be negative, and one of them must be above 0"
-            )
-        picture_loss = partial(
-            weighted_loss,
-            ssim_weight=ssim_weight,
-            ms_ssim_weight=ms_ssim_weight,
-            mse_weight=mse_weight,
-        )
-    options = dict(width=width, axis_name=parallel.AXIS, dtype=jnp.dtype(dtype))
-    encoder, decoder = models.Encoder(**options), models.Decoder(**options)
-    # The steganalyzer stays in float32 whatever the generator computes in: what it looks for is
-    # weak.
-    steganalyzer = models.Steganalyzer(width=width, axis_name=parallel.AXIS)
-    generator_steps = optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch)
-    steganalyzer_steps = optimizers.make(**steganalyzer_optimizer, steps_per_epoch=steps_per_epoch)
-
-    def init(key, batch):
-        keys = network.split_keys(key, "encoder", "decoder", "steganalyzer")
-        secret = batch["secret"]
-        params, stats = {}, {}
-        params["encoder"], stats["encoder"] = network.initialise(
-            keys["encoder"], encoder, secret, secret
-        )
-        params["decoder"], stats["decoder"] = network.initialise(keys["decoder"], decoder, secret)
-        opt_state = {"generator": generator_steps.init(params)}
-        if adversarial:
-            params["steganalyzer"], stats["steganalyzer"] = network.initialise(
-                keys["steganalyzer"], steganalyzer, batch["cover"]
-            )
-            opt_state["steganalyzer"] = steganalyzer_steps.init(params["steganalyzer"])
-        return State(jnp.int32(0), params, stats, opt_state)
-
-    def generator_loss(params, state, batch):
-        """The loss of encoder and decoder, with everything that the steganalyzer's step needs."""
-        stats = dict(state.batch_stats)
-        cover = rgb_to_ycbcr(batch["cover"])
-        luma, chroma = cover[..., :1], cover[..., 1:]
-        stego_luma, stats["encoder"] = network.apply_training(
-            encoder, params["encoder"], stats["encoder"], luma, batch["secret"]
-        )
-        revealed, stats["decoder"] = network.apply_training(
-            decoder, params["decoder"], stats["decoder"], stego_luma
-        )
-        cover_loss = picture_loss(luma, stego_luma)
-        secret_loss = picture_loss(batch["secret"], revealed)
-        total = cover_loss + gamma * secret_loss
-        values = {"loss_cover": cover_loss, "loss_secret": secret_loss}
-        stego = jnp.concatenate([stego_luma, chroma], axis=-1)
-        if adversarial:
-            logits, _ = network.apply_training(
-                steganalyzer,
-                state.params["steganalyzer"],
-                stats["steganalyzer"],
-                jnp.concatenate([cover, stego]),
-            )
-            # Flipped labels: the stego is to be called a cover, which is the non-saturating form of
-            # Eq. (4).
-            deceit = losses.softmax_cross_entropy(
-                logits[cover.shape[0] :], jnp.zeros(cover.shape[0], jnp.int32)
-            )
-            total = total + delta * deceit
-            values["loss_adversarial"] = deceit
-        return jnp.mean(total), (
-            stats,
-            jax.lax.stop_gradient(jnp.concatenate([cover, stego])),
-            values,
-        )
-
-    def steganalyzer_loss(params, stats, pictures, key):
-        """Cross entropy on covers (label 0) and stegos (label 1), some labels flipped."""
-        pairs = pictures.shape[0] // 2
-        labels = jnp.repeat(jnp.asarray([0, 1]), pairs)
-        flipped = jax.vmap(lambda key: jax.random.bernoulli(key, flip, (2,)))(
-            parallel.example_keys(key, pairs)
-        )
-        logits, stats = network.apply_training(steganalyzer, params, stats, pictures)
-        value = losses.softmax_cross_entropy(
-            logits, jnp.where(flipped.T.reshape(-1), 1 - labels, labels)
-        )
-        return jnp.mean(value), (stats, jnp.argmax(logits, axis=-1) == labels)
-
-    def train_step(state, batch, key):
-        params, opt_state = dict(state.params), dict(state.opt_state)
-        trained = {name: params[name] for name in ("encoder", "decoder")}
-        (loss, (stats, pictures, values)), gradients = jax.value_and_grad(
-            generator_loss, has_aux=True
-        )(trained, state, batch)
-        trained, opt_state["generator"], norm = network.descend(
-            generator_steps, gradients, opt_state["generator"], trained
-        )
-        params.update(trained)
-        values = {
-            "loss": loss,
-            "gradient_norm": norm,
-            **{name: jnp.mean(value) for name, value in values.items()},
-        }
-        if adversarial:
-            (loss, (stats["steganalyzer"], right)), gradients = jax.value_and_grad(
-                steganalyzer_loss, has_aux=True
-            )(params["steganalyzer"], stats["steganalyzer"], pictures, key)
-            params["steganalyzer"], opt_state["steganalyzer"], norm = network.descend(
-                steganalyzer_steps, gradients, opt_state["steganalyzer"], params["steganalyzer"]
-            )
-            values |= {
-                "steganalyzer_loss": loss,
-                "steganalyzer_gradient_norm": norm,
-                "steganalyzer_accuracy": jnp.mean(right),
-            }
-        return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
-
-    def embed(state, cover, secret):
-        cover = rgb_to_ycbcr(cover)
-        luma = network.apply(
-            encoder, state.params["encoder"], state.batch_stats["encoder"], cover[..., :1], secret
-        )
-        return ycbcr_to_rgb(jnp.concatenate([luma, cover[..., 1:]], axis=-1))
-
-    def reveal(state, stego):
-        return network.apply(
-            decoder,
-            state.params["decoder"],
-            state.batch_stats["decoder"],
-            rgb_to_ycbcr(stego)[..., :1],
-        )
-
-    def describe(batch):
-        height, width = batch["cover"].shape[1:3]
-        scales = ms_ssim_scales(height, width)
-        return (
-            (f"MS-SSIM is taken over {scales} of its 5 scales, those that fit {height}x{width}",)
-            if scales < 5
-            else ()
-        )
-
-    return Method(
-        init,
-        train_step,
-        picture_hiding.predict_with(embed, reveal),
-        picture_hiding.measure,
-        receptive_radius=max(models.HIDE_RADIUS, models.REVEAL_RADIUS),
-        describe=describe,
+    weights = dict(ssim_weight=ssim_weight, ms_ssim_weight=ms_ssim_weight, mse_weight=mse_weight)
+    if min(weights.values()) < 0 or sum(weights.values()) <= 0:
+        raise InputError("the loss weights must not be negative, and one of them must be above 0")
+    return make(
+        networks(width=width, dtype=jnp.dtype(dtype), adversarial=adversarial),
+        optimizer=optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch),
+        steganalyzer_optimizer=optimizers.make(
+            **steganalyzer_optimizer, steps_per_epoch=steps_per_epoch
+        ),
+        picture_loss=partial(weighted_loss, **weights),
+        gamma=gamma,
+        delta=delta,
+        flip=flip,
     )
+
+
+def _init(
+    networks: Networks, descents: dict[str, optax.GradientTransformation], key: Key, batch: Batch
+) -> State:
+    keys = network.split_keys(key, *CODERS, "steganalyzer")
+    secret = batch["secret"]
+    params, stats = {}, {}
+    params["encoder"], stats["encoder"] = network.initialise(
+        keys["encoder"], networks.encoder, secret, secret
+    )
+    params["decoder"], stats["decoder"] = network.initialise(
+        keys["decoder"], networks.decoder, secret
+    )
+    opt_state = {"generator": descents["generator"].init(params)}
+    if networks.steganalyzer is not None:
+        params["steganalyzer"], stats["steganalyzer"] = network.initialise(
+            keys["steganalyzer"], networks.steganalyzer, batch["cover"]
+        )
+        opt_state["steganalyzer"] = descents["steganalyzer"].init(params["steganalyzer"])
+    return State(jnp.int32(0), params, stats, opt_state)
+
+
+def _generator_loss(
+    params: dict[str, Params], state: State, batch: Batch, networks: Networks, objective: Objective
+) -> tuple[Array, tuple[dict[str, Params], Array, Metrics]]:
+    """The loss of encoder and decoder; beside it the new statistics, covers and stegos one after
+    another in YCbCr, and the leaves.
+    """
+    stats = dict(state.batch_stats)
+    cover = rgb_to_ycbcr(batch["cover"])
+    luma, chroma = cover[..., :1], cover[..., 1:]
+    stego_luma, stats["encoder"] = network.apply_training(
+        networks.encoder, params["encoder"], stats["encoder"], luma, batch["secret"]
+    )
+    revealed, stats["decoder"] = network.apply_training(
+        networks.decoder, params["decoder"], stats["decoder"], stego_luma
+    )
+    leaves = {
+        "loss_cover": objective.picture_loss(luma, stego_luma),
+        "loss_secret": objective.picture_loss(batch["secret"], revealed),
+    }
+    total = leaves["loss_cover"] + objective.gamma * leaves["loss_secret"]
+    pictures = jnp.concatenate([cover, jnp.concatenate([stego_luma, chroma], axis=-1)])
+    if networks.steganalyzer is not None:
+        count = cover.shape[0]
+        logits, _ = network.apply_training(
+            networks.steganalyzer, state.params["steganalyzer"], stats["steganalyzer"], pictures
+        )
+        # The non-saturating form of Eq. (4): the stego is to be called a cover.
+        leaves["loss_adversarial"] = objective.steganalyzer_loss(
+            logits[count:], jnp.full(count, COVER, jnp.int32)
+        )
+        total = total + objective.delta * leaves["loss_adversarial"]
+    return jnp.mean(total), (stats, jax.lax.stop_gradient(pictures), leaves)
+
+
+def _steganalyzer_loss(
+    params: Params,
+    stats: Params,
+    pictures: Array,
+    key: Key,
+    networks: Networks,
+    objective: Objective,
+) -> tuple[Array, tuple[Params, Array]]:
+    """The loss on covers and as many stegos after them, some labels flipped; beside it the new
+    statistics and which answers are right.
+    """
+    pairs = pictures.shape[0] // 2
+    labels = jnp.repeat(jnp.asarray([COVER, STEGO]), pairs)
+    flipped = jax.vmap(lambda key: jax.random.bernoulli(key, objective.flip, (2,)))(
+        parallel.example_keys(key, pairs)
+    )
+    logits, stats = network.apply_training(networks.steganalyzer, params, stats, pictures)
+    loss = objective.steganalyzer_loss(logits, jnp.where(flipped.T.reshape(-1), 1 - labels, labels))
+    return jnp.mean(loss), (stats, jnp.argmax(logits, axis=-1) == labels)
+
+
+def _train_step(
+    networks: Networks,
+    objective: Objective,
+    descents: dict[str, optax.GradientTransformation],
+    state: State,
+    batch: Batch,
+    key: Key,
+) -> tuple[State, Metrics]:
+    params, opt_state = dict(state.params), dict(state.opt_state)
+    coders = {name: params[name] for name in CODERS}
+    (loss, (stats, pictures, leaves)), gradients = jax.value_and_grad(
+        _generator_loss, has_aux=True
+    )(coders, state, batch, networks, objective)
+    coders, opt_state["generator"], norm = network.descend(
+        descents["generator"], gradients, opt_state["generator"], coders
+    )
+    params.update(coders)
+    values = {"loss": loss, "gradient_norm": norm}
+    values |= {name: jnp.mean(value) for name, value in leaves.items()}
+    if networks.steganalyzer is not None:
+        (loss, (stats["steganalyzer"], right)), gradients = jax.value_and_grad(
+            _steganalyzer_loss, has_aux=True
+        )(params["steganalyzer"], stats["steganalyzer"], pictures, key, networks, objective)
+        params["steganalyzer"], opt_state["steganalyzer"], norm = network.descend(
+            descents["steganalyzer"], gradients, opt_state["steganalyzer"], params["steganalyzer"]
+        )
+        values |= {
+            "steganalyzer_loss": loss,
+            "steganalyzer_gradient_norm": norm,
+            "steganalyzer_accuracy": jnp.mean(right),
+        }
+    return State(state.step + 1, params, stats, opt_state), parallel.mean(values)
+
+
+def _embed(networks: Networks, state: State, cover: Array, secret: Array) -> Array:
+    cover = rgb_to_ycbcr(cover)
+    luma = network.apply(
+        networks.encoder,
+        state.params["encoder"],
+        state.batch_stats["encoder"],
+        cover[..., :1],
+        secret,
+    )
+    return ycbcr_to_rgb(jnp.concatenate([luma, cover[..., 1:]], axis=-1))
+
+
+def _reveal(networks: Networks, state: State, stego: Array) -> Array:
+    luma = rgb_to_ycbcr(stego)[..., :1]
+    return network.apply(
+        networks.decoder, state.params["decoder"], state.batch_stats["decoder"], luma
+    )
+
+
+def _describe(batch: Batch) -> tuple[str, ...]:
+    height, width = batch["cover"].shape[1:3]
+    scales = ms_ssim_scales(height, width)
+    if scales == 5:
+        return ()
+    return (f"MS-SSIM is taken over {scales} of its 5 scales, those that fit {height}x{width}",)

@@ -10,24 +10,27 @@ in all three channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
 from stegojax.methods import network, picture_hiding
+from stegojax.methods.fields import from_fields
 from stegojax.models import atique, baluja
-from stegojax.types import Array, Key, Method, Params, State
+from stegojax.types import Array, Batch, Key, Method, Metrics, Params, State
 
 
 class Networks(NamedTuple):
     """The two halves of such a system.
 
-    init:   `(key, cover, secret) -> params` per network.
-    embed:  `(params, cover, secret) -> stego`, not rounded.
-    reveal: `(params, stego) -> revealed`, not rounded.
+    init:             `(key, cover, secret) -> params` per network.
+    embed:            `(params, cover, secret) -> stego`, not rounded.
+    reveal:           `(params, stego) -> revealed`, not rounded.
     receptive_radius: as in `Method`.
     """
 
@@ -37,8 +40,31 @@ class Networks(NamedTuple):
     receptive_radius: int
 
 
-def baluja_networks(*, width: float) -> Networks:
-    """Preparation, hiding and reveal network of Baluja (2017)."""
+class Objective(NamedTuple):
+    """What the networks descend.
+
+    picture_loss:                `(x, y) -> [B]`, of covers and stegos and of secrets and what is
+                                 revealed.
+    cover_weight, secret_weight: of the two.
+    noise:                       standard deviation, in grey levels, of the Gaussian noise that is
+                                 added to the stego before it is revealed.
+    """
+
+    picture_loss: Callable[[Array, Array], Array]
+    cover_weight: float
+    secret_weight: float
+    noise: float
+
+
+def baluja_networks(*, width: float = 1.0) -> Networks:
+    """Preparation, hiding and reveal network of Baluja (2017).
+
+    Args:
+      width: factor on every hidden channel count; 1 is the paper's.
+
+    Returns:
+      The system's halves, with the networks "preparation", "hiding" and "reveal".
+    """
     preparation, hiding = baluja.Preparation(width=width), baluja.Hiding(width=width)
     reveal = baluja.Reveal(width=width, secret_channels=1)
 
@@ -62,8 +88,15 @@ def baluja_networks(*, width: float) -> Networks:
     )
 
 
-def atique_networks(*, width: float) -> Networks:
-    """Encoder and decoder of Rehman et al. (2017)."""
+def atique_networks(*, width: float = 1.0) -> Networks:
+    """Encoder and decoder of Rehman et al. (2017).
+
+    Args:
+      width: factor on every hidden channel count; 1 is the paper's.
+
+    Returns:
+      The system's halves, with the networks "encoder" and "decoder".
+    """
     encoder, decoder = atique.Encoder(width=width), atique.Decoder(width=width)
 
     def init(key, cover, secret):
@@ -82,6 +115,43 @@ def atique_networks(*, width: float) -> Networks:
 
 
 def make(
+    networks: Networks,
+    *,
+    optimizer: optax.GradientTransformation,
+    cover_weight: float = 1.0,
+    secret_weight: float = 1.0,
+    noise: float = 0.0,
+    picture_loss: Callable[[Array, Array], Array] = losses.mse,
+) -> Method:
+    """Such a system as a `Method`.
+
+    Args:
+      networks: the system's halves.
+      optimizer: of all networks.
+      cover_weight, secret_weight: of the two losses.
+      noise: standard deviation, in grey levels, of the Gaussian noise added to the stego before it
+        is revealed in training.
+      picture_loss: `(x, y) -> [B]`; the squared error is taken on values in [0, 1].
+
+    Raises:
+      InputError: a weight or the noise is negative.
+    """
+    if min(cover_weight, secret_weight, noise) < 0:
+        raise InputError("cover_weight, secret_weight and noise must not be negative")
+    objective = Objective(picture_loss, cover_weight, secret_weight, noise)
+    return Method(
+        partial(_init, networks, optimizer),
+        partial(_train_step, networks, objective, optimizer),
+        picture_hiding.predict_with(
+            lambda state, cover, secret: networks.embed(state.params, cover, secret),
+            lambda state, stego: networks.reveal(state.params, stego),
+        ),
+        picture_hiding.measure,
+        receptive_radius=networks.receptive_radius,
+    )
+
+
+def _from_fields(
     networks: Callable[..., Networks],
     *,
     steps_per_epoch: int,
@@ -90,69 +160,63 @@ def make(
     secret_weight: float = 1.0,
     noise: float = 0.0,
     width: float = 1.0,
-    picture_loss: Callable[[Array, Array], Array] = losses.mse,
 ) -> Method:
-    """Such a system as a `Method`.
-
-    Args:
-      networks: `baluja_networks` or `atique_networks`.
-      steps_per_epoch: the unit of the optimiser's schedule.
-      optimizer: the arguments of `optimizers.make`.
-      cover_weight, secret_weight: of the two squared errors, taken on values in [0, 1].
-      noise: standard deviation, in pixel units, of the Gaussian noise added to the stego before it
-        is revealed in training.
-      width: factor on every hidden channel count; 1 is the paper's.
-      picture_loss: `(x, y) -> [B]` in place of the squared error.
-
-    Raises:
-      InputError: a weight or the noise is negative.
-    """
-    if min(cover_weight, secret_weight, noise) < 0:
-        raise InputError("cover_weight, secret_weight and noise must not be negative")
-    parts = networks(width=width)
-    optimizer_steps = optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch)
-
-    def init(key, batch):
-        params = parts.init(key, batch["cover"], batch["secret"])
-        return State(
-            jnp.int32(0),
-            params,
-            {name: {} for name in params},
-            {"all": optimizer_steps.init(params)},
-        )
-
-    def loss_fn(params, batch, key):
-        stego = parts.embed(params, batch["cover"], batch["secret"])
-        received = stego
-        if noise:
-            keys = parallel.example_keys(key, stego.shape[0])
-            received = stego + noise * jax.vmap(
-                lambda key: jax.random.normal(key, stego.shape[1:])
-            )(keys)
-        cover_loss = picture_loss(batch["cover"], stego)
-        secret_loss = picture_loss(batch["secret"], parts.reveal(params, received))
-        values = {"loss_cover": jnp.mean(cover_loss), "loss_secret": jnp.mean(secret_loss)}
-        return jnp.mean(cover_weight * cover_loss + secret_weight * secret_loss), values
-
-    def train_step(state, batch, key):
-        (loss, values), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
-            state.params, batch, key
-        )
-        params, opt_state, norm = network.descend(
-            optimizer_steps, gradients, state.opt_state["all"], state.params
-        )
-        values = {"loss": loss, "gradient_norm": norm, **values}
-        return State(state.step + 1, params, state.batch_stats, {"all": opt_state}), parallel.mean(
-            values
-        )
-
-    return Method(
-        init,
-        train_step,
-        picture_hiding.predict_with(
-            lambda state, cover, secret: parts.embed(state.params, cover, secret),
-            lambda state, stego: parts.reveal(state.params, stego),
-        ),
-        picture_hiding.measure,
-        receptive_radius=parts.receptive_radius,
+    return make(
+        networks(width=width),
+        optimizer=optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch),
+        cover_weight=cover_weight,
+        secret_weight=secret_weight,
+        noise=noise,
     )
+
+
+baluja_from_config = from_fields(partial(_from_fields, baluja_networks))
+"""Baluja's system as a config names it: the fields are the optimiser's arguments, those of `make`,
+and `width`.
+"""
+
+atique_from_config = from_fields(partial(_from_fields, atique_networks))
+"""Atique's system, likewise."""
+
+
+def _init(
+    networks: Networks, optimizer: optax.GradientTransformation, key: Key, batch: Batch
+) -> State:
+    params = networks.init(key, batch["cover"], batch["secret"])
+    return State(
+        jnp.int32(0), params, {name: {} for name in params}, {"all": optimizer.init(params)}
+    )
+
+
+def _loss(
+    params: dict[str, Params], batch: Batch, key: Key, networks: Networks, objective: Objective
+) -> tuple[Array, Metrics]:
+    stego = networks.embed(params, batch["cover"], batch["secret"])
+    received = stego
+    if objective.noise:
+        keys = parallel.example_keys(key, stego.shape[0])
+        received = stego + objective.noise * jax.vmap(
+            lambda key: jax.random.normal(key, stego.shape[1:])
+        )(keys)
+    cover_loss = objective.picture_loss(batch["cover"], stego)
+    secret_loss = objective.picture_loss(batch["secret"], networks.reveal(params, received))
+    total = jnp.mean(objective.cover_weight * cover_loss + objective.secret_weight * secret_loss)
+    return total, {"loss_cover": jnp.mean(cover_loss), "loss_secret": jnp.mean(secret_loss)}
+
+
+def _train_step(
+    networks: Networks,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: State,
+    batch: Batch,
+    key: Key,
+) -> tuple[State, Metrics]:
+    (loss, leaves), gradients = jax.value_and_grad(_loss, has_aux=True)(
+        state.params, batch, key, networks, objective
+    )
+    params, opt_state, norm = network.descend(
+        optimizer, gradients, state.opt_state["all"], state.params
+    )
+    state = State(state.step + 1, params, state.batch_stats, {"all": opt_state})
+    return state, parallel.mean({"loss": loss, "gradient_norm": norm, **leaves})

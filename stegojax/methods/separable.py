@@ -2,14 +2,12 @@
 decoder learns to read files.
 
 Rounding has no gradient to train an encoder by. Here it needs none: the stegos are rounded as files
-  hold them, and what is
-trained, from the first stage's decoder on, is a second one, "image_decoder".
+hold them, and what is trained is a second decoder, "image_decoder", which begins as the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -19,6 +17,7 @@ import optax
 from stegojax import parallel
 from stegojax.images import round_to_pixels
 from stegojax.methods import bit_hiding, network
+from stegojax.methods.channels import Channel, undamaged
 from stegojax.types import Array, Batch, Key, Stage, State
 
 NAME = "image_decoder"
@@ -28,17 +27,6 @@ Embed = Callable[[State, Array, Array], Array]
 """`(state, cover [B, H, W, C], message) -> stego [B, H, W, C]`, not yet rounded, of an encoder that
 is not trained.
 """
-
-Channel = Callable[[Key, Array, Array, Callable[[Array], Any]], Any]
-"""`(key, stego, cover, read) -> read(what arrives of the stego)`: what lies between the encoder and
-the decoder.
-"""
-
-
-def undamaged(key: Key, stego: Array, cover: Array, read: Callable[[Array], Any]) -> Any:
-    """The channel that hands on what it is given."""
-    del key, cover
-    return read(stego)
 
 
 def stage(

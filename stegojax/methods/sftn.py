@@ -8,6 +8,11 @@ end in copying the cover.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -29,15 +34,25 @@ STRUCTURES = {
 no concatenation; no blocks.
 """
 
+SHAPE = MessageShape(channels=1, depth=1)
+"""One bit in every pixel of a grey picture."""
 
-def message(**section) -> MessageShape:
-    """One bit in every pixel of a grey picture."""
+
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """The messages of a run.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      `SHAPE`.
+    """
     del section
-    return MessageShape(channels=1, depth=1)
+    return SHAPE
 
 
 def score_gap(cover_scores: Array, stego_scores: Array) -> Array:
-    """How far a discriminator parts covers from stegos: SFTN, Eq. (9), of scores between 0 and 1.
+    """How far a steganalyzer parts covers from stegos: SFTN, Eq. (9), of scores between 0 and 1.
 
     Args:
       cover_scores, stego_scores: `[B, 1]`, logits.
@@ -48,43 +63,82 @@ def score_gap(cover_scores: Array, stego_scores: Array) -> Array:
     return jnp.abs(losses.critic_gap(jax.nn.sigmoid(cover_scores), jax.nn.sigmoid(stego_scores)))
 
 
-def discriminator(weight: float, width: float) -> joint.Critic:
-    """Xu-Net as SFTN and CHAT-GAN have it: it ascends what encoder and decoder descend,
-    `score_gap`.
+def gap_steganalyzer(module: nn.Module, weight: float) -> joint.Steganalyzer:
+    """A steganalyzer as SFTN and CHAT-GAN have it: it ascends `score_gap`, which encoder and
+    decoder descend.
 
     Args:
+      module: `pictures -> [B, 1]`, logits.
       weight: lambda_d of Eq. (12).
-      width: factor on its channels.
+
+    Returns:
+      The steganalyzer with its losses.
     """
 
     def loss(cover_scores: Array, stego_scores: Array) -> Array:
         return -score_gap(cover_scores, stego_scores)
 
-    return joint.Critic(
-        XuNet(outputs=1, width=width, axis_name=parallel.AXIS), loss, score_gap, weight
-    )
+    return joint.Steganalyzer(module, loss, score_gap, weight)
 
 
 def make(
+    networks: joint.Networks,
+    training: joint.Training,
+    *,
+    limit: float = models.LIMIT,
+    adversarial_weight: float = 1.0,
+    message_loss: Callable[[Array, Array], Array] = losses.bit_cross_entropy,
+    cover_loss: Callable[[Array, Array], Array] = joint.squared_error(1.0),
+) -> Method:
+    """SFTN as a `Method`; the paper's generator is the "encoder", its stego matrix extractor the
+    "decoder".
+
+    Args:
+      networks: the modules; `(cover, message) -> modifications` and `stego -> logits`.
+      training: how they are trained; `message_weight` is lambda_m1, `cover_weight` is lambda_q.
+      limit: largest modification of a pixel, Eq. (14), in all stages.
+      adversarial_weight: lambda_d of Eq. (12).
+      message_loss: `(logits, message) -> [B]`.
+      cover_loss: `(cover, stego) -> [B]`; the squared error is in grey levels.
+
+    Raises:
+      InputError: a weight or limit is out of range.
+    """
+    if not limit > 0:
+        raise InputError(f"method.limit={limit} must be above 0")
+    system = joint.System(
+        shape=SHAPE,
+        encoder=networks.encoder,
+        decoder=networks.decoder,
+        message_loss=message_loss,
+        cover_loss=cover_loss,
+        steganalyzers=joint.against(
+            networks.steganalyzer, partial(gap_steganalyzer, weight=adversarial_weight)
+        ),
+        stego=partial(models.stego_matrix, limit=limit),
+        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS,
+    )
+    return joint.make(system, training)
+
+
+@joint.from_fields
+def from_config(
     *,
     structure: str = "proposed",
     width: float = 1.0,
     critic_width: float = 1.0,
     limit: float = models.LIMIT,
     adversarial_weight: float = 1.0,
-    **training,
+    **training: Any,
 ) -> Method:
-    """SFTN as a `Method`; the paper's generator is the "encoder", its stego matrix extractor the
-    "decoder".
+    """SFTN as a config names it.
 
     Args:
       structure: a name in `STRUCTURES`.
       width: factor on every hidden channel count of generator and extractors; 1 is the paper's.
-      critic_width: the same of the discriminator.
-      limit: largest modification of a pixel, Eq. (14), in both stages.
-      adversarial_weight: lambda_d of Eq. (12); 0 leaves the discriminator out.
-      **training: of `joint.make`; `message_weight` is lambda_m1, `cover_weight` is lambda_q, of the
-        squared error in grey levels.
+      critic_width: the same of the steganalyzer.
+      limit, adversarial_weight: see `make`; a weight of 0 leaves the steganalyzer out.
+      **training: of `joint.training`.
 
     Raises:
       InputError: a name, weight or limit is out of range.
@@ -93,19 +147,14 @@ def make(
         raise InputError(
             f"method.structure {structure!r} is unknown; there are {', '.join(STRUCTURES)}"
         )
-    if not limit > 0:
-        raise InputError(f"method.limit={limit} must be above 0")
-    options = dict(width=width, axis_name=parallel.AXIS)
-    system = joint.System(
-        shape=message(),
-        encoder=models.Generator(concatenate=STRUCTURES[structure]["concatenate"], **options),
-        decoder=models.Extractor(**STRUCTURES[structure], **options),
-        message_loss=losses.bit_cross_entropy,
-        cover_loss=joint.squared_error(1.0),
-        critics={"critic": discriminator(adversarial_weight, critic_width)}
+    kind, options = STRUCTURES[structure], dict(width=width, axis_name=parallel.AXIS)
+    networks = joint.Networks(
+        models.Generator(concatenate=kind["concatenate"], **options),
+        models.Extractor(**kind, **options),
+        XuNet(outputs=1, width=critic_width, axis_name=parallel.AXIS)
         if adversarial_weight
-        else {},
-        stego=lambda cover, modifications: models.stego_matrix(cover, modifications, limit=limit),
-        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS,
+        else None,
     )
-    return joint.make(system, **training)
+    return make(
+        networks, joint.training(**training), limit=limit, adversarial_weight=adversarial_weight
+    )

@@ -11,13 +11,15 @@ from typing import Any
 
 import flax.linen as nn
 
-from stegojax import parallel
+from stegojax import optimizers, parallel
 from stegojax.methods import generation
+from stegojax.methods.fields import from_fields
 from stegojax.models import dcgan
 from stegojax.types import Method
 
 
-def make(
+@from_fields
+def from_config(
     *,
     steps_per_epoch: int,
     optimizer: Mapping[str, Any],
@@ -31,41 +33,45 @@ def make(
     discriminator_updates: int = 1,
     generator_updates: int = 2,
 ) -> Method:
-    """SGAN as a `Method`; its networks are "generator", "discriminator" and "steganalyzer".
+    """SGAN as a config names it: `generation.game` with DCGAN's networks and cross entropies.
 
     Args:
-      steps_per_epoch, optimizer, steganalyzer_optimizer, alpha, scheme, payload, deceit,
-        discriminator_updates,
-        generator_updates: see `generation.game`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      optimizer: of generator and discriminator, the arguments of `optimizers.make`.
+      steganalyzer_optimizer: of the steganalyzer, likewise.
       size: height and width of the pictures, a multiple of 16.
       width: factor on every hidden channel count; 1 is the paper's.
+      alpha, discriminator_updates, generator_updates: see `generation.Rules`.
+      scheme, payload: of the embedding, see `generation.simulator`.
+      deceit: a name in `generation.DECEITS`.
 
     Raises:
-      InputError: a number is out of range.
+      InputError: a number is out of range, or a name is unknown.
     """
     options = dict(width=width, axis_name=parallel.AXIS)
-    networks = generation.Networks(
-        dcgan.Generator(size=size, **options),
-        dcgan.Discriminator(**options),
-        dcgan.Steganalyzer(**options),
-    )
+    players = optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch)
+    steganalyzers = optimizers.make(**steganalyzer_optimizer, steps_per_epoch=steps_per_epoch)
     return generation.game(
-        networks,
-        generation.CROSS_ENTROPY,
-        steps_per_epoch=steps_per_epoch,
-        optimizer=optimizer,
-        steganalyzer_optimizer=steganalyzer_optimizer,
-        size=size,
-        alpha=alpha,
-        scheme=scheme,
-        payload=payload,
-        deceit=deceit,
-        discriminator_updates=discriminator_updates,
-        generator_updates=generator_updates,
+        generation.Networks(
+            dcgan.Generator(size=size, **options),
+            dcgan.Discriminator(**options),
+            dcgan.Steganalyzer(**options),
+        ),
+        generation.CROSS_ENTROPY._replace(deceit=generation.deceit(deceit)),
+        generation.Optimizers(players, players, steganalyzers),
+        generation.Rules(alpha, discriminator_updates, generator_updates),
+        generation.simulator(scheme, payload=payload),
     )
 
 
-def independent_steganalyzer(**section) -> nn.Module:
-    """S*, which is trained afterwards and judges the system."""
+def independent_steganalyzer(section: Mapping[str, Any]) -> nn.Module:
+    """S*, which is trained afterwards and judges the system.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The module.
+    """
     del section
     return dcgan.IndependentSteganalyzer(axis_name=parallel.AXIS)

@@ -1,8 +1,8 @@
 """SSGAN: a Wasserstein GAN whose pictures are to look real and to be good to hide in (Shi, Dong,
 Wang, Qian, Zhang 2017).
 
-The game is `generation.game`; the critic is kept from being steep by clipping its weights, or by a
-gradient penalty.
+The game is `generation.game`; the discriminator is kept from being steep by clipping its weights,
+or by a gradient penalty.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Any
 
 import flax.linen as nn
 
-from stegojax import parallel
+from stegojax import optimizers, parallel
 from stegojax.errors import InputError
 from stegojax.methods import generation
+from stegojax.methods.fields import from_fields
 from stegojax.models import gncnn
 from stegojax.models import ssgan as models
 from stegojax.types import Method
 
 
-def make(
+@from_fields
+def from_config(
     *,
     steps_per_epoch: int,
     optimizer: Mapping[str, Any],
@@ -38,24 +40,28 @@ def make(
     normalise: str = "all",
     normalise_steganalyzer: bool = False,
 ) -> Method:
-    """SSGAN as a `Method`, Section 2.2 of the paper; its networks are "generator", "discriminator"
-    and "steganalyzer".
+    """SSGAN as a config names it, Section 2.2 of the paper: `generation.game` with a Wasserstein
+    discriminator and GNCNN.
 
     Args:
-      steps_per_epoch, optimizer, steganalyzer_optimizer, alpha, scheme, payload, deceit,
-        discriminator_updates,
-        generator_updates: see `generation.game`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      optimizer: of generator and discriminator, the arguments of `optimizers.make`.
+      steganalyzer_optimizer: of the steganalyzer, likewise.
       size: height and width of the pictures, a multiple of 16.
-      width: factor on every hidden channel count of generator and critic; 1 is the paper's.
-      clip: bound of the critic's weights; 0 with a gradient penalty.
+      width: factor on every hidden channel count of generator and discriminator; 1 is the paper's.
+      alpha, discriminator_updates, generator_updates: see `generation.Rules`.
+      scheme, payload: of the embedding, see `generation.simulator`.
+      deceit: a name in `generation.DECEITS`.
+      clip: bound of the discriminator's weights; 0 with a gradient penalty.
       penalty: weight of the gradient penalty in place of clipping; 0 for none.
-      normalise: which of the critic's layers have a batch normalisation, see `models.ssgan.Critic`;
-        "none" with a penalty.
+      normalise: which of the discriminator's layers have a batch normalisation, see
+        `models.ssgan.Discriminator`; "none" with a penalty.
       normalise_steganalyzer: batch normalisation in the steganalyzer, see
         `models.gncnn.SmallGNCNN`.
 
     Raises:
-      InputError: a number is out of range, or the critic is bounded in neither or both ways.
+      InputError: a number is out of range, a name is unknown, or the discriminator is bounded in
+        neither or both ways.
     """
     if normalise not in models.NORMALISE:
         raise InputError(
@@ -63,42 +69,38 @@ def make(
         )
     if (clip > 0) == (penalty > 0):
         raise InputError(
-            "a Wasserstein critic is bounded by clipping or by a penalty: one of "
-            f"method.clip={clip} and "
-            f"method.penalty={penalty} must be above 0 and the other 0"
+            "a Wasserstein discriminator is bounded by clipping or by a penalty: one of "
+            f"method.clip={clip} and method.penalty={penalty} must be above 0 and the other 0"
         )
     if penalty and normalise != "none":
         raise InputError(
-            "a gradient penalty needs a critic that judges every picture by itself; set "
+            "a gradient penalty needs a discriminator that judges every picture by itself; set "
             "method.normalise=none"
         )
     options = dict(width=width, axis_name=parallel.AXIS)
-    networks = generation.Networks(
-        models.Generator(size=size, **options),
-        models.Critic(normalise=normalise, **options),
-        gncnn.SmallGNCNN(axis_name=parallel.AXIS, normalise=normalise_steganalyzer),
-    )
+    players = optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch)
+    steganalyzers = optimizers.make(**steganalyzer_optimizer, steps_per_epoch=steps_per_epoch)
     return generation.game(
-        networks,
-        generation.WASSERSTEIN,
-        steps_per_epoch=steps_per_epoch,
-        optimizer=optimizer,
-        steganalyzer_optimizer=steganalyzer_optimizer,
-        size=size,
-        alpha=alpha,
-        scheme=scheme,
-        payload=payload,
-        deceit=deceit,
-        discriminator_updates=discriminator_updates,
-        generator_updates=generator_updates,
-        clip=clip,
-        penalty=penalty,
+        generation.Networks(
+            models.Generator(size=size, **options),
+            models.Discriminator(normalise=normalise, **options),
+            gncnn.SmallGNCNN(axis_name=parallel.AXIS, normalise=normalise_steganalyzer),
+        ),
+        generation.WASSERSTEIN._replace(deceit=generation.deceit(deceit)),
+        generation.Optimizers(players, players, steganalyzers),
+        generation.Rules(alpha, discriminator_updates, generator_updates, clip, penalty),
+        generation.simulator(scheme, payload=payload),
     )
 
 
-def independent_steganalyzer(**section) -> nn.Module:
-    """S*, which is trained afterwards and judges the system: the network of S, as the paper
-    says.
+def independent_steganalyzer(section: Mapping[str, Any]) -> nn.Module:
+    """S*, which is trained afterwards and judges the system: the network of S, as the paper says.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The module.
     """
     return gncnn.SmallGNCNN(
         axis_name=parallel.AXIS, normalise=section.get("normalise_steganalyzer", False)

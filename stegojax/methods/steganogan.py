@@ -1,7 +1,14 @@
-"""SteganoGAN: D bits in every pixel of a colour picture, against a critic (Zhang et al. 2019)."""
+"""SteganoGAN: D bits in every pixel of a colour picture, against a Wasserstein critic (Zhang et al.
+2019).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,10 +27,16 @@ DECODERS = {"basic": "basic", "residual": "basic", "dense": "dense"}
 """Encoder's name -> its decoder's."""
 
 
-def message(*, depth: int = 1, **section) -> MessageShape:
-    """`depth` bits in every pixel of a colour picture."""
-    del section
-    return MessageShape(channels=3, depth=depth)
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """So many bits in every pixel of a colour picture.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The shape.
+    """
+    return MessageShape(channels=3, depth=section.get("depth", 1))
 
 
 def within(limit: float) -> optax.GradientTransformation:
@@ -45,12 +58,75 @@ def within(limit: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-def _stego_score(cover_scores: Array, stego_scores: Array) -> Array:
+def stego_score(cover_scores: Array, stego_scores: Array) -> Array:
+    """What encoder and decoder descend of the critic: its score of stegos.
+
+    Args:
+      cover_scores: `[B, 1]`, not used.
+      stego_scores: `[B, 1]`.
+
+    Returns:
+      `[B]`.
+    """
     del cover_scores
     return stego_scores[:, 0]
 
 
+def wasserstein_steganalyzer(module: nn.Module, weight: float) -> joint.Steganalyzer:
+    """A critic whose scores of covers are to be lower than those of stegos.
+
+    Args:
+      module: `pictures -> [B, 1]`.
+      weight: of the score that encoder and decoder lower.
+
+    Returns:
+      The steganalyzer with its losses.
+    """
+    return joint.Steganalyzer(module, losses.critic_gap, stego_score, weight)
+
+
 def make(
+    networks: joint.Networks,
+    training: joint.Training,
+    *,
+    depth: int = 1,
+    limit: float = 0.1,
+    adversarial_weight: float = 1.0,
+    message_loss: Callable[[Array, Array], Array] = losses.bit_cross_entropy,
+    cover_loss: Callable[[Array, Array], Array] = joint.squared_error(127.5),
+) -> Method:
+    """SteganoGAN as a `Method`; critic and coders take their steps in turn, batch by batch.
+
+    Args:
+      networks: the modules; the critic is the steganalyzer.
+      training: how they are trained.
+      depth: bits per pixel.
+      limit: bound of the critic's parameters in either direction.
+      adversarial_weight: of the critic's score.
+      message_loss: `(logits, message) -> [B]`.
+      cover_loss: `(cover, stego) -> [B]`; the squared error is that of pictures in [-1, 1].
+
+    Raises:
+      InputError: a number is out of range.
+    """
+    system = joint.System(
+        shape=message(dict(depth=depth)),
+        encoder=networks.encoder,
+        decoder=networks.decoder,
+        message_loss=message_loss,
+        cover_loss=cover_loss,
+        steganalyzers=joint.against(
+            networks.steganalyzer, partial(wasserstein_steganalyzer, weight=adversarial_weight)
+        ),
+        steganalyzers_first=True,
+        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS,
+    )
+    clamped = optax.chain(training.steganalyzer_optimizer, within(limit))
+    return joint.make(system, training._replace(steganalyzer_optimizer=clamped))
+
+
+@joint.from_fields
+def from_config(
     *,
     kind: str = "dense",
     depth: int = 1,
@@ -58,19 +134,18 @@ def make(
     critic_width: float = 1.0,
     critic_limit: float = 0.1,
     adversarial_weight: float = 1.0,
-    **training,
+    **training: Any,
 ) -> Method:
-    """SteganoGAN as a `Method`; critic and coders take their steps in turn, batch by batch.
+    """SteganoGAN as a config names it.
 
     Args:
-      kind: the encoder, a name in `steganogan.ENCODERS`.
+      kind: the encoder, a name in `models.steganogan.ENCODERS`.
       depth: bits per pixel, 1 to 6.
       width: factor on every hidden channel count of encoder and decoder; 1 is the paper's.
       critic_width: the same of the critic.
       critic_limit: bound of the critic's parameters in either direction.
-      adversarial_weight: of the critic's score; 0 leaves the critic out.
-      **training: of `joint.make`; `cover_weight` is that of the squared error of pictures in [-1,
-        1].
+      adversarial_weight: see `make`; 0 leaves the critic out.
+      **training: of `joint.training`.
 
     Raises:
       InputError: a name or number is out of range.
@@ -84,20 +159,15 @@ def make(
     if not critic_limit > 0:
         raise InputError(f"method.critic_limit={critic_limit} must be above 0")
     options = dict(width=width, axis_name=parallel.AXIS)
-    critic = joint.Critic(
-        models.Critic(width=critic_width, axis_name=parallel.AXIS),
-        losses.critic_gap,
-        _stego_score,
-        adversarial_weight,
+    networks = joint.Networks(
+        models.Encoder(kind=kind, **options),
+        models.Decoder(depth=depth, kind=DECODERS[kind], **options),
+        models.Critic(width=critic_width, axis_name=parallel.AXIS) if adversarial_weight else None,
     )
-    system = joint.System(
-        shape=message(depth=depth),
-        encoder=models.Encoder(kind=kind, **options),
-        decoder=models.Decoder(depth=depth, kind=DECODERS[kind], **options),
-        message_loss=losses.bit_cross_entropy,
-        cover_loss=joint.squared_error(127.5),
-        critics={"critic": critic} if adversarial_weight else {},
-        critic_first=True,
-        receptive_radius=models.HIDE_RADIUS + models.REVEAL_RADIUS,
+    return make(
+        networks,
+        joint.training(**training),
+        depth=depth,
+        limit=critic_limit,
+        adversarial_weight=adversarial_weight,
     )
-    return joint.make(system, constrain=within(critic_limit), **training)

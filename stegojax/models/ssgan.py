@@ -1,8 +1,8 @@
 """The networks of SSGAN (Shi, Dong, Wang, Qian and Zhang 2017): a Wasserstein GAN whose pictures
 are to be safe covers.
 
-The generator makes a picture from noise, the critic scores how much it looks like a photograph. The
-third network, the steganalyzer, is `gncnn.SmallGNCNN`.
+The generator makes a picture from noise, the discriminator scores how much it looks like a
+photograph. The third network, the steganalyzer, is `gncnn.SmallGNCNN`.
 
 Noise is `[B, 100]`, usually uniform in (-1, 1). Pictures are `[B, H, W, 3]`, float32 in pixel units
 0..255; inside, both networks work in [-1, 1]. H = W = 64 in the paper; any multiple of 16 will do.
@@ -17,7 +17,7 @@ from stegojax.models import dcgan, layers
 from stegojax.types import Array
 
 NORMALISE = ("all", "but_first", "none")
-"""Which layers of the critic have a batch normalisation."""
+"""Which layers of the discriminator have a batch normalisation."""
 
 
 class Generator(nn.Module):
@@ -60,7 +60,7 @@ class Generator(nn.Module):
         )
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """SSGAN's discriminator D (Figure 3), a Wasserstein critic: the larger, the more like a
     photograph.
 
@@ -92,10 +92,10 @@ class Critic(nn.Module):
           ValueError: the pictures are not `[B, H, W, 3]` float32, or `normalise` is unknown.
           InputError: height or width is not a multiple of `dcgan.HALVINGS`.
         """
-        dcgan.check_pictures("SSGAN's critic", pictures)
+        dcgan.check_pictures("SSGAN's discriminator", pictures)
         if self.normalise not in NORMALISE:
             raise ValueError(
-                f"ssgan.Critic: normalise must be one of {', '.join(NORMALISE)}, "
+                f"ssgan.Discriminator: normalise must be one of {', '.join(NORMALISE)}, "
                 f"{self.normalise!r} was given"
             )
         x = pictures / 127.5 - 1.0

@@ -5,26 +5,27 @@ devices that do not matter.
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
-from support.shallow import shallow  # noqa: F401
+from support import hiding_bits as steps
+from support.shallow import Picture, networks
 
-from stegojax import losses, parallel
+from stegojax import losses
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
 from stegojax.methods import isgan
-from stegojax.models import isgan as models
 
-ADAM = dict(name="adam", learning_rate=1e-3)
-SGD = dict(name="sgd", learning_rate=1e-2, momentum=0.9)
+SECTION = dict(
+    optimizer=dict(name="adam", learning_rate=1e-3),
+    steganalyzer_optimizer=dict(name="sgd", learning_rate=1e-2, momentum=0.9),
+)
 
 
-def make(**options):
-    return isgan.make(
-        **{
-            **dict(steps_per_epoch=10, optimizer=ADAM, steganalyzer_optimizer=SGD, width=0.125),
-            **options,
-        }
+def make(adversarial=True, **options):
+    given = dict(
+        optimizer=optax.sgd(0.1), steganalyzer_optimizer=optax.sgd(0.1), picture_loss=losses.mse
     )
+    return isgan.make(networks(adversarial=adversarial), **{**given, **options})
 
 
 @pytest.fixture(scope="module")
@@ -35,119 +36,106 @@ def batch():
     return {"cover": noisy[..., :3], "secret": noisy[..., 3:]}
 
 
-def run_steps(made, batch, count, devices=1):
-    state = jax.jit(made.init)(jax.random.key(0), jax.tree.map(lambda leaf: leaf[:1], batch))
-    step = jax.pmap(
-        made.train_step,
-        axis_name=parallel.AXIS,
-        in_axes=(None, 0, None),
-        out_axes=(None, None),
-        devices=jax.local_devices()[:devices],
-    )
-    share = jax.tree.map(lambda leaf: leaf.reshape((devices, -1) + leaf.shape[1:]), batch)
-    for index in range(count):
-        state, values = step(
-            jax.tree.map(np.asarray, state), share, jax.random.fold_in(jax.random.key(1), index)
-        )
-    return jax.tree.map(np.asarray, state), values
+@pytest.fixture(scope="module")
+def trained(batch):
+    """The method, its first state, and what a step makes of it."""
+    method = make()
+    start = steps.begin(method, batch)
+    return method, start, *steps.run_steps(method, batch, 1, state=start)
 
 
-def test_four_devices_give_the_step_of_one(batch):
-    """With plain gradient descent: Adam divides by the gradient's size, and a bias before BatchNorm
-    has none but rounding.
-    """
-    made = make(optimizer=dict(name="sgd", learning_rate=0.1))
-    one, values_one = run_steps(made, batch, 2, devices=1)
-    four, values_four = run_steps(made, batch, 2, devices=4)
+def test_four_devices_give_the_step_of_one(trained, batch):
+    method, start, one, values_one = trained
+    four, values_four = steps.run_steps(method, batch, 1, state=start, devices=4)
     for name in values_one:
         assert float(values_four[name]) == pytest.approx(
             float(values_one[name]), rel=2e-3, abs=1e-5
         ), name
-    for tree in ("batch_stats", "params"):
-        left, right = getattr(one, tree), getattr(four, tree)
-        for (path, a), b in zip(
-            jax.tree.flatten_with_path(left)[0], jax.tree.leaves(right), strict=True
-        ):
-            np.testing.assert_allclose(
-                a, b, rtol=1e-3, atol=2e-5, err_msg=jax.tree_util.keystr(path)
-            )
+    steps.assert_near(
+        (one.batch_stats, one.params), (four.batch_stats, four.params), rtol=1e-3, atol=2e-5
+    )
+
+
+def test_a_step_moves_every_network(trained):
+    _, start, state, _ = trained
+    for name in ("encoder", "decoder", "steganalyzer"):
+        assert not steps.same(start.params[name], state.params[name]), name
 
 
 def test_the_loss_is_the_papers(batch):
-    made = make(adversarial=False)
-    state, values = run_steps(made, batch, 1)
-    start = jax.jit(made.init)(jax.random.key(0), batch)
+    """Eq. (10) and (12), written down anew."""
+    method = make(False, picture_loss=isgan.weighted_loss)
+    start = steps.begin(method, batch)
+    _, values = steps.run_steps(method, batch, 1, state=start)
     luma = rgb_to_ycbcr(batch["cover"])[..., :1]
-    options = dict(train=True, mutable=["batch_stats"])
-    encoder, decoder = models.Encoder(width=0.125), models.Decoder(width=0.125)
 
     def eq10(x, y):
         return (
             0.5 * losses.ssim_loss(x, y) + 0.5 * losses.ms_ssim_loss(x, y) + 0.3 * losses.mse(x, y)
         )
 
-    @jax.jit
-    def eq12(params, stats):
-        stego, _ = encoder.apply(
-            {"params": params["encoder"], "batch_stats": stats["encoder"]},
-            luma,
-            batch["secret"],
-            **options,
-        )
-        revealed, _ = decoder.apply(
-            {"params": params["decoder"], "batch_stats": stats["decoder"]}, stego, **options
-        )
+    def eq12(state, batch, key):
+        def apply(name, *planes):
+            variables = {"params": state.params[name], "batch_stats": state.batch_stats[name]}
+            return Picture().apply(variables, *planes, train=True, mutable=["batch_stats"])[0]
+
+        stego = apply("encoder", luma, batch["secret"])
+        revealed = apply("decoder", stego)
         return jnp.mean(eq10(luma, stego) + 0.85 * eq10(batch["secret"], revealed))
 
-    assert float(values["loss"]) == pytest.approx(
-        float(eq12(start.params, start.batch_stats)), rel=1e-4
-    )
+    expected = steps.over(eq12)(start, batch, jax.random.key(0))
+    assert float(values["loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_the_basic_model_has_no_steganalyzer(batch):
-    state, values = run_steps(make(adversarial=False), batch, 1)
+    state, values = steps.run_steps(make(False), batch, 1)
     assert set(state.params) == {"encoder", "decoder"} and "loss_adversarial" not in values
 
 
 def test_the_adversarial_term_reaches_the_encoder_alone(batch):
     """With no weight on the pictures, the decoder stands still and the encoder moves."""
-    made = make(gamma=0.0, delta=1.0, picture_loss=lambda x, y: jnp.zeros(x.shape[0]))
-    start = jax.jit(made.init)(jax.random.key(0), batch)
-    state, values = run_steps(made, batch, 1)
-    for a, b in zip(
-        jax.tree.leaves(start.params["decoder"]),
-        jax.tree.leaves(state.params["decoder"]),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(a, b)
-    assert any(
-        not np.array_equal(a, b)
-        for a, b in zip(
-            jax.tree.leaves(start.params["encoder"]),
-            jax.tree.leaves(state.params["encoder"]),
-            strict=True,
-        )
-    )
+    method = make(gamma=0.0, delta=1.0, picture_loss=lambda x, y: jnp.zeros(x.shape[0]))
+    start = steps.begin(method, batch)
+    state, values = steps.run_steps(method, batch, 1, state=start)
+    assert steps.same(start.params["decoder"], state.params["decoder"])
+    assert not steps.same(start.params["encoder"], state.params["encoder"])
     assert float(values["loss"]) == pytest.approx(float(values["loss_adversarial"]))
 
 
-def test_the_steganalyzer_learns_from_its_own_loss(batch):
-    """Without an adversarial weight its training goes on, and it tells the untrained encoder's
-    stegos from covers.
+def test_without_weight_the_steganalyzer_has_no_influence(batch):
+    """At delta = 0 encoder and decoder move as in the basic model, and the steganalyzer still
+    learns to tell the untrained encoder's stegos from covers.
     """
-    _, values = run_steps(make(delta=0.0, flip=0.0), batch, 8)
+    method = make(delta=0.0, flip=0.0, steganalyzer_optimizer=optax.adam(0.3))
+    start = steps.begin(method, batch)
+    basic = start._replace(
+        params={name: start.params[name] for name in ("encoder", "decoder")},
+        batch_stats={name: start.batch_stats[name] for name in ("encoder", "decoder")},
+        opt_state={"generator": start.opt_state["generator"]},
+    )
+    alone, _ = steps.run_steps(make(False), batch, 14, state=basic)
+    state, values = steps.run_steps(method, batch, 14, state=start)
+    steps.assert_near({name: state.params[name] for name in alone.params}, alone.params, rtol=1e-4)
     assert float(values["steganalyzer_accuracy"]) == 1.0
     assert float(values["steganalyzer_loss"]) < 0.5
 
 
-def test_flipped_labels_are_flipped(batch):
+def test_flipped_labels_are_flipped(trained, batch):
     """At a rate close to one half, the steganalyzer's loss on its first step differs from the one
-    without flips.
+    with hardly any flips, and the generator's does not.
     """
-    _, straight = run_steps(make(flip=0.0), batch, 1)
-    _, flipped = run_steps(make(flip=0.49), batch, 1)
+    _, start, _, straight = trained
+    _, flipped = steps.run_steps(make(flip=0.49), batch, 1, state=start)
     assert float(straight["steganalyzer_loss"]) != float(flipped["steganalyzer_loss"])
     assert float(straight["loss"]) == pytest.approx(float(flipped["loss"]), rel=1e-6)
+
+
+def test_the_steganalyzers_loss_can_be_another_function(trained, batch):
+    _, start, _, _ = trained
+    method = make(steganalyzer_loss=lambda logits, labels: 7.0 + 0.0 * logits[:, 0])
+    state, values = steps.run_steps(method, batch, 1, state=start)
+    assert float(values["loss_adversarial"]) == float(values["steganalyzer_loss"]) == 7.0
+    assert steps.same(start.params["steganalyzer"], state.params["steganalyzer"])
 
 
 def test_a_zero_weight_leaves_the_term_out():
@@ -163,25 +151,24 @@ def test_a_zero_weight_leaves_the_term_out():
         np.testing.assert_allclose(isgan.weighted_loss(x, y, **weights), 2 * leaf(x, y), rtol=1e-5)
 
 
-def test_predict_hides_rounds_and_reveals(batch):
-    made = make()
-    state = jax.jit(made.init)(jax.random.key(0), batch)
-    outputs = jax.jit(made.predict)(state, batch, jax.random.key(0))
+def test_predict_hides_rounds_and_reveals(trained, batch):
+    method, state, *_ = trained
+    predict = jax.jit(method.predict)
+    outputs = predict(state, batch, jax.random.key(0))
     stego = np.asarray(outputs["stego"])
     assert stego.shape == batch["cover"].shape and stego.min() >= 0 and stego.max() <= 255
     np.testing.assert_array_equal(stego, np.round(stego))
-    again = jax.jit(made.predict)(state, {"stego": outputs["stego"]}, jax.random.key(0))
+    again = predict(state, {"stego": outputs["stego"]}, jax.random.key(0))
     np.testing.assert_array_equal(again["revealed"], outputs["revealed"])
-    figures = made.measure(batch, outputs)
+    figures = method.measure(batch, outputs)
     assert set(figures) == {"stego_psnr", "stego_ssim", "revealed_psnr", "revealed_ssim"}
     assert all(value.shape == (4,) for value in figures.values())
 
 
-def test_only_the_luma_of_the_stego_differs(batch):
-    made = make()
-    state = jax.jit(made.init)(jax.random.key(0), batch)
+def test_only_the_luma_of_the_stego_differs(trained, batch):
+    method, state, *_ = trained
     cover = {**batch, "cover": jnp.full_like(batch["cover"], 128.0)}
-    stego = jax.jit(made.predict)(state, cover, jax.random.key(0))["stego"]
+    stego = jax.jit(method.predict)(state, cover, jax.random.key(0))["stego"]
     chroma = rgb_to_ycbcr(stego)[..., 1:]
     np.testing.assert_allclose(chroma, 128.0, atol=0.51)
 
@@ -191,6 +178,21 @@ def test_the_log_says_how_many_scales_fit(batch):
         "MS-SSIM is taken over 2 of its 5 scales, those that fit 32x32",
     )
     assert make().describe({"cover": np.zeros((1, 256, 256, 3), np.float32)}) == ()
+
+
+def test_a_config_gives_the_papers_networks_or_the_basic_model():
+    like = {}
+    for adversarial in (True, False):
+        section = {**SECTION, "adversarial": adversarial, "width": 0.125, "dtype": "bfloat16"}
+        method = isgan.from_config(section, steps_per_epoch=10)
+        pictures = {
+            "cover": np.zeros((1, 32, 32, 3), np.float32),
+            "secret": np.zeros((1, 32, 32, 1), np.float32),
+        }
+        like[adversarial] = jax.eval_shape(method.init, jax.random.key(0), pictures)
+        assert method.receptive_radius == 16
+    assert set(like[True].params) - set(like[False].params) == {"steganalyzer"}
+    assert like[True].params["encoder"]["layer5"]["shortcut"]["kernel"].shape[-1] == 32
 
 
 @pytest.mark.parametrize(
@@ -204,4 +206,4 @@ def test_the_log_says_how_many_scales_fit(batch):
 )
 def test_weights_out_of_range_are_refused(options):
     with pytest.raises(InputError):
-        make(**options)
+        isgan.from_config({**SECTION, **options}, steps_per_epoch=1)

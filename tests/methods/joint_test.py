@@ -7,11 +7,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from support.hiding_bits import (
-    SGD,
-    Judge,
+    JOINT,
+    SECTION,
     Layer,
+    Means,
     assert_near,
     begin,
     covers,
@@ -34,7 +36,7 @@ def known_message(monkeypatch):
     monkeypatch.setattr(bit_hiding, "draw", lambda key, cover, shape: jnp.asarray(BITS))
 
 
-def reference(state, cover, *, share=1.0, critic=None):
+def reference(state, cover, *, share=1.0, steganalyzer=None, weight=2.0):
     """The loss of encoder and decoder, written down anew, as a function of their parameters."""
 
     def loss(params):
@@ -46,12 +48,12 @@ def reference(state, cover, *, share=1.0, critic=None):
         logits, _ = apply(Layer(1), params["decoder"], state.batch_stats["decoder"], stego)
         sure = jax.nn.sigmoid(logits)
         message = -jnp.mean(BITS * jnp.log(sure) + (1 - BITS) * jnp.log(1 - sure))
-        scores = Judge().apply({"params": critic or state.params["critic"]}, stego, train=True)
-        deceit = -jnp.mean(jnp.log(jax.nn.sigmoid(scores)))
-        return 10.0 * message + 0.5 * share * jnp.mean((cover - stego) ** 2) + 2.0 * deceit, (
-            message,
-            deceit,
+        scores = Means().apply(
+            {"params": steganalyzer or state.params["steganalyzer"]}, stego, train=True
         )
+        deceit = -jnp.mean(jnp.log(jax.nn.sigmoid(scores)))
+        squares = jnp.mean((cover - stego) ** 2)
+        return 10.0 * message + 0.5 * share * squares + weight * deceit, (message, deceit)
 
     return loss
 
@@ -72,7 +74,7 @@ def descended(loss, coders, rate=0.01):
 
 
 def test_the_loss_is_the_weighted_sum_and_encoder_and_decoder_descend_it(known_message):
-    made, batch = make(stage_lengths=(0, 6, 0)), covers()
+    made, batch = make(lengths=JOINT), covers()
     start = begin(made, batch)
     state, values = run_steps(made, batch, 1, state=start)
     coders = {name: start.params[name] for name in ("encoder", "decoder")}
@@ -80,7 +82,7 @@ def test_the_loss_is_the_weighted_sum_and_encoder_and_decoder_descend_it(known_m
     total, (message, deceit) = one_device(loss, coders)
     assert float(values["loss"]) == pytest.approx(float(total[0]), rel=1e-4)
     assert float(values["message_loss"]) == pytest.approx(float(message[0]), rel=1e-4)
-    assert float(values["critic_deceit"]) == pytest.approx(float(deceit[0]), rel=1e-4)
+    assert float(values["steganalyzer_deceit"]) == pytest.approx(float(deceit[0]), rel=1e-4)
     assert_near(
         {name: state.params[name] for name in coders}, descended(loss, coders), rtol=1e-3, atol=1e-5
     )
@@ -105,8 +107,8 @@ def test_the_covers_weight_rises_through_the_warm_up(known_message, step, share)
     assert float(values["loss"]) == pytest.approx(float(total[0]), rel=1e-4)
 
 
-def critic_stepped(start, cover, rate):
-    """The critic after one step on these stegos, written down anew."""
+def steganalyzer_stepped(start, cover, rate):
+    """The steganalyzer after one step on these stegos, written down anew."""
     output = one_device(
         lambda: network.apply_training(
             Layer(1),
@@ -119,7 +121,7 @@ def critic_stepped(start, cover, rate):
 
     def loss(params):
         real, fake = (
-            Judge().apply({"params": params}, x, train=True) for x in (cover, cover + 3.0 * output)
+            Means().apply({"params": params}, x, train=True) for x in (cover, cover + 3.0 * output)
         )
         return -jnp.mean(jnp.log(jax.nn.sigmoid(real))) - jnp.mean(
             jnp.log(1 - jax.nn.sigmoid(fake))
@@ -127,65 +129,69 @@ def critic_stepped(start, cover, rate):
 
     return jax.tree.map(
         lambda value, gradient: value - rate * gradient,
-        start.params["critic"],
-        jax.grad(loss)(start.params["critic"]),
+        start.params["steganalyzer"],
+        jax.grad(loss)(start.params["steganalyzer"]),
     )
 
 
 @pytest.mark.parametrize("first", [False, True])
-def test_critics_descend_their_own_loss_before_or_after(known_message, first):
-    """Where they go first, encoder and decoder face the new critic; either way the critic sees the
-    same stegos.
+def test_steganalyzers_descend_their_own_loss_before_or_after(known_message, first):
+    """Where they go first, encoder and decoder face the new one; either way it sees the same
+    stegos.
     """
-    # A long step, after which the critic pushes elsewhere.
-    rate = 100.0
+    # A long step, after which it pushes elsewhere, and pushes much.
+    rate, weight = 100.0, 200.0
     made = make(
-        system(critic_first=first),
-        critic_optimizer=dict(SGD, learning_rate=rate),
-        stage_lengths=(0, 6, 0),
+        system(
+            steganalyzers={"steganalyzer": joint.classifier(Means(), weight)},
+            steganalyzers_first=first,
+        ),
+        steganalyzer_optimizer=optax.sgd(rate),
+        lengths=JOINT,
     )
     batch = covers()
     start = begin(made, batch)
     state, _ = run_steps(made, batch, 1, state=start)
-    critic = critic_stepped(start, batch["cover"], rate)
-    assert_near(state.params["critic"], critic, rtol=1e-3, atol=1e-5)
+    stepped = steganalyzer_stepped(start, batch["cover"], rate)
+    assert_near(state.params["steganalyzer"], stepped, rtol=1e-3, atol=1e-5)
     coders = {name: start.params[name] for name in ("encoder", "decoder")}
     new, old = (
-        descended(reference(start, batch["cover"], critic=faced), coders)["encoder"]
-        for faced in (critic, start.params["critic"])
+        descended(reference(start, batch["cover"], steganalyzer=faced, weight=weight), coders)[
+            "encoder"
+        ]
+        for faced in (stepped, start.params["steganalyzer"])
     )
     expected, other = (new, old) if first else (old, new)
     assert_near(state.params["encoder"], expected, rtol=1e-3, atol=1e-5)
     assert np.abs(expected["Dense_0"]["kernel"] - other["Dense_0"]["kernel"]).max() > 1e-4
 
 
-def test_without_critics_only_the_coders_are_there():
-    state, values = run_steps(make(system(critics={})), covers(), 1)
-    assert set(state.params) == {"encoder", "decoder"} and "critic_loss" not in values
+def test_without_steganalyzers_only_the_coders_are_there():
+    state, values = run_steps(make(system(steganalyzers={})), covers(), 1)
+    assert set(state.params) == {"encoder", "decoder"} and "steganalyzer_loss" not in values
 
 
-def test_a_critic_may_judge_messages(known_message):
-    seen = {}
+def test_a_steganalyzer_may_see_messages(known_message):
+    shapes = []
 
     def messages(cover, stego, message, output):
-        seen["shapes"] = message.shape, output.shape
+        shapes.append((message.shape, output.shape))
         return 255.0 * message, 255.0 * jax.nn.sigmoid(output)
 
-    critic = joint.classifier(Judge(), 1.0)._replace(judged=messages)
-    start = begin(made := make(system(critics={"message_critic": critic})), covers())
+    steganalyzer = joint.classifier(Means(), 1.0)._replace(sees=messages)
+    changed = system(steganalyzers={"message_steganalyzer": steganalyzer})
+    start = begin(made := make(changed), covers())
     state, values = run_steps(made, covers(), 1, state=start)
-    assert not same(state.params["message_critic"], start.params["message_critic"])
-    assert seen["shapes"][0] == seen["shapes"][1] == (4, 8, 8, 1) and np.isfinite(
-        values["message_critic_deceit"]
-    )
+    name = "message_steganalyzer"
+    assert not same(state.params[name], start.params[name])
+    assert np.isfinite(values["message_steganalyzer_deceit"])
+    assert set(shapes) == {((4, 8, 8, 1), (4, 8, 8, 1)), ((1, 8, 8, 1), (1, 8, 8, 1))}
 
 
 def test_a_contrast_is_added():
-    _, plain = run_steps(make(stage_lengths=(0, 6, 0)), covers(), 1)
+    _, plain = run_steps(make(lengths=JOINT), covers(), 1)
     _, more = run_steps(
-        make(system(contrast=lambda x, y: 7.0 + 0.0 * x[:, 0, 0, 0]), stage_lengths=(0, 6, 0)),
-        covers(),
-        1,
+        make(system(contrast=lambda x, y: 7.0 + 0.0 * x[:, 0, 0, 0]), lengths=JOINT), covers(), 1
     )
     assert float(more["loss"] - plain["loss"]) == pytest.approx(7.0, rel=1e-4)
 
@@ -229,8 +235,8 @@ def test_rounding_in_joint_training(known_message):
         jax.debug.callback(lambda stego: given.update(stego=np.asarray(stego)), stego)
         return read(stego)
 
-    for name in joint.ROUNDINGS:
-        run_steps(make(rounding=name, noise=noise, stage_lengths=(0, 6, 0)), covers(), 1)
+    for name, rounding in joint.ROUNDINGS.items():
+        run_steps(make(rounding=rounding, noise=noise, lengths=JOINT), covers(), 1)
         jax.effects_barrier()
         given[name] = given.pop("stego")
     assert np.any(given["none"] != np.round(given["none"]))
@@ -245,7 +251,7 @@ def test_the_stages_are_those_with_a_length():
         ("joint", 6),
         ("separable", 5),
     ]
-    made = make(stage_lengths=(0, 3, 0.5), stage_unit="epochs", joint_choice="accuracy_rounded")
+    made = make(lengths=joint.Lengths(0, 30, 5), joint_choice="accuracy_rounded")
     assert [(stage.name, stage.steps, stage.choice) for stage in made.stages] == [
         ("joint", 30, ""),
         ("separable", 5, "accuracy_rounded"),
@@ -262,7 +268,7 @@ def test_refreshing_changes_the_statistics_of_those_who_learn_alone():
     second = made.stages[2].begin(fresh, jax.random.key(0))
     again = over(made.refresh)(second, batch, jax.random.key(0))
     assert not same(again.batch_stats["image_decoder"], second.batch_stats["image_decoder"])
-    for name in ("encoder", "decoder", "critic"):
+    for name in ("encoder", "decoder", "steganalyzer"):
         assert same(again.batch_stats[name], fresh.batch_stats[name])
 
 
@@ -303,6 +309,16 @@ def test_logits_of_probabilities():
     )
 
 
+def named(**options):
+    return joint.training(steps_per_epoch=10, **{**SECTION, **options})
+
+
+def test_a_training_as_a_config_names_it():
+    training = named(stage_lengths=(0, 3, 0.5), stage_unit="epochs", rounding="noise")
+    assert training.lengths == (0, 30, 5) and training.rounding is joint.ROUNDINGS["noise"]
+    assert named(stage_lengths=(2.0, 1, 0)).lengths == (2, 1, 0)
+
+
 @pytest.mark.parametrize(
     "options,message",
     [
@@ -310,15 +326,26 @@ def test_logits_of_probabilities():
             dict(rounding="up"),
             "method.rounding 'up' is unknown; there are none, straight_through, noise",
         ),
-        (dict(message_weight=-1.0), "must not be negative"),
-        (dict(first_cover_weight=0.0), "at most 1; got 10, 0.5, 2, 0$"),
-        (dict(first_cover_weight=1.5), "must not be negative"),
         (dict(stage_lengths=(1, 2)), "needs 3 numbers"),
         (dict(stage_lengths=(1, 0, 2)), "needs 3 numbers"),
         (dict(stage_lengths=(-1, 2, 2)), "needs 3 numbers"),
         (dict(stage_unit="hours"), "'hours' is unknown; there are steps, epochs"),
+    ],
+)
+def test_names_and_lengths_that_cannot_be_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        named(**options)
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (dict(message_weight=-1.0), "must not be negative"),
+        (dict(first_cover_weight=0.0), "at most 1; got 10, 0.5, 2, 0$"),
+        (dict(first_cover_weight=1.5), "must not be negative"),
+        (dict(lengths=joint.Lengths(1, 0, 2)), "the joint one not less than 1"),
         (
-            dict(stage_lengths=(1, 2, 0), joint_choice="accuracy"),
+            dict(lengths=joint.Lengths(1, 2, 0), joint_choice="accuracy"),
             "joint_choice='accuracy' chooses what the separable stage",
         ),
     ],
@@ -330,7 +357,7 @@ def test_what_cannot_be_is_refused(options, message):
 
 @pytest.mark.parametrize("channels,wanted", [(1, "False"), (3, "True")])
 def test_pictures_of_the_wrong_colour_are_refused(channels, wanted):
-    changed = system(shape=bit_hiding.MessageShape(channels, 1), critics={})
+    changed = system(shape=bit_hiding.MessageShape(channels, 1), steganalyzers={})
     with pytest.raises(InputError, match=f"set data.colour={wanted}"):
         jax.eval_shape(make(changed).init, jax.random.key(0), covers(channels=4 - channels))
 

@@ -1,28 +1,56 @@
 """SteganoGAN, HayesGAN, HiDDeN and ABDH-like: the losses and what is their own."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.hiding_bits import ADAM, covers, over, run_steps
-
-from stegojax import parallel
-from stegojax.errors import InputError
-from stegojax.methods import abdh, hayesgan, hidden, steganogan
-from stegojax.models import hidden as hidden_models
-
-TRAINING = dict(
-    steps_per_epoch=10,
-    optimizer=ADAM,
-    critic_optimizer=ADAM,
-    image_decoder_optimizer=ADAM,
-    message_weight=1.0,
-    cover_weight=1.0,
-    stage_lengths=(0, 6, 4),
-    width=0.125,
-    critic_width=0.125,
+from support.hiding_bits import (
+    JOINT,
+    SECTION,
+    Layer,
+    Means,
+    begin,
+    covers,
+    over,
+    run_steps,
+    same,
+    training,
 )
+
+from stegojax.errors import InputError
+from stegojax.methods import abdh, channels, hayesgan, hidden, joint, network, steganogan
+
+STEP = training(lengths=JOINT)
+
+
+class Writer(nn.Module):
+    """Every message has a colour, which is added to the cover."""
+
+    @nn.compact
+    def __call__(self, cover, message, *, train):
+        return cover + nn.Dense(3)(message)[:, None, None]
+
+
+class Reader(nn.Module):
+    """So many numbers of a picture's mean colour."""
+
+    length: int = 4
+
+    @nn.compact
+    def __call__(self, pictures, *, train):
+        return nn.Dense(self.length)(pictures.mean(axis=(1, 2)) / 255.0)
+
+
+BY_COLOUR = joint.Networks(Writer(), Reader(), Means())
+NOISES = {text: channels.noise(text) for text in ("identity", "dropout:0.3")}
+
+
+def named(module, **options):
+    """The method of a section with an eighth of the channels."""
+    section = {**SECTION, "width": 0.125, "critic_width": 0.125, **options}
+    return module.from_config(section, steps_per_epoch=10)
 
 
 def test_the_clamp_keeps_parameters_in_bounds():
@@ -36,16 +64,20 @@ def test_the_clamp_keeps_parameters_in_bounds():
 
 
 def test_steganogans_critic_is_clamped_and_its_coders_are_not():
-    state, values = run_steps(steganogan.make(**TRAINING), covers(2, 16, 3), 1)
-    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(state.params["critic"])) <= 0.1 + 1e-6
-    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(state.params["encoder"])) > 0.5
+    method = steganogan.make(joint.Networks(Layer(3), Layer(1), Means()), STEP)
+    state, values = run_steps(method, covers(2, 8, 3), 1)
+    largest = {
+        name: max(np.abs(leaf).max() for leaf in jax.tree.leaves(state.params[name]))
+        for name in ("steganalyzer", "encoder")
+    }
+    assert largest["steganalyzer"] <= 0.1 + 1e-6 and largest["encoder"] > 0.5
     assert np.isfinite(values["loss"])
 
 
 @pytest.mark.parametrize("kind,depth", [("basic", 1), ("residual", 2), ("dense", 6)])
 def test_steganogans_kinds_and_depths(kind, depth):
-    made = steganogan.make(**TRAINING, kind=kind, depth=depth)
-    like = jax.eval_shape(made.init, jax.random.key(0), covers(1, 16, 3))
+    method = named(steganogan, kind=kind, depth=depth)
+    like = jax.eval_shape(method.init, jax.random.key(0), covers(1, 16, 3))
     # The dense decoder's last layer sees all features, the basic one's only the last.
     assert like.params["decoder"]["output"]["kernel"].shape == (
         3,
@@ -54,17 +86,13 @@ def test_steganogans_kinds_and_depths(kind, depth):
         depth,
     )
     batch = {**covers(2, 16, 3), "message": np.zeros((2, 16, 16, depth), np.float32)}
-    assert jax.eval_shape(made.predict, like, batch, jax.random.key(0))["logits"].shape == (
-        2,
-        16,
-        16,
-        depth,
-    )
+    logits = jax.eval_shape(method.predict, like, batch, jax.random.key(0))["logits"]
+    assert logits.shape == (2, 16, 16, depth)
 
 
 def test_steganogans_coders_lower_the_critics_score():
-    critic = steganogan._stego_score(np.asarray([[5.0]]), np.asarray([[2.0]]))
-    np.testing.assert_allclose(critic, [2.0])
+    scores = steganogan.stego_score(np.asarray([[5.0]]), np.asarray([[2.0]]))
+    np.testing.assert_allclose(scores, [2.0])
 
 
 def test_bobs_loss_and_logits_are_on_the_scale_of_halves():
@@ -75,100 +103,33 @@ def test_bobs_loss_and_logits_are_on_the_scale_of_halves():
     np.testing.assert_allclose(
         hayesgan.message_loss(said, message), [(0.4**2 + 0.5**2) / 4], rtol=1e-6
     )
-    made, batch = hayesgan.make(**TRAINING, length=8), covers(2, 16, 3)
-    like = jax.eval_shape(made.init, jax.random.key(0), batch)
-    assert (
-        made.size_multiple == 16
-        and like.params["decoder"]["reader"]["full"]["kernel"].shape[-1] == 8
-    )
+    method = named(hayesgan, length=8)
+    like = jax.eval_shape(method.init, jax.random.key(0), covers(2, 16, 3))
+    assert method.size_multiple == 16
+    assert like.params["decoder"]["reader"]["full"]["kernel"].shape[-1] == 8
 
 
 def test_bobs_sign_is_the_bit():
-    made, batch = hayesgan.make(**TRAINING, length=8), covers(2, 16, 3)
-    state = jax.jit(made.init)(jax.random.key(0), batch)
-    from stegojax.methods import network
-    from stegojax.models import hayesgan as models
-
-    said = network.apply(
-        models.Bob(8, width=0.125),
-        state.params["decoder"],
-        state.batch_stats["decoder"],
-        batch["cover"],
-    )
-    logits = jax.jit(made.predict)(state, {"stego": batch["cover"]}, jax.random.key(0))["logits"]
+    method, batch = hayesgan.make(BY_COLOUR, STEP, length=4), covers(4, 8, 3)
+    state = begin(method, batch)
+    said = network.apply(Reader(), state.params["decoder"], {}, batch["cover"])
+    logits = jax.jit(method.predict)(state, {"stego": batch["cover"]}, jax.random.key(0))["logits"]
+    assert np.any(said > 0) and np.any(said < 0)
     np.testing.assert_array_equal(np.sign(logits), np.sign(said))
 
 
-def noised(text, batch, devices=1):
-    def function(state, batch, key):
-        keys = parallel.example_keys(key, batch["cover"].shape[0])
-        return jax.lax.all_gather(
-            hidden.noise(text)(keys, batch["cover"], jnp.zeros_like(batch["cover"])), parallel.AXIS
-        )
-
-    found = over(function, devices)(0, batch, jax.random.key(3))
-    return found.reshape((-1,) + found.shape[2:])
-
-
-@pytest.mark.parametrize("text", ["dropout:0.5", "cropout:0.3", "crop:0.3", "jpeg_drop:50"])
-def test_noise_depends_on_the_example_alone(text):
-    """Each picture of a batch is damaged in its own way, the same on one device and on four."""
-    same = covers(1, 16, 3)["cover"].repeat(4, axis=0)
-    one, four = (noised(text, {"cover": same}, devices) for devices in (1, 4))
-    np.testing.assert_allclose(one, four, atol=1e-3)
-    assert np.any(one[0] != one[1]) and np.any(one[1] != one[2])
-
-
-def test_noises_are_the_models():
-    batch = covers(2, 16, 3)
-    for text, direct in (
-        (
-            "gaussian_blur:1.0",
-            hidden_models.gaussian_blur(None, batch["cover"], batch["cover"], sigma=1.0),
-        ),
-        ("jpeg_mask", hidden_models.jpeg_mask(None, batch["cover"], batch["cover"])),
-    ):
-        np.testing.assert_allclose(noised(text, batch), direct, atol=1e-3)
-    assert noised("crop:0.25", batch).shape == (2, 8, 8, 3)
-    kept = np.mean(np.any(noised("dropout:0.2", covers(4, 32, 3)) != 0, axis=-1))
-    assert 0.15 < kept < 0.25
-
-
-def test_the_combined_channel_takes_one_noise_a_step():
-    batch = covers(2, 16, 3)
-    names = ("identity", "gaussian_blur:2.0", "crop:0.25")
-
-    def function(state, batch, key):
-        return hidden.channel([hidden.noise(name) for name in names])(
-            key,
-            batch["cover"],
-            batch["cover"],
-            lambda arrived: jnp.stack([arrived.mean(), arrived.std()]),
-        )
-
-    step = over(function)
-    found = np.stack([step(0, batch, jax.random.key(index)) for index in range(24)])
-    plain, blurred = (
-        np.asarray([value.mean(), value.std()])
-        for value in (batch["cover"], noised(names[1], batch))
-    )
-    near = [np.isclose(found, wanted, rtol=1e-4).all(axis=1) for wanted in (plain, blurred)]
-    assert near[0].any() and near[1].any() and not (near[0] | near[1]).all()
-
-
 def test_hiddens_figures_have_the_accuracy_after_each_noise():
-    made = hidden.make(**TRAINING, length=4, noises=("identity", "dropout:0.3"))
-    batch = covers(2, 16, 3)
-    state = jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), batch))
-    figures = over(lambda state, batch, key: made.measure(batch, made.predict(state, batch, key)))(
-        state, batch, jax.random.key(0)
-    )
+    method, batch = hidden.make(BY_COLOUR, STEP, noises=NOISES, length=4), covers(2, 16, 3)
+    state = begin(method, batch)
+    figures = over(
+        lambda state, batch, key: method.measure(batch, method.predict(state, batch, key))
+    )(state, batch, jax.random.key(0))
     np.testing.assert_allclose(figures["accuracy_identity"], figures["accuracy"])
     assert figures["accuracy_dropout"].shape == (2,)
-    given = jax.jit(made.predict)(
+    given = jax.jit(method.predict)(
         state, {**batch, "message": np.zeros((2, 4), np.float32)}, jax.random.key(0)
     )
-    assert set(made.measure(batch, given)) == {
+    assert set(method.measure(batch, given)) == {
         "accuracy",
         "accuracy_rounded",
         "accuracy_unrounded",
@@ -178,9 +139,14 @@ def test_hiddens_figures_have_the_accuracy_after_each_noise():
 
 
 def test_a_combined_model_trains():
-    made = hidden.make(**TRAINING, length=4, noises=("identity", "crop:0.25"))
-    state, values = run_steps(made, covers(4, 16, 3), 2, devices=2)
+    """Through one noise or the other, also one after which pictures are smaller."""
+    noises = {text: channels.noise(text) for text in ("identity", "crop:0.25")}
+    method = hidden.make(BY_COLOUR, STEP, noises=noises, length=4)
+    start = begin(method, covers(4, 8, 3))
+    state, values = run_steps(method, covers(4, 8, 3), 2, state=start, devices=2)
     assert np.isfinite(values["loss"]) and int(state.step) == 2
+    for name in start.params:
+        assert not same(start.params[name], state.params[name]), name
 
 
 def test_abdhs_losses():
@@ -189,59 +155,41 @@ def test_abdhs_losses():
         np.asarray([[[[1.0]], [[1.0]]]], np.float32),
     )
     np.testing.assert_allclose(abdh.message_loss(logits, message), [0.25], atol=1e-3)
-    real, made = np.asarray([[0.8]], np.float32), np.asarray([[0.4]], np.float32)
-    np.testing.assert_allclose(abdh._critic_loss(real, made), [0.5 * (0.04 + 0.16)], rtol=1e-5)
-    np.testing.assert_allclose(abdh._deceit(real, made), [0.36], rtol=1e-5)
-    seen = abdh._messages(None, None, message, logits)
+    of_covers, of_stegos = np.asarray([[0.8]], np.float32), np.asarray([[0.4]], np.float32)
+    steganalyzer = abdh.least_squares_steganalyzer(Means(), 1.0)
+    np.testing.assert_allclose(
+        steganalyzer.loss(of_covers, of_stegos), [0.5 * (0.04 + 0.16)], rtol=1e-5
+    )
+    np.testing.assert_allclose(steganalyzer.deceit(of_covers, of_stegos), [0.36], rtol=1e-5)
+    seen = abdh.messages_as_pictures(None, None, message, logits)
     np.testing.assert_allclose([seen[0][0, 0, 0, 0], seen[1][0, 0, 0, 0]], [255.0, 127.5])
 
 
-@pytest.mark.slow
 def test_abdh_trains_all_its_networks():
-    made, batch = (
-        abdh.make(**{**TRAINING, "width": 0.0625, "critic_width": 0.0625}, blocks=1),
-        covers(2, 24),
-    )
-    start = jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), batch))
-    state, values = run_steps(made, batch, 1, state=start)
-    assert set(state.params) == {"encoder", "decoder", "critic", "message_critic"}
-    assert all(np.isfinite(value) for value in values.values())
+    method = abdh.make(abdh.Networks(Layer(1), Layer(1), Means(), Means()), STEP)
+    start = begin(method, covers())
+    state, values = run_steps(method, covers(), 1, state=start)
+    assert set(state.params) == {"encoder", "decoder", "steganalyzer", "message_steganalyzer"}
+    assert all(np.isfinite(value) for value in values.values()) and "contrast" in values
     for name in state.params:
-        moved = [
-            np.any(a != b)
-            for a, b in zip(
-                jax.tree.leaves(state.params[name]), jax.tree.leaves(start.params[name])
-            )
-        ]
-        assert np.mean(moved) > 0.8, name
+        assert not same(start.params[name], state.params[name]), name
 
 
 @pytest.mark.parametrize(
-    "function,message",
+    "module,options,message",
     [
-        (
-            lambda: steganogan.make(**TRAINING, kind="sparse"),
-            "'sparse' is unknown; there are basic, residual, dense",
-        ),
-        (
-            lambda: steganogan.make(**TRAINING, depth=7),
-            "depth=7 must be a whole number from 1 to 6",
-        ),
-        (lambda: steganogan.make(**TRAINING, critic_limit=0.0), "critic_limit=0.0 must be above 0"),
-        (lambda: hayesgan.make(**TRAINING, length=0), "length=0 must be a whole number above 0"),
-        (lambda: hidden.make(**TRAINING, length=1.5), "length=1.5 must be a whole number above 0"),
-        (lambda: hidden.make(**TRAINING, noises=()), "at least one noise"),
-        (lambda: hidden.make(**TRAINING, noises=("crop:0.3", "crop:0.3")), "each once"),
-        (lambda: hidden.noise("snow"), "'snow' is unknown; there are identity, dropout"),
-        (lambda: hidden.noise("jpeg_mask:3"), "'jpeg_mask:3' is not understood"),
-        (lambda: hidden.noise("dropout:much"), "'dropout:much' is not understood"),
-        (lambda: abdh.make(**TRAINING, blocks=0), "method.blocks must be a whole number above 0"),
-        (
-            lambda: abdh.make(**TRAINING, inconsistency_weight=-1.0),
-            "inconsistency_weight not negative",
-        ),
+        (steganogan, dict(kind="sparse"), "'sparse' is unknown; there are basic, residual, dense"),
+        (steganogan, dict(depth=7), "depth=7 must be a whole number from 1 to 6"),
+        (steganogan, dict(critic_limit=0.0), "critic_limit=0.0 must be above 0"),
+        (hayesgan, dict(length=0), "length=0 must be a whole number above 0"),
+        (hidden, dict(length=1.5), "length=1.5 must be a whole number above 0"),
+        (hidden, dict(noises=()), "at least one noise"),
+        (hidden, dict(noises=("crop:0.3", "crop:0.3")), "each once"),
+        (abdh, dict(blocks=0), "method.blocks=0 must be a whole number above 0"),
+        (abdh, dict(inconsistency_weight=-1.0), "inconsistency_weight=-1.0 must not be negative"),
+        (abdh, dict(widht=1.0), "method.widht is unknown; there are adversarial_weight, blocks"),
     ],
 )
-def test_what_cannot_be_is_refused(function, message):
+def test_what_cannot_be_is_refused(module, options, message):
     with pytest.raises(InputError, match=message):
-        function()
+        named(module, **options)

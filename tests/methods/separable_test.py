@@ -38,7 +38,7 @@ def test_the_second_decoder_begins_as_the_first(trained):
 def test_a_step_changes_the_second_decoder_and_nothing_else(trained):
     made, batch, _, second = trained
     state, values = run_steps(made, batch, 2, state=second, stage=2)
-    for name in ("encoder", "decoder", "critic"):
+    for name in ("encoder", "decoder", "steganalyzer"):
         assert same(state.params[name], second.params[name]), name
         assert same(state.batch_stats[name], second.batch_stats[name]), name
     moved = [
@@ -76,7 +76,7 @@ def test_the_second_stages_loss_reaches_nothing_in_the_generator(trained):
     made, batch, state, second = trained
     reached = gradients(made, second, batch, 2)
     assert reached.pop(SECOND) > 1e-4
-    assert reached == {"encoder": 0.0, "decoder": 0.0, "critic": 0.0}
+    assert reached == {"encoder": 0.0, "decoder": 0.0, "steganalyzer": 0.0}
     joint = gradients(made, state, batch, 1)
     assert joint["encoder"] > 1e-4 and joint["decoder"] > 1e-4
 

@@ -4,47 +4,88 @@ keys, and the beam search.
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from support import hiding_bits as steps
 from support import numpy_generator as generators
-from support.configs import load, one_step
 
-from stegojax import losses, parallel, run
+from stegojax import losses, parallel
 from stegojax.data.tokenizer import END
 from stegojax.errors import InputError
 from stegojax.methods import seq2seq_gan
 from stegojax.models import seq2seq_gan as models
 
-IDS = jnp.asarray(
-    [[1, 4, 5, 6, 2, 0], [1, 7, 2, 0, 0, 0], [1, 8, 9, 4, 5, 2], [1, 6, 6, 6, 2, 0]], jnp.int32
+IDS = np.asarray(
+    [[1, 4, 5, 6, 2, 0], [1, 7, 2, 0, 0, 0], [1, 8, 9, 4, 5, 2], [1, 6, 6, 6, 2, 0]], np.int32
 )
 BATCH = {
     "ids": IDS,
-    "photograph": jax.random.randint(jax.random.key(0), (4, 64, 64, 3), 0, 256).astype(jnp.float32),
+    "photograph": np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.float32),
 }
-OPTIMIZER = dict(name="sgd", learning_rate=1.0)
+NETWORKS = {*seq2seq_gan.SENTENCES, *seq2seq_gan.PICTURES, "discriminator"}
+
+
+def blocks(pictures):
+    """The means of 8x8 pixels, 0 to 1."""
+    return pictures.reshape(-1, 8, 8, 8, 8, 3).mean(axis=(2, 4)).reshape(-1, 192) / 255.0
+
+
+class Painter(nn.Module):
+    """A picture of 8x8 squares, whose colours are linear in the state and the secret."""
+
+    @nn.compact
+    def __call__(self, states, *secret, train):
+        x = nn.Dense(192)(jnp.concatenate([states.reshape(-1, 512), *secret], axis=1))
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9, axis_name=parallel.AXIS)(x)
+        return 255.0 * nn.sigmoid(x).reshape(-1, 8, 8, 3).repeat(8, 1).repeat(8, 2)
+
+
+class Reader(nn.Module):
+    """A state linear in the squares' colours and the secret."""
+
+    @nn.compact
+    def __call__(self, pictures, *secret, train):
+        x = nn.Dense(512)(jnp.concatenate([blocks(pictures), *secret], axis=1))
+        return jnp.tanh(x).reshape(-1, 2, 256)
+
+
+class Discriminator(nn.Module):
+    """A logit linear in the squares' colours."""
+
+    @nn.compact
+    def __call__(self, pictures):
+        return nn.Dense(1)(blocks(pictures))[:, 0]
 
 
 @functools.lru_cache
-def method(**options):
-    given = dict(
-        keyed="scramble",
-        vocabulary=10,
-        length=6,
-        width=1 / 16,
-        steps_per_epoch=10,
-        optimizer=OPTIMIZER,
-        sentence_optimizer=OPTIMIZER,
-        discriminator_optimizer=OPTIMIZER,
+def method(keyed="scramble", stage_steps=(), noise=0.0, channel_noise=0.3, **objective):
+    """The method with the paper's LSTMs and these networks of pictures."""
+    networks = seq2seq_gan.Networks(
+        models.SentenceEncoder(10),
+        models.SentenceDecoder(10),
+        Painter(),
+        Reader(),
+        Discriminator() if objective.get("adversarial_weight", 1.0) else None,
     )
-    return seq2seq_gan.make(**{**given, **options})
+    return seq2seq_gan.make(
+        networks,
+        seq2seq_gan.KEYINGS[keyed],
+        seq2seq_gan.Optimizers(*[optax.sgd(1.0)] * 3),
+        length=6,
+        objective=seq2seq_gan.Objective(**objective),
+        noise=noise,
+        stage_steps=stage_steps,
+        channel_noise=channel_noise,
+    )
 
 
 @functools.lru_cache
 def initial(keyed):
-    return jax.tree.map(np.asarray, jax.jit(method(keyed=keyed).init)(jax.random.key(1), BATCH))
+    return steps.begin(method(keyed=keyed), BATCH, key=1)
 
 
 def started(keyed="scramble", *, leave_out=()):
@@ -57,8 +98,8 @@ def started(keyed="scramble", *, leave_out=()):
     return state._replace(params=params, opt_state=opt_state)
 
 
-def step(made, state):
-    return one_step(made, jax.tree.map(np.asarray, state), jax.tree.map(np.asarray, BATCH))
+def step(method, state, *, devices=1):
+    return steps.run_steps(method, BATCH, 1, state=state, devices=devices)
 
 
 def changed(before, after):
@@ -95,30 +136,15 @@ def test_a_step_trains_every_network_on_the_weighted_sum_on_four_devices_as_on_o
     )
     state = started()
     after, values = step(made, state)
-    assert (
-        changed(state, after)
-        == set(state.params)
-        == {*seq2seq_gan.SENTENCES, *seq2seq_gan.PICTURES, "discriminator"}
-    )
+    assert changed(state, after) == set(state.params) == NETWORKS
     total = 2 * values["loss_tokens"] + 3 * values["loss_state"] + 0.5 * values["loss_adversarial"]
     np.testing.assert_allclose(values["loss"], total + 0.25 * values["loss_wrong_key"], rtol=1e-5)
     # Ten words, equally likely at first, or nearly.
-    assert (
-        abs(values["loss_tokens"] - np.log(10)) < 0.5
-        and abs(values["loss_adversarial"] - np.log(2)) < 0.5
-    )
-    with jax.default_device(jax.local_devices()[0]):
-        single = jax.pmap(
-            made.train_step,
-            axis_name=parallel.AXIS,
-            in_axes=(None, 0, None),
-            out_axes=(None, None),
-            devices=jax.local_devices()[:1],
-        )
-        one, others = single(state, jax.tree.map(lambda leaf: leaf[None], BATCH), jax.random.key(1))
+    assert abs(values["loss_tokens"] - np.log(10)) < 0.5
+    assert abs(values["loss_adversarial"] - np.log(2)) < 0.5
+    four, others = step(made, state, devices=4)
     np.testing.assert_allclose(values["loss"], others["loss"], rtol=1e-4)
-    for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(one.params), strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-3)
+    steps.assert_near(after.params, four.params, atol=2e-3)
 
 
 def test_the_adversary_does_not_move_the_receiver():
@@ -142,7 +168,6 @@ def test_wrong_keys_teach_the_scrambled_receivers_words_alone():
     )
 
 
-@pytest.mark.slow
 def test_wrong_keys_teach_all_that_a_modulating_key_goes_through():
     made = method(
         keyed="modulation", token_weight=1e-30, adversarial_weight=0.0, negative_weight=1.0
@@ -161,11 +186,7 @@ def test_the_first_stage_trains_the_lstms_alone():
     made = method(stage_steps=(3, 4), channel_noise=0.0, adversarial_weight=0.0)
     assert [(stage.name, stage.steps) for stage in made.stages] == [("words", 3), ("pictures", 4)]
     state = started(leave_out=("discriminator",))
-    after, values = parallel.train_step(made.stages[0].train_step)(
-        parallel.replicate(jax.tree.map(np.asarray, state)),
-        parallel.shard(jax.tree.map(np.asarray, BATCH)),
-        jax.random.key(1),
-    )
+    after, values = steps.run_steps(made, BATCH, 1, state=state, stage=0)
     assert (
         changed(state, after) == set(seq2seq_gan.SENTENCES)
         and abs(values["loss"] - np.log(10)) < 0.5
@@ -174,13 +195,10 @@ def test_the_first_stage_trains_the_lstms_alone():
 
 def key_arrays(keyed, seed):
     keys = jax.random.split(jax.random.key(seed), 4)
-    return jax.vmap(functools.partial(seq2seq_gan.draw_keys, keyed=keyed))(keys)
+    return jax.vmap(seq2seq_gan.KEYINGS[keyed].draw)(keys)
 
 
-@pytest.mark.parametrize(
-    "keyed",
-    ["scramble", *(pytest.param(name, marks=pytest.mark.slow) for name in ("plane", "modulation"))],
-)
+@pytest.mark.parametrize("keyed", ["scramble", "plane", "modulation"])
 def test_predict_with_a_given_key_is_put_together_from_the_networks(keyed):
     made = method(keyed=keyed, noise=0.5, negative_weight=0.0)
     state = started(keyed)
@@ -199,17 +217,15 @@ def test_predict_with_a_given_key_is_put_together_from_the_networks(keyed):
         flat = np.take_along_axis(flat, np.asarray(own["order"]), axis=1) * np.asarray(own["signs"])
         states = jnp.asarray(flat.reshape(4, 2, 256))
     secret = [own["secret"]] if keyed in ("plane", "modulation") else []
-    generator = models.Generator(1 / 16, None, "none" if keyed == "scramble" else keyed)
-    expected = apply(generator, "generator", states + 0.5 * added, *secret, train=False)
+    expected = apply(Painter(), "generator", states + 0.5 * added, *secret, train=False)
     stego = np.asarray(found["stego"])
     assert np.array_equal(stego, np.round(stego)) and stego.min() >= 0 and stego.max() <= 255
     assert np.abs(stego - np.asarray(expected)).max() < 0.51 + 1e-2
-    given = own if keyed in seq2seq_gan.RECEIVED else {}
+    given = own if seq2seq_gan.KEYINGS[keyed].received else {}
     again = jax.jit(made.predict)(state, {"stego": found["stego"], **given}, jax.random.key(9))
     np.testing.assert_array_equal(again["read_ids"], found["read_ids"])
-    reader = models.StateReader(1 / 16, None, "modulation" if keyed == "modulation" else "none")
     read = apply(
-        reader,
+        Reader(),
         "state_reader",
         found["stego"],
         *(secret if keyed == "modulation" else []),
@@ -252,28 +268,34 @@ def test_measure_by_hand():
 
 
 def test_the_held_out_figures_under_drawn_keys():
-    config = load("seq2seq_gan").get_config("tiny")
-    made = run.method(config, run.UNKNOWN)
-    state = jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config)))
-    count = 2 * jax.device_count()
-    batch = {"ids": np.tile(np.asarray([[1, 4, 5, 2], [1, 6, 2, 0]], np.int32), (count // 2, 1))}
-    batch["ids"] = np.pad(batch["ids"], ((0, 0), (0, config.method.length - 4)))
-    outputs = parallel.gather(
-        parallel.over_devices(made.predict)(
-            parallel.replicate(state), parallel.shard(batch), jax.random.key(4)
-        )
-    )
-    found = seq2seq_gan.measure(batch, outputs)
-    assert set(found) == {
+    made = method()
+
+    def figures(state, batch, key):
+        return made.measure(batch, made.predict(state, batch, key))
+
+    values = steps.over(figures)(started(), {"ids": IDS}, jax.random.key(4))
+    assert set(values) == {
         "exact_match",
         "token_accuracy",
         "between_sentences",
         "between_keys",
         "wrong_key_accuracy",
     }
-    assert min(found["between_keys"]) > 0 and all(
-        np.isfinite(values).all() for values in found.values()
+    assert min(values["between_keys"]) > 0
+    assert all(np.isfinite(value).all() for value in values.values())
+
+
+def test_the_leaf_losses_can_be_other_functions():
+    made = method(
+        token_loss=lambda logits, labels, mask: 3.0 + 0.0 * logits[:, 0, 0],
+        discriminator_loss=lambda logits, labels: 5.0 + 0.0 * logits,
+        state_loss=lambda read, sent: 7.0 + 0.0 * read[:, 0, 0],
+        state_weight=1.0,
     )
+    state = started()
+    after, values = step(made, state)
+    assert changed(state, after) == set() and float(values["loss"]) == 30.0 + 7.0 + 5.0
+    assert float(values["discriminator_loss"]) == 5.0
 
 
 def probabilities(decoder, variables, state, rows):
@@ -345,6 +367,33 @@ def test_a_beam_that_cannot_be_is_refused():
         models.beam_sentences(decoder, {}, jnp.zeros((1, 2, 256)), length=1, beams=2)
 
 
+SECTION = dict(
+    vocabulary=10,
+    length=6,
+    width=1 / 16,
+    **dict.fromkeys(
+        ("optimizer", "sentence_optimizer", "discriminator_optimizer"),
+        dict(name="sgd", learning_rate=1.0),
+    ),
+)
+
+
+@pytest.mark.parametrize("keyed", list(seq2seq_gan.KEYINGS))
+def test_a_config_gives_the_networks_of_its_keying(keyed):
+    made = seq2seq_gan.from_config({**SECTION, "keyed": keyed}, steps_per_epoch=10)
+    batch = {"ids": IDS[:1], "photograph": BATCH["photograph"][:1]}
+    like = jax.eval_shape(made.init, jax.random.key(0), batch)
+    assert set(like.params) == NETWORKS
+    outputs = jax.eval_shape(
+        jax.vmap(made.predict, axis_name=parallel.AXIS, in_axes=(None, 0, None)),
+        like,
+        {"ids": IDS[None, :1]},
+        jax.random.key(0),
+    )
+    assert ("other_key" in outputs) == (keyed != "none")
+    assert ("wrong_key_ids" in outputs) == (keyed in ("modulation", "scramble"))
+
+
 @pytest.mark.parametrize(
     "options,words",
     [
@@ -357,4 +406,4 @@ def test_a_beam_that_cannot_be_is_refused():
 )
 def test_options_that_cannot_be_are_refused(options, words):
     with pytest.raises(InputError, match=words):
-        method(**options)
+        seq2seq_gan.from_config({**SECTION, **options}, steps_per_epoch=10)

@@ -12,15 +12,9 @@ from stegojax import parallel
 from stegojax.errors import InputError
 from stegojax.methods import generation, sgan, ssgan
 
-SGD, SLOW = dict(name="sgd", learning_rate=0.5), dict(name="sgd", learning_rate=0.002)
 SECTION = dict(
-    steps_per_epoch=1,
-    optimizer=SGD,
-    steganalyzer_optimizer=SLOW,
-    size=toy.SIZE,
-    alpha=0.75,
-    scheme="lsb-matching",
-    payload=0.4,
+    optimizer=dict(name="sgd", learning_rate=0.5),
+    steganalyzer_optimizer=dict(name="sgd", learning_rate=0.002),
 )
 
 
@@ -64,14 +58,18 @@ def test_an_adaptive_sender_changes_texture_and_less_than_lsb_matching():
     assert all((found[..., i] != 0).any() for i in range(3))
 
 
-def step(made, state, batch, key, devices=None):
+def begun(method, cover):
+    return jax.tree.map(np.asarray, method.init(jax.random.key(0), {"cover": cover[:1]}))
+
+
+def step(method, state, batch, key, devices=None):
     if devices is None:
-        return parallel.train_step(made.train_step)(
+        return parallel.train_step(method.train_step)(
             parallel.replicate(state), parallel.shard(batch), key
         )
     batch = jax.tree.map(lambda leaf: leaf.reshape((devices, -1) + leaf.shape[1:]), batch)
     return jax.pmap(
-        made.train_step,
+        method.train_step,
         axis_name=parallel.AXIS,
         in_axes=(None, 0, None),
         out_axes=(None, None),
@@ -95,7 +93,7 @@ def slope_penalty_gradient(gain):
     "changes",
     [
         {},
-        {"deceit": "both"},
+        {"deceit": generation.deceit_by_both},
         {"clip": 0.19},
         {"penalty": 5.0},
         {"alpha": 1.0},
@@ -103,111 +101,144 @@ def slope_penalty_gradient(gain):
         {"contest": generation.CROSS_ENTROPY},
     ],
 )
-def test_a_step_is_what_comes_out_by_hand(changes, monkeypatch):
+def test_a_step_is_what_comes_out_by_hand(changes):
     """The noise is always .5 and every sample of a stego is 1 higher: all pictures of a kind are
-    one number. The critic's parameter
-    is within its bound from the beginning."""
-    drawn = []
-    monkeypatch.setattr(
-        generation, "noise", lambda key, count: drawn.append(key) or jnp.full((count, 100), 0.5)
+    one number. The discriminator's parameter is within its bound from the beginning.
+    """
+    drawn, rules = [], dict(changes)
+    contest = rules.pop("contest", generation.WASSERSTEIN)
+    contest = contest._replace(deceit=rules.pop("deceit", contest.deceit))
+    method = toy.game(
+        contest=contest,
+        hide=lambda key, covers: jnp.ones_like(covers),
+        noise=lambda key, count: drawn.append(key) or jnp.full((count, 100), 0.5),
+        **rules,
     )
-    monkeypatch.setattr(
-        generation,
-        "simulator",
-        lambda scheme, *, payload: lambda key, covers: jnp.ones_like(covers),
-    )
-    section = {**SECTION, **changes}
-    made = toy.make(**section)
     real = np.full((4, toy.SIZE, toy.SIZE, 3), 90.0, np.float32)
-    state = made.init(jax.random.key(0), {"cover": real[:1]})
-    after, values = step(made, state, {"cover": real}, jax.random.key(1))
+    state = begun(method, real)
+    after, values = step(method, state, {"cover": real}, jax.random.key(1))
+    d, s, g = by_hand(changes, real=90.0)
+    gains = [float(after.params[name]["gain"]) for name in generation.NAMES]
+    np.testing.assert_allclose(gains, [g, d, s], rtol=1e-4)
+    assert int(after.step) == 1 and all(np.isfinite(value) for value in values.values())
+    updates = changes.get("discriminator_updates", 1) + changes.get("generator_updates", 2)
+    assert len(drawn) == updates  # the steganalyzer is trained on the discriminator's pictures
+
+
+def by_hand(changes, *, real):
+    """The gains of discriminator, steganalyzer and generator after a step."""
 
     def picture(gain):
         return 127.5 + 40.0 * gain * 0.5
 
-    entropy = section.get("contest") is generation.CROSS_ENTROPY
-    g, d, s = 1.0, min(0.2, section.get("clip") or 1.0), 0.1
-    for _ in range(section.get("discriminator_updates", 1)):
-        gradient = (picture(g) - 90.0) / 255.0
+    entropy = changes.get("contest") is generation.CROSS_ENTROPY
+    clip = changes.get("clip", np.inf)
+    g, d, s = 1.0, min(0.2, clip), 0.1
+    for _ in range(changes.get("discriminator_updates", 1)):
+        gradient = (picture(g) - real) / 255.0
         if entropy:
             gradient = (
-                -sigmoid(-d * 90 / 255) * 90 + sigmoid(d * picture(g) / 255) * picture(g)
+                -sigmoid(-d * real / 255) * real + sigmoid(d * picture(g) / 255) * picture(g)
             ) / 255
-        gradient += section.get("penalty", 0.0) * slope_penalty_gradient(d)
-        d -= 0.5 * gradient
-        d = np.clip(d, -section["clip"], section["clip"]) if section.get("clip") else d
+        gradient += changes.get("penalty", 0.0) * slope_penalty_gradient(d)
+        d = np.clip(d - 0.5 * gradient, -clip, clip)
     cover, stego = (np.round(picture(g)) + more - 120.0 for more in (0, 1))
     s -= 0.002 * (sigmoid(s * cover) * cover - sigmoid(-s * stego) * stego) / 2
-    alpha, both = section["alpha"], section.get("deceit") == "both"
-    for _ in range(section.get("generator_updates", 2)):
+    alpha, both = changes.get("alpha", 0.75), "deceit" in changes
+    for _ in range(changes.get("generator_updates", 2)):
         cover, stego = (np.round(picture(g)) + more - 120.0 for more in (0, 1))
         realism = -d / 255 * (sigmoid(-d * picture(g) / 255) if entropy else 1.0)
         safety = -s * sigmoid(-s * cover) + (s * sigmoid(s * stego) if both else 0.0)
         g -= 0.5 * 20.0 * (alpha * realism + (1 - alpha) * safety)
-    found = [float(after.params[name]["gain"]) for name in generation.NAMES]
-    np.testing.assert_allclose(found, [g, d, s], rtol=1e-4)
-    assert int(after.step) == 1 and all(np.isfinite(value) for value in values.values())
-    updates = section.get("discriminator_updates", 1) + section.get("generator_updates", 2)
-    assert len(drawn) == updates  # the steganalyzer is trained on the discriminator's pictures
+    return d, s, g
 
 
-def test_every_update_has_noise_of_its_own(monkeypatch):
-    keys, real = [], generation.noise
-    monkeypatch.setattr(
-        generation, "noise", lambda key, count: keys.append(key) or real(key, count)
+@pytest.mark.parametrize("alpha,is_moved", [(1.0, False), (0.5, True)])
+def test_at_alpha_1_the_steganalyzer_does_not_reach_the_generator(alpha, is_moved):
+    """Whatever the steganalyzer has learned, the generator takes the same step."""
+    method = toy.game(alpha=alpha)
+    batch = {"cover": np.asarray(toy.pictures(4))}
+    state = begun(method, batch["cover"])
+    gains = []
+    for start in (0.1, 3.0):
+        params = {**state.params, "steganalyzer": {"gain": jnp.float32(start)}}
+        after, _ = step(method, state._replace(params=params), batch, jax.random.key(1))
+        gains.append(float(after.params["generator"]["gain"]))
+    assert (gains[0] != gains[1]) is is_moved and gains[0] != 1.0
+
+
+@pytest.mark.parametrize("player", ["discriminator", "steganalyzer", "deceit"])
+def test_a_leaf_can_be_another_function(player):
+    """The player whose loss is a constant stands still; a constant deceit adds nothing."""
+    constant = {player: lambda first, second: 7.0 + 0.0 * first.reshape(len(first), -1)[:, 0]}
+    method = toy.game(contest=generation.WASSERSTEIN._replace(**constant), alpha=0.75)
+    batch = {"cover": np.asarray(toy.pictures(4))}
+    state = begun(method, batch["cover"])
+    after, values = step(method, state, batch, jax.random.key(1))
+    still = {
+        name
+        for name in generation.NAMES
+        if float(after.params[name]["gain"]) == float(state.params[name]["gain"])
+    }
+    assert still == {player} - {"deceit"}
+    if player == "deceit":
+        assert float(values["loss_safety"]) == 7.0
+
+
+def test_every_update_has_noise_of_its_own():
+    keys = []
+    method = toy.game(
+        noise=lambda key, count: keys.append(key) or generation.noise(key, count),
+        discriminator_updates=2,
     )
-    made = toy.make(**SECTION, discriminator_updates=2)
     cover = np.asarray(toy.pictures(4))
-    state = made.init(jax.random.key(0), {"cover": cover[:1]})
+    state = begun(method, cover)
 
     def record(state, batch, key):
         keys.clear()
-        made.train_step(state, batch, key)
+        method.train_step(state, batch, key)
         return jnp.stack([jax.random.key_data(key) for key in keys])[None]
 
-    found = np.asarray(
+    drawn = np.asarray(
         parallel.over_devices(record)(state, parallel.shard({"cover": cover}), jax.random.key(1))
     )[0, 0]
-    assert len({tuple(key) for key in found}) == len(found) == 4
+    assert len({tuple(key) for key in drawn}) == len(drawn) == 4
 
 
 def test_four_devices_do_what_one_does():
-    made = toy.make(**{**SECTION, "penalty": 1.0})
+    method = toy.game(penalty=1.0)
     batch = {"cover": np.asarray(toy.pictures(8))}
-    state = made.init(jax.random.key(0), {"cover": batch["cover"][:1]})
-    one, four = (step(made, state, batch, jax.random.key(3), devices)[0] for devices in (1, 4))
+    state = begun(method, batch["cover"])
+    one, four = (step(method, state, batch, jax.random.key(3), devices)[0] for devices in (1, 4))
     for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(four.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
     assert float(one.params["generator"]["gain"]) != 1.0
 
 
 def test_pictures_are_whole_numbers_and_follow_from_the_noise_alone():
-    made = toy.make(**SECTION)
+    method = toy.game()
     cover = np.asarray(toy.pictures(8))
-    state = made.init(jax.random.key(0), {"cover": cover[:1]})
+    state = begun(method, cover)
     outputs = parallel.gather(
-        parallel.over_devices(made.predict)(
+        parallel.over_devices(method.predict)(
             state, parallel.shard({"cover": cover}), jax.random.key(2)
         )
     )
-    made_pictures, stegos = outputs["generated"], outputs["generated_stego"]
-    for pictures in (made_pictures, stegos):
+    generated, stegos = outputs["generated"], outputs["generated_stego"]
+    for pictures in (generated, stegos):
         assert pictures.shape == cover.shape and (pictures == np.round(pictures)).all()
         assert pictures.min() >= 0 and pictures.max() <= 255
-    assert len(np.unique(made_pictures[:, 0, 0], axis=0)) == 8
-    assert (
-        np.abs(stegos - made_pictures).max() == 1 and 0.1 < np.mean(stegos != made_pictures) < 0.3
-    )
+    assert len(np.unique(generated[:, 0, 0], axis=0)) == 8
+    assert np.abs(stegos - generated).max() == 1 and 0.1 < np.mean(stegos != generated) < 0.3
     noise = np.linspace(-1, 1, 200, dtype=np.float32).reshape(2, 100)
-    found = jax.jit(made.predict)(state, {"noise": noise}, jax.random.key(9))["generated"]
+    found = jax.jit(method.predict)(state, {"noise": noise}, jax.random.key(9))["generated"]
     expected = np.round(127.5 + 40.0 * noise[:, :99].reshape(2, 3, 33).mean(axis=-1))
     np.testing.assert_array_equal(np.asarray(found)[:, 3, 5], expected)
-    figures = made.measure({}, outputs)
-    score = np.mean(cover, axis=(1, 2, 3)) - np.mean(made_pictures, axis=(1, 2, 3))
+    figures = method.measure({}, outputs)
+    score = np.mean(cover, axis=(1, 2, 3)) - np.mean(generated, axis=(1, 2, 3))
     np.testing.assert_allclose(figures["discriminator_gap"], 0.2 * score / 255, rtol=1e-4)
     right = [
-        (made_pictures.mean(axis=(1, 2, 3)) < 120) * 0.5
-        + (stegos.mean(axis=(1, 2, 3)) >= 120) * 0.5
+        (generated.mean(axis=(1, 2, 3)) < 120) * 0.5 + (stegos.mean(axis=(1, 2, 3)) >= 120) * 0.5
     ]
     np.testing.assert_allclose(figures["steganalyzer_accuracy"], right[0])
 
@@ -229,13 +260,15 @@ def test_pictures_are_whole_numbers_and_follow_from_the_noise_alone():
 )
 def test_what_cannot_be_played_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        ssgan.make(steps_per_epoch=1, optimizer=SGD, steganalyzer_optimizer=SGD, **changes)
+        ssgan.from_config({**SECTION, **changes}, steps_per_epoch=1)
 
 
-@pytest.mark.parametrize("method", [ssgan, sgan])
-def test_data_of_another_size_are_refused(method):
-    made = method.make(steps_per_epoch=1, optimizer=SGD, steganalyzer_optimizer=SGD, size=32)
+@pytest.mark.parametrize("module", [ssgan, sgan])
+def test_data_of_another_size_are_refused(module):
+    method = module.from_config({**SECTION, "size": 32}, steps_per_epoch=1)
     with pytest.raises(
         InputError, match="makes 32x32 colour pictures and the data are 48x48 with 3 channels"
     ):
-        made.init(jax.random.key(0), {"cover": np.zeros((1, 48, 48, 3), np.float32)})
+        jax.eval_shape(
+            method.init, jax.random.key(0), {"cover": np.zeros((1, 48, 48, 3), np.float32)}
+        )

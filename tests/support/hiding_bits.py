@@ -6,12 +6,23 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from stegojax import losses, parallel
 from stegojax.methods import bit_hiding, joint
 
-SGD = dict(name="sgd", learning_rate=0.01)
-ADAM = dict(name="adam", learning_rate=1e-2)
+SGD = optax.sgd(0.01)
+ADAM = optax.adam(1e-2)
+
+SECTION = dict(
+    optimizer=dict(name="adam", learning_rate=1e-2),
+    critic_optimizer=dict(name="adam", learning_rate=1e-2),
+    image_decoder_optimizer=dict(name="adam", learning_rate=1e-2),
+    message_weight=1.0,
+    cover_weight=1.0,
+    stage_lengths=(0, 6, 4),
+)
+"""What a config says of the training of such systems."""
 
 
 class Layer(nn.Module):
@@ -25,7 +36,7 @@ class Layer(nn.Module):
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, axis_name=parallel.AXIS)(x)
 
 
-class Judge(nn.Module):
+class Means(nn.Module):
     """The mean of a matrix over the channels."""
 
     @nn.compact
@@ -34,31 +45,32 @@ class Judge(nn.Module):
 
 
 def system(**changes) -> joint.System:
-    """One bit per grey pixel, and one critic."""
+    """One bit per grey pixel, and one steganalyzer."""
     given = dict(
         shape=bit_hiding.MessageShape(1, 1),
         encoder=Layer(1),
         decoder=Layer(1),
         message_loss=losses.bit_cross_entropy,
         cover_loss=joint.squared_error(1.0),
-        critics={"critic": joint.classifier(Judge(), 2.0)},
+        steganalyzers={"steganalyzer": joint.classifier(Means(), 2.0)},
         stego=lambda cover, output: cover + 3.0 * output,
     )
     return joint.System(**{**given, **changes})
 
 
+JOINT = joint.Lengths(0, 6, 0)
+"""The joint stage alone."""
+
+
+def training(**changes) -> joint.Training:
+    """Three short stages of gradient descent."""
+    given = joint.Training(joint.Lengths(4, 6, 5), SGD, SGD, SGD, 10.0, 0.5)
+    return given._replace(**changes)
+
+
 def make(changed=None, **options):
     """The training of that system."""
-    given = dict(
-        steps_per_epoch=10,
-        optimizer=SGD,
-        critic_optimizer=SGD,
-        image_decoder_optimizer=SGD,
-        message_weight=10.0,
-        cover_weight=0.5,
-        stage_lengths=(4, 6, 5),
-    )
-    return joint.make(changed or system(), **{**given, **options})
+    return joint.make(changed or system(), training(**options))
 
 
 def covers(count=4, size=8, channels=1, seed=0):

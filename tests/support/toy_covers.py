@@ -2,10 +2,13 @@
 it.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from stegojax import methods
 from stegojax.methods import generation
@@ -43,7 +46,7 @@ class Textured(nn.Module):
         )
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """gain x mean / 255."""
 
     @nn.compact
@@ -78,35 +81,39 @@ class Parity(nn.Module):
         return jnp.stack([jnp.zeros_like(logit), logit], axis=-1)
 
 
-NETWORKS = generation.Networks(Generator(), Critic(), Steganalyzer())
+NETWORKS = generation.Networks(Generator(), Discriminator(), Steganalyzer())
 
 
-def make(networks=NETWORKS, **section):
-    """The game with these networks, of what sections of SSGAN's and SGAN's configs hold."""
-    known = (
-        "steps_per_epoch",
-        "optimizer",
-        "steganalyzer_optimizer",
-        "size",
-        "alpha",
-        "scheme",
-        "payload",
-        "deceit",
-        "generator_updates",
-        "discriminator_updates",
-        "clip",
-        "penalty",
-    )
-    contest = section.get("contest", generation.WASSERSTEIN)
+def game(
+    networks=NETWORKS,
+    *,
+    contest=generation.WASSERSTEIN,
+    rates=(0.5, 0.5, 0.002),
+    alpha=0.75,
+    hide=generation.simulator("lsb-matching", payload=0.4),
+    noise=generation.noise,
+    **rules,
+):
+    """The game with these networks by gradient descent at these rates."""
+    optimizers = generation.Optimizers(*map(optax.sgd, rates))
     return generation.game(
-        networks, contest, **{name: section[name] for name in known if name in section}
+        networks, contest, optimizers, generation.Rules(alpha, **rules), hide, noise=noise
     )
+
+
+def from_config(networks, section, *, steps_per_epoch):
+    """The game with these networks, of a section of SSGAN's config with gradient descent."""
+    del steps_per_epoch
+    rate, slow = (
+        section[name]["learning_rate"] for name in ("optimizer", "steganalyzer_optimizer")
+    )
+    return game(networks, rates=(rate, rate, slow), alpha=section["alpha"], clip=section["clip"])
 
 
 def entry(networks=NETWORKS):
     """The game with these networks as a method that a config can name."""
     return methods.Entry(
-        lambda section, **options: make(networks, **section, **options),
+        functools.partial(from_config, networks),
         use="covers",
         steganalyzer=lambda section: Parity(1.0),
         reports=("quality", "covers"),
