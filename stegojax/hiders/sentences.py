@@ -85,7 +85,7 @@ class Sender(NamedTuple):
 class Material(NamedTuple):
     """What a key is to a run.
 
-    arrays: what the networks take, by the names in `seq2seq_gan.KEYS`, one row each.
+    arrays: what the networks take, by the names in `seq2seq_gan.KEYINGS[...].arrays`, one row each.
     noise:  `[NOISES, 2, 256]`, standard normal.
     """
 
@@ -164,7 +164,7 @@ def material(shared: secret.Secret | None, keyed: str) -> Material:
 
     Args:
       shared: the key; None where `keyed` is "none", whose noise is then everybody's.
-      keyed: how the key takes part, a name in `seq2seq_gan.KEYS`.
+      keyed: how the key takes part, a name in `seq2seq_gan.KEYINGS`.
 
     Returns:
       The arrays.
@@ -187,7 +187,7 @@ def material(shared: secret.Secret | None, keyed: str) -> Material:
         "secret": _normal(keys.header, models.SECRET)[None],
     }
     noise = _normal(keys.check, NOISES * size).reshape(NOISES, 2, models.STATE)
-    return Material({name: everything[name] for name in seq2seq_gan.KEYS[keyed]}, noise)
+    return Material({name: everything[name] for name in seq2seq_gan.KEYINGS[keyed].arrays}, noise)
 
 
 def _normal(key: bytes, count: int) -> np.ndarray:
@@ -292,7 +292,7 @@ def read_ids(loaded: run.Loaded, pixels: np.ndarray, own: Material) -> np.ndarra
       `[n, T]`, int32.
     """
     rows = rows_of(own, len(pixels))
-    given = rows if loaded.config.method.keyed in seq2seq_gan.RECEIVED else {}
+    given = rows if seq2seq_gan.KEYINGS[loaded.config.method.keyed].received else {}
     return predict(loaded, {"stego": pixels.astype(np.float32), **given})["read_ids"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from stegojax import embed
@@ -51,6 +52,10 @@ class Entry(NamedTuple):
     reports: tuple[str, ...] = ("quality",)
 
 
+def _hides_pictures(networks) -> Entry:
+    return Entry(partial(picture_autoencoder.from_config, networks), use="pictures")
+
+
 def _hides_bits(module) -> Entry:
     return Entry(
         module.from_config, use="bits", message=module.message, reports=("quality", "bits")
@@ -77,8 +82,8 @@ def _learns_costs(module) -> Entry:
 
 METHODS: dict[str, Entry] = {
     "isgan": Entry(isgan.from_config, use="pictures", reports=("quality", "transfer")),
-    "baluja": Entry(picture_autoencoder.baluja_from_config, use="pictures"),
-    "atique": Entry(picture_autoencoder.atique_from_config, use="pictures"),
+    "baluja": _hides_pictures(picture_autoencoder.baluja_networks),
+    "atique": _hides_pictures(picture_autoencoder.atique_networks),
     "steganalyzer": Entry(steganalyzer.from_config, reports=("detection",)),
     "asymmetric": _learns_costs(asymmetric),
     "ugs": _learns_costs(ugs),

@@ -7,7 +7,7 @@ are CycleGAN's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ import jax.numpy as jnp
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint, sftn
+from stegojax.methods import joint, sftn, trained
+from stegojax.methods.fields import read_parts
 from stegojax.models import abdh as models
 from stegojax.types import Array, Method
 
@@ -142,41 +143,54 @@ def make(
     return joint.make(system, training)
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    width:        factor on every hidden channel count of attention and generators.
+    blocks:       residual blocks of each generator.
+    critic_width: factor on the steganalyzers' channel counts.
+    adversarial_weight, inconsistency_weight: see `make`; an adversarial weight of 0 leaves the
+                  steganalyzers out.
+    """
+
+    width: float = 1.0
+    blocks: int = models.BLOCKS
+    critic_width: float = 1.0
+    adversarial_weight: float = 1.0
+    inconsistency_weight: float = 0.1
+
+
 def from_config(
-    *,
-    width: float = 1.0,
-    blocks: int = models.BLOCKS,
-    critic_width: float = 1.0,
-    adversarial_weight: float = 1.0,
-    inconsistency_weight: float = 0.1,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """ABDH-like as a config names it.
 
     Args:
-      width: factor on every hidden channel count of attention and generators.
-      blocks: residual blocks of each generator.
-      critic_width: factor on the steganalyzers' channel counts.
-      adversarial_weight, inconsistency_weight: see `make`; an adversarial weight of 0 leaves the
-        steganalyzers out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a number is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if not (isinstance(blocks, int) and blocks > 0):
-        raise InputError(f"method.blocks={blocks} must be a whole number above 0")
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if not (isinstance(fields.blocks, int) and fields.blocks > 0):
+        raise InputError(f"method.blocks={fields.blocks} must be a whole number above 0")
     networks = Networks(
-        models.Encoder(blocks=blocks, width=width, axis_name=parallel.AXIS),
-        models.Extractor(blocks=blocks, width=width),
+        models.Encoder(blocks=fields.blocks, width=fields.width, axis_name=parallel.AXIS),
+        models.Extractor(blocks=fields.blocks, width=fields.width),
     )
-    if adversarial_weight:
-        patches = models.Discriminator(width=critic_width)
+    if fields.adversarial_weight:
+        patches = models.Discriminator(width=fields.critic_width)
         networks = networks._replace(steganalyzer=patches, message_steganalyzer=patches)
     return make(
         networks,
-        joint.training(**training),
-        adversarial_weight=adversarial_weight,
-        inconsistency_weight=inconsistency_weight,
+        training,
+        adversarial_weight=fields.adversarial_weight,
+        inconsistency_weight=fields.inconsistency_weight,
     )

@@ -6,13 +6,14 @@ The original's code is not public; its figures are those of a system like it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint, sftn
+from stegojax.methods import joint, sftn, trained
+from stegojax.methods.fields import read_parts
 from stegojax.models import chatgan as models
 from stegojax.models.xunet import XuNet
 from stegojax.types import Array, Method
@@ -54,35 +55,48 @@ def make(
     return joint.make(system, training)
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    width:        factor on every hidden channel count of encoder and decoder.
+    critic_width: the same of the steganalyzer.
+    limit:        largest modification of a pixel, grey levels.
+    adversarial_weight: see `make`; 0 leaves the steganalyzer out.
+    """
+
+    width: float = 1.0
+    critic_width: float = 1.0
+    limit: float = models.LIMIT
+    adversarial_weight: float = 1.0
+
+
 def from_config(
-    *,
-    width: float = 1.0,
-    critic_width: float = 1.0,
-    limit: float = models.LIMIT,
-    adversarial_weight: float = 1.0,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """CHAT-GAN-like as a config names it.
 
     Args:
-      width: factor on every hidden channel count of encoder and decoder.
-      critic_width: the same of the steganalyzer.
-      limit: largest modification of a pixel, grey levels.
-      adversarial_weight: see `make`; 0 leaves the steganalyzer out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a weight or limit is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if not limit > 0:
-        raise InputError(f"method.limit={limit} must be above 0")
-    options = dict(width=width, axis_name=parallel.AXIS)
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if not fields.limit > 0:
+        raise InputError(f"method.limit={fields.limit} must be above 0")
+    options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
-        models.Encoder(limit=limit, **options),
+        models.Encoder(limit=fields.limit, **options),
         models.Decoder(**options),
-        XuNet(outputs=1, width=critic_width, axis_name=parallel.AXIS)
-        if adversarial_weight
+        XuNet(outputs=1, width=fields.critic_width, axis_name=parallel.AXIS)
+        if fields.adversarial_weight
         else None,
     )
-    return make(networks, joint.training(**training), adversarial_weight=adversarial_weight)
+    return make(networks, training, adversarial_weight=fields.adversarial_weight)

@@ -21,7 +21,7 @@ import optax
 from stegojax import embed, losses, parallel, probabilities
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
-from stegojax.methods import network, steganalyzer
+from stegojax.methods import network
 from stegojax.models import dcgan
 from stegojax.types import Array, Batch, ChangeProbabilities, Key, Method, Metrics, Params, State
 
@@ -185,19 +185,18 @@ def simulator(name: str, *, payload: float) -> Simulator:
         one = partial(SIMULATORS[name], payload=payload)
     else:
         try:
-            cost, recipe = steganalyzer.parse_scheme(name)
+            scheme = embed.parse_scheme(name)
         except InputError as error:
             raise InputError(f"{error}; or {' or '.join(SIMULATORS)}") from error
-        one = partial(_optimal, payload=payload, cost=cost, recipe=recipe)
+        one = partial(_optimal, payload=payload, scheme=scheme)
     return lambda key, covers: jax.vmap(one)(parallel.example_keys(key, covers.shape[0]), covers)
 
 
-def _optimal(
-    key: Key, cover: Array, *, payload: float, cost: embed.CostFunction, recipe: embed.Recipe
-) -> Array:
+def _optimal(key: Key, cover: Array, *, payload: float, scheme: embed.Scheme) -> Array:
     planes = jnp.moveaxis(cover, -1, 0)
     bits = payload * planes.shape[1] * planes.shape[2]
-    return jnp.moveaxis(embed.simulate(key, planes, bits, cost=cost, recipe=recipe), 0, -1)
+    changes = embed.simulate(key, planes, bits, cost=scheme.cost, recipe=scheme.recipe)
+    return jnp.moveaxis(changes, 0, -1)
 
 
 def _changes(key: Key, cover: Array, rate: Array) -> Array:

@@ -6,29 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint
+from stegojax.methods import joint, trained
 from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods.fields import read_parts
 from stegojax.models import hayesgan as models
 from stegojax.types import Array, Method
-
-LENGTH = 100
-"""Bits per picture where a config names no other number."""
-
-
-def message(section: Mapping[str, Any]) -> MessageShape:
-    """So many bits in a colour picture of the size that the run was trained at.
-
-    Args:
-      section: the config's `method`.
-
-    Returns:
-      The shape.
-    """
-    return MessageShape(channels=3, depth=0, length=section.get("length", LENGTH))
 
 
 def message_loss(said: Array, message: Array) -> Array:
@@ -48,7 +34,7 @@ def make(
     networks: joint.Networks,
     training: joint.Training,
     *,
-    length: int = LENGTH,
+    length: int,
     adversarial_weight: float = 0.1,
     message_loss: Callable[[Array, Array], Array] = message_loss,
     cover_loss: Callable[[Array, Array], Array] = joint.absolute_error(127.5),
@@ -68,7 +54,7 @@ def make(
       InputError: a weight is out of range.
     """
     system = joint.System(
-        shape=message(dict(length=length)),
+        shape=MessageShape(channels=3, depth=0, length=length),
         encoder=networks.encoder,
         decoder=networks.decoder,
         message_loss=message_loss,
@@ -83,35 +69,63 @@ def make(
     return joint.make(system, training)
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    length:       bits per picture.
+    width:        factor on every hidden channel count of Alice and Bob; 1 is the paper's.
+    critic_width: the same of Eve.
+    adversarial_weight: see `make`; 0 leaves Eve out.
+    """
+
+    length: int = 100
+    width: float = 1.0
+    critic_width: float = 1.0
+    adversarial_weight: float = 0.1
+
+
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """So many bits in a colour picture of the size that the run was trained at.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The shape.
+    """
+    fields, _ = read_parts((Fields, joint.Fields), section)
+    return MessageShape(channels=3, depth=0, length=fields.length)
+
+
 def from_config(
-    *,
-    length: int = LENGTH,
-    width: float = 1.0,
-    critic_width: float = 1.0,
-    adversarial_weight: float = 0.1,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """HayesGAN as a config names it.
 
     Args:
-      length: bits per picture.
-      width: factor on every hidden channel count of Alice and Bob; 1 is the paper's.
-      critic_width: the same of Eve.
-      adversarial_weight: see `make`; 0 leaves Eve out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a number is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if not (isinstance(length, int) and length > 0):
-        raise InputError(f"method.length={length} must be a whole number above 0")
-    options = dict(width=width, axis_name=parallel.AXIS)
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if not (isinstance(fields.length, int) and fields.length > 0):
+        raise InputError(f"method.length={fields.length} must be a whole number above 0")
+    options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
         models.Alice(**options),
-        models.Bob(length=length, **options),
-        models.Eve(width=critic_width, axis_name=parallel.AXIS) if adversarial_weight else None,
+        models.Bob(length=fields.length, **options),
+        models.Eve(width=fields.critic_width, axis_name=parallel.AXIS)
+        if fields.adversarial_weight
+        else None,
     )
     return make(
-        networks, joint.training(**training), length=length, adversarial_weight=adversarial_weight
+        networks, training, length=fields.length, adversarial_weight=fields.adversarial_weight
     )

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import bit_hiding, channels, joint, network, separable
+from stegojax.methods import bit_hiding, channels, joint, network, separable, trained
 from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods.fields import read_parts
 from stegojax.models import hidden as models
 from stegojax.types import Array, Batch, Key, Method, State
-
-LENGTH = 30
-"""Bits per picture where a config names no other number."""
-
-
-def message(section: Mapping[str, Any]) -> MessageShape:
-    """So many bits in a colour picture of the size that the run was trained at.
-
-    Args:
-      section: the config's `method`.
-
-    Returns:
-      The shape.
-    """
-    return MessageShape(channels=3, depth=0, length=section.get("length", LENGTH))
 
 
 def make(
@@ -37,7 +23,7 @@ def make(
     training: joint.Training,
     *,
     noises: Mapping[str, channels.Noise],
-    length: int = LENGTH,
+    length: int,
     adversarial_weight: float = 0.001,
     message_loss: Callable[[Array, Array], Array] = losses.squared_bit_error,
     cover_loss: Callable[[Array, Array], Array] = joint.squared_error(127.5),
@@ -57,7 +43,7 @@ def make(
       InputError: a number is out of range.
     """
     system = joint.System(
-        shape=message(dict(length=length)),
+        shape=MessageShape(channels=3, depth=0, length=length),
         encoder=networks.encoder,
         decoder=networks.decoder,
         message_loss=message_loss,
@@ -77,48 +63,74 @@ def make(
     )
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    length:       bits per picture.
+    noises:       what may happen to the stego, see `channels.noise`.
+    width:        factor on every hidden channel count of encoder and decoder; 1 is the paper's.
+    critic_width: the same of the steganalyzer.
+    adversarial_weight: see `make`; 0 leaves the steganalyzer out.
+    """
+
+    length: int = 30
+    noises: Sequence[str] = ("identity",)
+    width: float = 1.0
+    critic_width: float = 1.0
+    adversarial_weight: float = 0.001
+
+
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """So many bits in a colour picture of the size that the run was trained at.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The shape.
+    """
+    fields, _ = read_parts((Fields, joint.Fields), section)
+    return MessageShape(channels=3, depth=0, length=fields.length)
+
+
 def from_config(
-    *,
-    length: int = LENGTH,
-    noises: Sequence[str] = ("identity",),
-    width: float = 1.0,
-    critic_width: float = 1.0,
-    adversarial_weight: float = 0.001,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """HiDDeN as a config names it.
 
     Args:
-      length: bits per picture.
-      noises: what may happen to the stego, see `channels.noise`.
-      width: factor on every hidden channel count of encoder and decoder; 1 is the paper's.
-      critic_width: the same of the steganalyzer.
-      adversarial_weight: see `make`; 0 leaves the steganalyzer out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a name or number is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if not (isinstance(length, int) and length > 0):
-        raise InputError(f"method.length={length} must be a whole number above 0")
-    noises = tuple(noises)
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if not (isinstance(fields.length, int) and fields.length > 0):
+        raise InputError(f"method.length={fields.length} must be a whole number above 0")
+    noises = tuple(fields.noises)
     if not noises or len(set(noises)) < len(noises):
         raise InputError(f"method.noises needs at least one noise and each once, got {noises}")
-    options = dict(width=width, axis_name=parallel.AXIS)
+    options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
         models.Encoder(**options),
-        models.Decoder(length=length, **options),
-        models.Adversary(width=critic_width, axis_name=parallel.AXIS)
-        if adversarial_weight
+        models.Decoder(length=fields.length, **options),
+        models.Adversary(width=fields.critic_width, axis_name=parallel.AXIS)
+        if fields.adversarial_weight
         else None,
     )
     return make(
         networks,
-        joint.training(**training),
+        training,
         noises={text: channels.noise(text) for text in noises},
-        length=length,
-        adversarial_weight=adversarial_weight,
+        length=fields.length,
+        adversarial_weight=fields.adversarial_weight,
     )
 
 

@@ -20,8 +20,8 @@ import optax
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr, ycbcr_to_rgb
-from stegojax.methods import network, picture_hiding
-from stegojax.methods.fields import from_fields
+from stegojax.methods import network, picture_hiding, trained
+from stegojax.methods.fields import read
 from stegojax.models import isgan as models
 from stegojax.similarity import ms_ssim_scales
 from stegojax.types import Array, Batch, Key, Method, Metrics, Params, State
@@ -152,48 +152,62 @@ def make(
     )
 
 
-@from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config.
+
+    optimizer, steganalyzer_optimizer: the arguments of `optimizers.make`.
+    ssim_weight, ms_ssim_weight, mse_weight: see `weighted_loss`. A zero leaves the term out, as
+                         Table 4 does.
+    gamma, delta, flip:  see `make`.
+    adversarial, width, dtype: see `networks`; "float32" or "bfloat16".
+    """
+
+    optimizer: Mapping[str, Any]
+    steganalyzer_optimizer: Mapping[str, Any]
+    ssim_weight: float = 0.5
+    ms_ssim_weight: float = 0.5
+    mse_weight: float = 0.3
+    gamma: float = 0.85
+    adversarial: bool = True
+    delta: float = 0.001
+    flip: float = 0.05
+    width: float = 1.0
+    dtype: str = "float32"
+
+
 def from_config(
-    *,
-    steps_per_epoch: int,
-    optimizer: Mapping[str, Any],
-    steganalyzer_optimizer: Mapping[str, Any],
-    ssim_weight: float = 0.5,
-    ms_ssim_weight: float = 0.5,
-    mse_weight: float = 0.3,
-    gamma: float = 0.85,
-    adversarial: bool = True,
-    delta: float = 0.001,
-    flip: float = 0.05,
-    width: float = 1.0,
-    dtype: str = "float32",
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """ISGAN as a config names it.
 
     Args:
+      section: see `Fields`.
       steps_per_epoch: the unit of the optimisers' schedules.
-      optimizer, steganalyzer_optimizer: the arguments of `optimizers.make`.
-      ssim_weight, ms_ssim_weight, mse_weight: see `weighted_loss`. A zero leaves the term out, as
-        Table 4 does.
-      adversarial, width, dtype: see `networks`; "float32" or "bfloat16".
-      gamma, delta, flip: see `make`.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a weight or share is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    weights = dict(ssim_weight=ssim_weight, ms_ssim_weight=ms_ssim_weight, mse_weight=mse_weight)
+    del load
+    fields = read(Fields, section)
+    weights = {
+        name: getattr(fields, name) for name in ("ssim_weight", "ms_ssim_weight", "mse_weight")
+    }
     if min(weights.values()) < 0 or sum(weights.values()) <= 0:
         raise InputError("the loss weights must not be negative, and one of them must be above 0")
     return make(
-        networks(width=width, dtype=jnp.dtype(dtype), adversarial=adversarial),
-        optimizer=optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch),
+        networks(width=fields.width, dtype=jnp.dtype(fields.dtype), adversarial=fields.adversarial),
+        optimizer=optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
         steganalyzer_optimizer=optimizers.make(
-            **steganalyzer_optimizer, steps_per_epoch=steps_per_epoch
+            **fields.steganalyzer_optimizer, steps_per_epoch=steps_per_epoch
         ),
         picture_loss=partial(weighted_loss, **weights),
-        gamma=gamma,
-        delta=delta,
-        flip=flip,
+        gamma=fields.gamma,
+        delta=fields.delta,
+        flip=fields.flip,
     )
 
 

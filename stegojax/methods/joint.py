@@ -26,7 +26,7 @@ import optax
 
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
-from stegojax.methods import bit_hiding, fields, network, separable
+from stegojax.methods import bit_hiding, network, separable
 from stegojax.methods.channels import Channel, undamaged
 from stegojax.models import sftn as sftn_models
 from stegojax.types import Array, Batch, Key, Method, Metrics, Params, Stage, State
@@ -147,52 +147,58 @@ class Training(NamedTuple):
     noise: Channel = undamaged
 
 
-def training(
-    *,
-    steps_per_epoch: int,
-    optimizer: Mapping[str, Any],
-    critic_optimizer: Mapping[str, Any],
-    image_decoder_optimizer: Mapping[str, Any],
-    message_weight: float,
-    cover_weight: float,
-    stage_lengths: Sequence[float],
-    stage_unit: str = "steps",
-    first_cover_weight: float = 0.02,
-    joint_choice: str = "",
-    rounding: str = "none",
-) -> Training:
+class Fields(NamedTuple):
+    """What the `method` section of a config says of the training, beside a method's own fields.
+
+    optimizer, critic_optimizer, image_decoder_optimizer: the arguments of `optimizers.make`.
+    stage_lengths: how long warm-up, joint and separable stage last.
+    stage_unit:    what they are in, a name in `UNITS`.
+    rounding:      a name in `ROUNDINGS`.
+    message_weight, cover_weight, first_cover_weight, joint_choice: see `Training`.
+    """
+
+    optimizer: Mapping[str, Any]
+    critic_optimizer: Mapping[str, Any]
+    image_decoder_optimizer: Mapping[str, Any]
+    message_weight: float
+    cover_weight: float
+    stage_lengths: Sequence[float]
+    stage_unit: str = "steps"
+    first_cover_weight: float = 0.02
+    joint_choice: str = ""
+    rounding: str = "none"
+
+
+def training(fields: Fields, *, steps_per_epoch: int) -> Training:
     """A training as a config names it.
 
     Args:
+      fields: of the config.
       steps_per_epoch: the unit of the schedules.
-      optimizer, critic_optimizer, image_decoder_optimizer: the arguments of `optimizers.make`.
-      stage_lengths: how long warm-up, joint and separable stage last.
-      stage_unit: what they are in, a name in `UNITS`.
-      rounding: a name in `ROUNDINGS`.
-      message_weight, cover_weight, first_cover_weight, joint_choice: see `Training`.
+
+    Returns:
+      The training.
 
     Raises:
       InputError: a number or name is out of range.
     """
-    if rounding not in ROUNDINGS:
+    if fields.rounding not in ROUNDINGS:
         raise InputError(
-            f"method.rounding {rounding!r} is unknown; there are {', '.join(ROUNDINGS)}"
+            f"method.rounding {fields.rounding!r} is unknown; there are {', '.join(ROUNDINGS)}"
         )
-    return Training(
-        _lengths(tuple(stage_lengths), stage_unit, steps_per_epoch),
-        optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch),
-        optimizers.make(**critic_optimizer, steps_per_epoch=steps_per_epoch),
-        optimizers.make(**image_decoder_optimizer, steps_per_epoch=steps_per_epoch),
-        message_weight,
-        cover_weight,
-        first_cover_weight,
-        joint_choice,
-        ROUNDINGS[rounding],
+    descents = (
+        optimizers.make(**given, steps_per_epoch=steps_per_epoch)
+        for given in (fields.optimizer, fields.critic_optimizer, fields.image_decoder_optimizer)
     )
-
-
-from_fields = functools.partial(fields.from_fields, others=(training,))
-"""`fields.from_fields` of functions that hand on the fields of `training`."""
+    return Training(
+        _lengths(tuple(fields.stage_lengths), fields.stage_unit, steps_per_epoch),
+        *descents,
+        fields.message_weight,
+        fields.cover_weight,
+        fields.first_cover_weight,
+        fields.joint_choice,
+        ROUNDINGS[fields.rounding],
+    )
 
 
 def squared_error(scale: float) -> Callable[[Array, Array], Array]:

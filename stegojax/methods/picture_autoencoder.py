@@ -19,8 +19,8 @@ import optax
 
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
-from stegojax.methods import network, picture_hiding
-from stegojax.methods.fields import from_fields
+from stegojax.methods import network, picture_hiding, trained
+from stegojax.methods.fields import read
 from stegojax.models import atique, baluja
 from stegojax.types import Array, Batch, Key, Method, Metrics, Params, State
 
@@ -151,32 +151,51 @@ def make(
     )
 
 
-def _from_fields(
+class Fields(NamedTuple):
+    """The `method` section of a config.
+
+    optimizer: the arguments of `optimizers.make`.
+    width:     of the networks.
+    cover_weight, secret_weight, noise: see `make`.
+    """
+
+    optimizer: Mapping[str, Any]
+    cover_weight: float = 1.0
+    secret_weight: float = 1.0
+    noise: float = 0.0
+    width: float = 1.0
+
+
+def from_config(
     networks: Callable[..., Networks],
+    section: Mapping[str, Any],
     *,
     steps_per_epoch: int,
-    optimizer: Mapping[str, Any],
-    cover_weight: float = 1.0,
-    secret_weight: float = 1.0,
-    noise: float = 0.0,
-    width: float = 1.0,
+    load: trained.Load | None = None,
 ) -> Method:
+    """Such a system as a config names it.
+
+    Args:
+      networks: `baluja_networks` or `atique_networks`.
+      section: see `Fields`.
+      steps_per_epoch: the unit of the optimiser's schedule.
+      load: not used.
+
+    Returns:
+      The method.
+
+    Raises:
+      InputError: a field is unknown, or a number is out of range.
+    """
+    del load
+    fields = read(Fields, section)
     return make(
-        networks(width=width),
-        optimizer=optimizers.make(**optimizer, steps_per_epoch=steps_per_epoch),
-        cover_weight=cover_weight,
-        secret_weight=secret_weight,
-        noise=noise,
+        networks(width=fields.width),
+        optimizer=optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
+        cover_weight=fields.cover_weight,
+        secret_weight=fields.secret_weight,
+        noise=fields.noise,
     )
-
-
-baluja_from_config = from_fields(partial(_from_fields, baluja_networks))
-"""Baluja's system as a config names it: the fields are the optimiser's arguments, those of `make`,
-and `width`.
-"""
-
-atique_from_config = from_fields(partial(_from_fields, atique_networks))
-"""Atique's system, likewise."""
 
 
 def _init(

@@ -37,8 +37,8 @@ from stegojax import losses, parallel
 from stegojax.data.tokenizer import END, PADDING
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
-from stegojax.methods import network
-from stegojax.methods.fields import from_fields
+from stegojax.methods import network, trained
+from stegojax.methods.fields import read
 from stegojax.models import seq2seq_gan as models
 from stegojax.optimizers import make as make_optimizer
 from stegojax.types import Array, Batch, Key, Method, Metrics, Params, Stage, State
@@ -97,12 +97,6 @@ KEYINGS = {
 receiver does without it; a modulation of every channel on both sides; the state permuted and its
 signs turned.
 """
-
-KEYS = {name: keying.arrays for name, keying in KEYINGS.items()}
-"""How a key can take part -> the arrays that a key is then."""
-
-RECEIVED = tuple(name for name, keying in KEYINGS.items() if keying.received)
-"""Of those, the ways in which the receiver needs the key."""
 
 
 class Networks(NamedTuple):
@@ -236,66 +230,85 @@ def make(
     )
 
 
-@from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config.
+
+    vocabulary:              how many entries the vocabulary may have.
+    optimizer:               of the generator and the receiver's convolutional network, the
+                             arguments of `optimizers.make`.
+    sentence_optimizer:      of both LSTMs, likewise.
+    discriminator_optimizer: of the discriminator, likewise.
+    keyed:                   a name in `KEYINGS`.
+    token_weight, state_weight, adversarial_weight, negative_weight: see the module; an adversarial
+                             weight of 0 leaves the discriminator out.
+    width:                   factor on the channels of all convolutional networks; 1 is the paper's.
+    length, noise, stage_steps, channel_noise: see `make`.
+    """
+
+    vocabulary: int
+    length: int
+    optimizer: Mapping[str, Any]
+    sentence_optimizer: Mapping[str, Any]
+    discriminator_optimizer: Mapping[str, Any]
+    keyed: str = "scramble"
+    token_weight: float = 10.0
+    state_weight: float = 0.0
+    adversarial_weight: float = 1.0
+    negative_weight: float = 0.0
+    noise: float = 0.0
+    width: float = 1.0
+    stage_steps: Sequence[int] = ()
+    channel_noise: float = 0.3
+
+
 def from_config(
-    *,
-    steps_per_epoch: int,
-    vocabulary: int,
-    length: int,
-    optimizer: Mapping[str, Any],
-    sentence_optimizer: Mapping[str, Any],
-    discriminator_optimizer: Mapping[str, Any],
-    keyed: str = "scramble",
-    token_weight: float = 10.0,
-    state_weight: float = 0.0,
-    adversarial_weight: float = 1.0,
-    negative_weight: float = 0.0,
-    noise: float = 0.0,
-    width: float = 1.0,
-    stage_steps: Sequence[int] = (),
-    channel_noise: float = 0.3,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """Seq2Seq-GAN as a config names it.
 
     Args:
+      section: see `Fields`.
       steps_per_epoch: the unit of the optimisers' schedules.
-      vocabulary: how many entries the vocabulary may have.
-      optimizer: of the generator and the receiver's convolutional network, the arguments of
-        `optimizers.make`.
-      sentence_optimizer: of both LSTMs, likewise.
-      discriminator_optimizer: of the discriminator, likewise.
-      keyed: a name in `KEYINGS`.
-      token_weight, state_weight, adversarial_weight, negative_weight: see the module; an
-        adversarial weight of 0 leaves the discriminator out.
-      width: factor on the channels of all convolutional networks; 1 is the paper's.
-      length, noise, stage_steps, channel_noise: see `make`.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a name is unknown, or a number is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if keyed not in KEYINGS:
-        raise InputError(f"method.keyed={keyed!r} is unknown; there are {', '.join(KEYINGS)}")
-    keying, axis = KEYINGS[keyed], parallel.AXIS
+    del load
+    fields = read(Fields, section)
+    if fields.keyed not in KEYINGS:
+        raise InputError(
+            f"method.keyed={fields.keyed!r} is unknown; there are {', '.join(KEYINGS)}"
+        )
+    keying, options = KEYINGS[fields.keyed], (fields.width, parallel.AXIS)
     networks = Networks(
-        models.SentenceEncoder(vocabulary),
-        models.SentenceDecoder(vocabulary),
-        models.Generator(width, axis, keying.generator),
-        models.StateReader(width, axis, keying.reader),
-        models.Discriminator(width) if adversarial_weight else None,
+        models.SentenceEncoder(fields.vocabulary),
+        models.SentenceDecoder(fields.vocabulary),
+        models.Generator(*options, keying.generator),
+        models.StateReader(*options, keying.reader),
+        models.Discriminator(fields.width) if fields.adversarial_weight else None,
     )
     descents = (
-        make_optimizer(**section, steps_per_epoch=steps_per_epoch)
-        for section in (sentence_optimizer, optimizer, discriminator_optimizer)
+        make_optimizer(**given, steps_per_epoch=steps_per_epoch)
+        for given in (fields.sentence_optimizer, fields.optimizer, fields.discriminator_optimizer)
     )
     return make(
         networks,
         keying,
         Optimizers(*descents),
-        length=length,
-        objective=Objective(token_weight, state_weight, adversarial_weight, negative_weight),
-        noise=noise,
-        stage_steps=stage_steps,
-        channel_noise=channel_noise,
+        length=fields.length,
+        objective=Objective(
+            fields.token_weight,
+            fields.state_weight,
+            fields.adversarial_weight,
+            fields.negative_weight,
+        ),
+        noise=fields.noise,
+        stage_steps=fields.stage_steps,
+        channel_noise=fields.channel_noise,
     )
 
 

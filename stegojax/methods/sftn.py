@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -18,8 +18,9 @@ import jax.numpy as jnp
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint
+from stegojax.methods import joint, trained
 from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods.fields import read_parts
 from stegojax.models import sftn as models
 from stegojax.models.xunet import XuNet
 from stegojax.types import Array, Method
@@ -121,40 +122,54 @@ def make(
     return joint.make(system, training)
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    structure:    a name in `STRUCTURES`.
+    width:        factor on every hidden channel count of generator and extractors; 1 is the
+                  paper's.
+    critic_width: the same of the steganalyzer.
+    limit, adversarial_weight: see `make`; a weight of 0 leaves the steganalyzer out.
+    """
+
+    structure: str = "proposed"
+    width: float = 1.0
+    critic_width: float = 1.0
+    limit: float = models.LIMIT
+    adversarial_weight: float = 1.0
+
+
 def from_config(
-    *,
-    structure: str = "proposed",
-    width: float = 1.0,
-    critic_width: float = 1.0,
-    limit: float = models.LIMIT,
-    adversarial_weight: float = 1.0,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """SFTN as a config names it.
 
     Args:
-      structure: a name in `STRUCTURES`.
-      width: factor on every hidden channel count of generator and extractors; 1 is the paper's.
-      critic_width: the same of the steganalyzer.
-      limit, adversarial_weight: see `make`; a weight of 0 leaves the steganalyzer out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a name, weight or limit is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if structure not in STRUCTURES:
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if fields.structure not in STRUCTURES:
         raise InputError(
-            f"method.structure {structure!r} is unknown; there are {', '.join(STRUCTURES)}"
+            f"method.structure {fields.structure!r} is unknown; there are {', '.join(STRUCTURES)}"
         )
-    kind, options = STRUCTURES[structure], dict(width=width, axis_name=parallel.AXIS)
+    kind, options = STRUCTURES[fields.structure], dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
         models.Generator(concatenate=kind["concatenate"], **options),
         models.Extractor(**kind, **options),
-        XuNet(outputs=1, width=critic_width, axis_name=parallel.AXIS)
-        if adversarial_weight
+        XuNet(outputs=1, width=fields.critic_width, axis_name=parallel.AXIS)
+        if fields.adversarial_weight
         else None,
     )
     return make(
-        networks, joint.training(**training), limit=limit, adversarial_weight=adversarial_weight
+        networks, training, limit=fields.limit, adversarial_weight=fields.adversarial_weight
     )

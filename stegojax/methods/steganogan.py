@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,8 +15,9 @@ import optax
 
 from stegojax import losses, parallel
 from stegojax.errors import InputError
-from stegojax.methods import joint
+from stegojax.methods import joint, trained
 from stegojax.methods.bit_hiding import MessageShape
+from stegojax.methods.fields import read_parts
 from stegojax.models import steganogan as models
 from stegojax.types import Array, Method
 
@@ -25,18 +26,6 @@ DEPTHS = range(1, 7)
 
 DECODERS = {"basic": "basic", "residual": "basic", "dense": "dense"}
 """Encoder's name -> its decoder's."""
-
-
-def message(section: Mapping[str, Any]) -> MessageShape:
-    """So many bits in every pixel of a colour picture.
-
-    Args:
-      section: the config's `method`.
-
-    Returns:
-      The shape.
-    """
-    return MessageShape(channels=3, depth=section.get("depth", 1))
 
 
 def within(limit: float) -> optax.GradientTransformation:
@@ -110,7 +99,7 @@ def make(
       InputError: a number is out of range.
     """
     system = joint.System(
-        shape=message(dict(depth=depth)),
+        shape=MessageShape(channels=3, depth=depth),
         encoder=networks.encoder,
         decoder=networks.decoder,
         message_loss=message_loss,
@@ -125,49 +114,77 @@ def make(
     return joint.make(system, training._replace(steganalyzer_optimizer=clamped))
 
 
-@joint.from_fields
+class Fields(NamedTuple):
+    """The `method` section of a config, beside the training's fields.
+
+    kind:         the encoder, a name in `models.steganogan.ENCODERS`.
+    depth:        bits per pixel, 1 to 6.
+    width:        factor on every hidden channel count of encoder and decoder; 1 is the paper's.
+    critic_width: the same of the critic.
+    critic_limit: bound of the critic's parameters in either direction.
+    adversarial_weight: see `make`; 0 leaves the critic out.
+    """
+
+    kind: str = "dense"
+    depth: int = 1
+    width: float = 1.0
+    critic_width: float = 1.0
+    critic_limit: float = 0.1
+    adversarial_weight: float = 1.0
+
+
+def message(section: Mapping[str, Any]) -> MessageShape:
+    """So many bits in every pixel of a colour picture.
+
+    Args:
+      section: the config's `method`.
+
+    Returns:
+      The shape.
+    """
+    fields, _ = read_parts((Fields, joint.Fields), section)
+    return MessageShape(channels=3, depth=fields.depth)
+
+
 def from_config(
-    *,
-    kind: str = "dense",
-    depth: int = 1,
-    width: float = 1.0,
-    critic_width: float = 1.0,
-    critic_limit: float = 0.1,
-    adversarial_weight: float = 1.0,
-    **training: Any,
+    section: Mapping[str, Any], *, steps_per_epoch: int, load: trained.Load | None = None
 ) -> Method:
     """SteganoGAN as a config names it.
 
     Args:
-      kind: the encoder, a name in `models.steganogan.ENCODERS`.
-      depth: bits per pixel, 1 to 6.
-      width: factor on every hidden channel count of encoder and decoder; 1 is the paper's.
-      critic_width: the same of the critic.
-      critic_limit: bound of the critic's parameters in either direction.
-      adversarial_weight: see `make`; 0 leaves the critic out.
-      **training: of `joint.training`.
+      section: see `Fields` and `joint.Fields`.
+      steps_per_epoch: the unit of the optimisers' schedules.
+      load: not used.
+
+    Returns:
+      The method.
 
     Raises:
-      InputError: a name or number is out of range.
+      InputError: a field or a name is unknown, or a number is out of range.
     """
-    if kind not in DECODERS:
-        raise InputError(f"method.kind {kind!r} is unknown; there are {', '.join(DECODERS)}")
-    if depth not in DEPTHS:
+    del load
+    fields, given = read_parts((Fields, joint.Fields), section)
+    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    if fields.kind not in DECODERS:
+        raise InputError(f"method.kind {fields.kind!r} is unknown; there are {', '.join(DECODERS)}")
+    if fields.depth not in DEPTHS:
         raise InputError(
-            f"method.depth={depth} must be a whole number from {DEPTHS[0]} to {DEPTHS[-1]}"
+            f"method.depth={fields.depth} must be a whole number from {DEPTHS[0]} to {DEPTHS[-1]}"
         )
-    if not critic_limit > 0:
-        raise InputError(f"method.critic_limit={critic_limit} must be above 0")
-    options = dict(width=width, axis_name=parallel.AXIS)
+    if not fields.critic_limit > 0:
+        raise InputError(f"method.critic_limit={fields.critic_limit} must be above 0")
+    options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
-        models.Encoder(kind=kind, **options),
-        models.Decoder(depth=depth, kind=DECODERS[kind], **options),
-        models.Critic(width=critic_width, axis_name=parallel.AXIS) if adversarial_weight else None,
+        models.Encoder(kind=fields.kind, **options),
+        models.Decoder(depth=fields.depth, kind=DECODERS[fields.kind], **options),
+        models.Critic(width=fields.critic_width, axis_name=parallel.AXIS)
+        if fields.adversarial_weight
+        else None,
     )
     return make(
         networks,
-        joint.training(**training),
-        depth=depth,
-        limit=critic_limit,
-        adversarial_weight=adversarial_weight,
+        training,
+        depth=fields.depth,
+        limit=fields.critic_limit,
+        adversarial_weight=fields.adversarial_weight,
     )

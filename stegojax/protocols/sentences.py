@@ -186,7 +186,7 @@ def readings(
       "greedy", "beam" and, where the receiver needs a key, "wrong key" -> `[n, T]`, int32.
     """
     shown = pixels.astype(np.float32)
-    received = loaded.config.method.keyed in seq2seq_gan.RECEIVED
+    received = seq2seq_gan.KEYINGS[loaded.config.method.keyed].received
     right = sentences.predict(loaded, {"stego": shown, **(_arrays(keys) if received else {})})
     found = {
         "greedy": right["read_ids"],

@@ -2,6 +2,8 @@
 devices that do not matter.
 """
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -193,6 +195,15 @@ def test_a_config_gives_the_papers_networks_or_the_basic_model():
         assert method.receptive_radius == 16
     assert set(like[True].params) - set(like[False].params) == {"steganalyzer"}
     assert like[True].params["encoder"]["layer5"]["shortcut"]["kernel"].shape[-1] == 32
+
+
+def test_the_readmes_own_loss_makes_a_method(batch):
+    readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    code = next(part for part in readme.split("```python\n") if "isgan.make(" in part)
+    names = {}
+    exec(code.split("```")[0], names)
+    start = jax.eval_shape(names["method"].init, jax.random.key(0), batch)
+    assert set(start.params) == {"encoder", "decoder", "steganalyzer"}
 
 
 @pytest.mark.parametrize(

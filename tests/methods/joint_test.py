@@ -310,7 +310,7 @@ def test_logits_of_probabilities():
 
 
 def named(**options):
-    return joint.training(steps_per_epoch=10, **{**SECTION, **options})
+    return joint.training(joint.Fields(**{**SECTION, **options}), steps_per_epoch=10)
 
 
 def test_a_training_as_a_config_names_it():

@@ -168,7 +168,9 @@ def test_what_cannot_be_is_refused(module):
 
 
 def test_the_messages_of_all_methods():
-    shapes = {name: tuple(entry.message({})) for name, entry in METHODS.items() if entry.message}
+    shapes = {
+        name: tuple(entry.message(SECTION)) for name, entry in METHODS.items() if entry.message
+    }
     assert shapes == {
         "sftn": (1, 1, 0),
         "chatgan": (1, 1, 0),
@@ -177,9 +179,9 @@ def test_the_messages_of_all_methods():
         "hayesgan": (3, 0, 100),
         "hidden": (3, 0, 30),
     }
-    assert METHODS["steganogan"].message(dict(depth=4, width=0.5)).depth == 4
+    assert METHODS["steganogan"].message({**SECTION, "depth": 4}).depth == 4
     assert (
-        METHODS["hayesgan"].message(dict(length=16, width=0.5)).length
-        == METHODS["hidden"].message(dict(length=16, noises=())).length
+        METHODS["hayesgan"].message({**SECTION, "length": 16}).length
+        == METHODS["hidden"].message({**SECTION, "length": 16}).length
         == 16
     )

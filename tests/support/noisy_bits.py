@@ -13,7 +13,6 @@ from ml_collections import ConfigDict
 from stegojax import methods, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.methods import bit_hiding
-from stegojax.methods.fields import from_fields
 from stegojax.types import Method, State
 
 GAIN = 7.0
@@ -23,7 +22,7 @@ def shape(*, channels=1, depth=1, length=0, noise=1.0):
     return bit_hiding.MessageShape(channels, depth, length)
 
 
-def make(*, steps_per_epoch=1, channels=1, depth=1, length=0, noise=1.0):
+def make(*, channels=1, depth=1, length=0, noise=1.0):
     """Grey levels 2 and 6 of every eight say 0 and 1; noise that depends on place and level is
     logistic with scale `noise`.
     """
@@ -94,7 +93,7 @@ def registered():
     """The method under its name in the registry."""
     with pytest.MonkeyPatch.context() as patch:
         entry = methods.Entry(
-            from_fields(make),
+            lambda section, *, steps_per_epoch, load=None: make(**section),
             use="bits",
             message=lambda section: shape(**section),
             reports=("quality", "bits"),

@@ -37,7 +37,7 @@ def networks(*, adversarial=True) -> isgan.Networks:
     )
 
 
-def from_config(section, *, steps_per_epoch):
+def from_config(section, *, steps_per_epoch, load=None):
     """ISGAN's section, of which the optimisers and the steganalyzer's being there count."""
     descents = {
         name: optimizers.make(**section[name], steps_per_epoch=steps_per_epoch)

@@ -101,9 +101,9 @@ def game(
     )
 
 
-def from_config(networks, section, *, steps_per_epoch):
+def from_config(networks, section, *, steps_per_epoch, load=None):
     """The game with these networks, of a section of SSGAN's config with gradient descent."""
-    del steps_per_epoch
+    del steps_per_epoch, load
     rate, slow = (
         section[name]["learning_rate"] for name in ("optimizer", "steganalyzer_optimizer")
     )
