@@ -29,7 +29,7 @@ PAPER = {
     ),
     "report.bits.cross_source": "folder:bows2",
     "method.width": 1.0,
-    "method.critic_width": 1.0,
+    "method.steganalyzer_width": 1.0,
     "method.blocks": 9,
     "method.adversarial_weight": 1.0,
     "method.stage_lengths": (1, 9, 40),
@@ -52,7 +52,7 @@ PRESETS = {
     ),
     "tiny": (
         "hardly any channels, a few steps, for tests",
-        {**sections.BITS_TINY, "method.width": 0.0625, "method.critic_width": 0.0625},
+        {**sections.BITS_TINY, "method.width": 0.0625, "method.steganalyzer_width": 0.0625},
     ),
     "paper": ("512x512 of quality factor 50, batch 8, 10 joint epochs and 40 separable", PAPER),
     **presets.at_scale(QUALITIES, PAPER),
@@ -67,7 +67,7 @@ def get_config(preset: str = "") -> ConfigDict:
         sections.JOINT_TRAINING,
         name="abdh",
         width=0.125,
-        critic_width=0.125,
+        steganalyzer_width=0.125,
         blocks=1,
         inconsistency_weight=0.1,
         message_weight=10.0,
@@ -83,7 +83,7 @@ def get_config(preset: str = "") -> ConfigDict:
             after=250.0,
             unit="steps",
         ),
-        critic_optimizer=dict(name="adam", learning_rate=1e-4, b1=0.5),
+        steganalyzer_optimizer=dict(name="adam", learning_rate=1e-4, b1=0.5),
         image_decoder_optimizer=dict(
             name="adam", learning_rate=1e-3, b1=0.5, factor=0.5, every=100.0, unit="steps"
         ),

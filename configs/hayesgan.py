@@ -32,12 +32,12 @@ def paper(size: int) -> dict:
         "method.length": 100,
         "method.adversarial_weight": 0.1,
         "method.width": 1.0,
-        "method.critic_width": 1.0,
+        "method.steganalyzer_width": 1.0,
         "method.first_cover_weight": 1.0,
         "method.joint_choice": "",
         "method.stage_lengths": (0, 500, 0),
         "method.optimizer": dict(name="adam", learning_rate=2e-4),
-        "method.critic_optimizer": dict(name="adam", learning_rate=2e-4),
+        "method.steganalyzer_optimizer": dict(name="adam", learning_rate=2e-4),
     }
 
 
@@ -48,7 +48,7 @@ PRESETS = {
         {
             **sections.BITS_TINY,
             "method.width": 0.25,
-            "method.critic_width": 0.25,
+            "method.steganalyzer_width": 0.25,
             "method.stage_lengths": (0, 6, 4),
         },
     ),
@@ -65,7 +65,7 @@ def get_config(preset: str = "") -> ConfigDict:
         name="hayesgan",
         length=16,
         width=0.5,
-        critic_width=0.5,
+        steganalyzer_width=0.5,
         message_weight=0.6,
         cover_weight=0.3,
         adversarial_weight=0.005,
@@ -74,7 +74,7 @@ def get_config(preset: str = "") -> ConfigDict:
         optimizer=dict(
             name="adam", learning_rate=5e-4, factor=0.5, every=100.0, after=500.0, unit="steps"
         ),
-        critic_optimizer=dict(name="adam", learning_rate=1e-4),
+        steganalyzer_optimizer=dict(name="adam", learning_rate=1e-4),
         image_decoder_optimizer=dict(
             name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"
         ),

@@ -25,7 +25,7 @@ PAPER = {
     "batch_size": 12,
     "method.length": 30,
     "method.width": 1.0,
-    "method.critic_width": 1.0,
+    "method.steganalyzer_width": 1.0,
     "method.first_cover_weight": 1.0,
     "method.joint_choice": "",
     "method.stage_lengths": (0, 200, 0),
@@ -59,7 +59,7 @@ PRESETS = {
         {
             **sections.BITS_TINY,
             "method.width": 0.125,
-            "method.critic_width": 0.125,
+            "method.steganalyzer_width": 0.125,
             "method.length": 8,
             "method.noises": ("dropout:0.3", "jpeg_mask"),
         },
@@ -80,7 +80,7 @@ def get_config(preset: str = "") -> ConfigDict:
         # What may happen to the stego, one of them in every step: NAME, or NAME:STRENGTH.
         noises=("identity",),
         width=0.25,
-        critic_width=0.25,
+        steganalyzer_width=0.25,
         message_weight=1.0,
         cover_weight=0.7,
         adversarial_weight=0.001,
@@ -88,7 +88,7 @@ def get_config(preset: str = "") -> ConfigDict:
         optimizer=dict(
             name="adam", learning_rate=4e-3, factor=0.5, every=100.0, after=400.0, unit="steps"
         ),
-        critic_optimizer=dict(name="adam", learning_rate=1e-3),
+        steganalyzer_optimizer=dict(name="adam", learning_rate=1e-3),
         image_decoder_optimizer=dict(
             name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"
         ),

@@ -52,7 +52,7 @@ PRESETS = {
     "": ("32x32 crops of the bundled photographs, half the channels, 1600 steps", {}),
     "tiny": (
         "a quarter of the channels, a few steps, for tests",
-        {**sections.BITS_TINY, "method.width": 0.25, "method.critic_width": 0.25},
+        {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
     "paper": ("512x512 of quality factor 50, batch 8, 10 joint epochs and 40 separable", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
@@ -68,7 +68,7 @@ def get_config(preset: str = "") -> ConfigDict:
         name="sftn",
         structure="proposed",
         width=0.5,
-        critic_width=1.0,
+        steganalyzer_width=1.0,
         limit=10.0,
         message_weight=100.0,
         cover_weight=1.0,
@@ -77,7 +77,7 @@ def get_config(preset: str = "") -> ConfigDict:
         optimizer=dict(
             name="adam", learning_rate=2e-3, factor=0.5, every=200.0, after=500.0, unit="steps"
         ),
-        critic_optimizer=dict(name="adam", learning_rate=1e-4),
+        steganalyzer_optimizer=dict(name="adam", learning_rate=1e-4),
         image_decoder_optimizer=dict(
             name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"
         ),

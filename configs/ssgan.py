@@ -40,7 +40,7 @@ EXPERIMENTS = {
         {"method.scheme": "red-channel", "report.covers.schemes": ("red-channel", "lsb-matching")},
     ),
     "penalty": (
-        "paper, a gradient penalty for weight clipping and no batch normalisation in the critic",
+        "paper, a gradient penalty for weight clipping and a discriminator without normalisation",
         {"method.clip": 0.0, "method.penalty": 10.0, "method.normalise": "none"},
     ),
     "both": ("paper, the generator also against stegos that are found", {"method.deceit": "both"}),
@@ -51,7 +51,10 @@ EXPERIMENTS = {
 }
 
 PRESETS = {
-    "": ("32x32 pictures, a quarter of the channels of generator and critic, 300 steps of 16", {}),
+    "": (
+        "32x32 pictures, a quarter of the channels of generator and discriminator, 300 steps of 16",
+        {},
+    ),
     "tiny": ("16x16, an eighth of the channels, a few steps, for tests", sections.COVERS_TINY),
     "paper": ("CelebA at 64x64, the paper's networks, 7 epochs with batch 64", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),

@@ -23,7 +23,7 @@ PAPER = {
     "batch_size": 4,
     "data.augment": ("random_flip",),
     "method.width": 1.0,
-    "method.critic_width": 1.0,
+    "method.steganalyzer_width": 1.0,
     "method.first_cover_weight": 1.0,
     "method.joint_choice": "",
     "method.stage_lengths": (0, 32, 0),
@@ -43,7 +43,7 @@ PRESETS = {
     "": ("dense networks, 1 bit per pixel, 32x32 crops of the bundled photographs, 1000 steps", {}),
     "tiny": (
         "a quarter of the channels, a few steps, for tests",
-        {**sections.BITS_TINY, "method.width": 0.25, "method.critic_width": 0.25},
+        {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
     "paper": ("random 360x360 crops of DIV2K, batch 4, 32 epochs, as dense1", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
@@ -60,8 +60,8 @@ def get_config(preset: str = "") -> ConfigDict:
         kind="dense",
         depth=1,
         width=0.5,
-        critic_width=0.5,
-        critic_limit=0.1,
+        steganalyzer_width=0.5,
+        steganalyzer_limit=0.1,
         message_weight=1.0,
         cover_weight=100.0,
         adversarial_weight=1.0,
@@ -69,7 +69,7 @@ def get_config(preset: str = "") -> ConfigDict:
         optimizer=dict(
             name="adam", learning_rate=1e-3, factor=0.5, every=100.0, after=300.0, unit="steps"
         ),
-        critic_optimizer=dict(name="adam", learning_rate=1e-4),
+        steganalyzer_optimizer=dict(name="adam", learning_rate=1e-4),
         image_decoder_optimizer=dict(
             name="adam", learning_rate=1e-3, factor=0.5, every=100.0, unit="steps"
         ),

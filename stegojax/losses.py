@@ -384,13 +384,12 @@ def squared_bit_error(estimates: Array, bits: Array) -> Array:
     return _mean_per_example((estimates - bits) ** 2)
 
 
-def critic_gap(cover_scores: Array, stego_scores: Array) -> Array:
-    """How much higher a critic's scores are for covers than for stegos: a Wasserstein critic's
-    loss.
+def wasserstein_gap(cover_scores: Array, stego_scores: Array) -> Array:
+    """How much higher a steganalyzer's scores are for covers than for stegos: the loss of one that
+    is trained as a Wasserstein critic.
 
-    SteganoGAN (Zhang et al. 2019), Section 3.3: the critic minimises it, which makes stegos' scores
-      high, and the coders
-    minimise the stegos' scores. Its absolute value is SFTN's eq. (9).
+    SteganoGAN (Zhang et al. 2019), Section 3.3: the steganalyzer minimises it, which makes stegos'
+    scores high, and the coders minimise the stegos' scores. Its absolute value is SFTN's eq. (9).
 
     Args:
       cover_scores: `[B, 1]`.
@@ -408,14 +407,14 @@ def critic_gap(cover_scores: Array, stego_scores: Array) -> Array:
         or cover_scores.shape[1] != 1
     ):
         raise ValueError(
-            f"critic_gap: scores [B, 1] are needed, {cover_scores.shape} and {stego_scores.shape} "
-            "were given"
+            f"wasserstein_gap: scores [B, 1] are needed, {cover_scores.shape} and "
+            f"{stego_scores.shape} were given"
         )
     return (cover_scores - stego_scores)[:, 0]
 
 
 def gradient_penalty(gradients: Array) -> Array:
-    """(|g| - 1)^2 of a critic's gradient by its picture: keeps the critic's slope near 1 (Gulrajani
+    """(|g| - 1)^2 of a score's gradient by its picture: keeps the score's slope near 1 (Gulrajani
     et al. 2017, eq. (3)).
 
     Args:

@@ -13,7 +13,7 @@ from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import pipeline
 
 METHODS = [name for name in NAMES if name != "security"]
-FROZEN = {"separable": {"encoder", "decoder", "critic"}}
+FROZEN = {"separable": {"encoder", "decoder", "steganalyzer"}}
 """Stage -> the networks that it leaves as they are."""
 PER_EPOCH = 10
 

@@ -196,12 +196,12 @@ def test_squared_bit_error_by_hand():
     np.testing.assert_allclose(losses.squared_bit_error(estimates, bits), [(0.25 + 4) / 2, 0])
 
 
-def test_critic_gap_by_hand():
+def test_wasserstein_gap_by_hand():
     covers, stegos = jnp.asarray([[1.0], [-2.0]]), jnp.asarray([[0.25], [5.0]])
-    assert losses.critic_gap(covers, stegos).tolist() == [0.75, -7.0]
+    assert losses.wasserstein_gap(covers, stegos).tolist() == [0.75, -7.0]
     for wrong in (stegos[:1], stegos[:, 0], jnp.zeros((2, 2))):
-        with pytest.raises(ValueError, match=r"critic_gap: scores \[B, 1\] are needed"):
-            losses.critic_gap(covers if wrong.shape != (2, 2) else wrong, wrong)
+        with pytest.raises(ValueError, match=r"wasserstein_gap: scores \[B, 1\] are needed"):
+            losses.wasserstein_gap(covers if wrong.shape != (2, 2) else wrong, wrong)
 
 
 def test_gradient_penalty_by_hand_and_at_no_slope():

@@ -148,14 +148,14 @@ class Fields(NamedTuple):
 
     width:        factor on every hidden channel count of attention and generators.
     blocks:       residual blocks of each generator.
-    critic_width: factor on the steganalyzers' channel counts.
+    steganalyzer_width: factor on the steganalyzers' channel counts.
     adversarial_weight, inconsistency_weight: see `make`; an adversarial weight of 0 leaves the
                   steganalyzers out.
     """
 
     width: float = 1.0
     blocks: int = models.BLOCKS
-    critic_width: float = 1.0
+    steganalyzer_width: float = 1.0
     adversarial_weight: float = 1.0
     inconsistency_weight: float = 0.1
 
@@ -186,7 +186,7 @@ def from_config(
         models.Extractor(blocks=fields.blocks, width=fields.width),
     )
     if fields.adversarial_weight:
-        patches = models.Discriminator(width=fields.critic_width)
+        patches = models.Steganalyzer(width=fields.steganalyzer_width)
         networks = networks._replace(steganalyzer=patches, message_steganalyzer=patches)
     return make(
         networks,

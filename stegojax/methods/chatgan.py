@@ -59,13 +59,13 @@ class Fields(NamedTuple):
     """The `method` section of a config, beside the training's fields.
 
     width:        factor on every hidden channel count of encoder and decoder.
-    critic_width: the same of the steganalyzer.
+    steganalyzer_width: the same of the steganalyzer.
     limit:        largest modification of a pixel, grey levels.
     adversarial_weight: see `make`; 0 leaves the steganalyzer out.
     """
 
     width: float = 1.0
-    critic_width: float = 1.0
+    steganalyzer_width: float = 1.0
     limit: float = models.LIMIT
     adversarial_weight: float = 1.0
 
@@ -95,7 +95,7 @@ def from_config(
     networks = joint.Networks(
         models.Encoder(limit=fields.limit, **options),
         models.Decoder(**options),
-        XuNet(outputs=1, width=fields.critic_width, axis_name=parallel.AXIS)
+        XuNet(outputs=1, width=fields.steganalyzer_width, axis_name=parallel.AXIS)
         if fields.adversarial_weight
         else None,
     )

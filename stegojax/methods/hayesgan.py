@@ -74,13 +74,13 @@ class Fields(NamedTuple):
 
     length:       bits per picture.
     width:        factor on every hidden channel count of Alice and Bob; 1 is the paper's.
-    critic_width: the same of Eve.
+    steganalyzer_width: the same of Eve.
     adversarial_weight: see `make`; 0 leaves Eve out.
     """
 
     length: int = 100
     width: float = 1.0
-    critic_width: float = 1.0
+    steganalyzer_width: float = 1.0
     adversarial_weight: float = 0.1
 
 
@@ -122,7 +122,7 @@ def from_config(
     networks = joint.Networks(
         models.Alice(**options),
         models.Bob(length=fields.length, **options),
-        models.Eve(width=fields.critic_width, axis_name=parallel.AXIS)
+        models.Eve(width=fields.steganalyzer_width, axis_name=parallel.AXIS)
         if fields.adversarial_weight
         else None,
     )

@@ -69,14 +69,14 @@ class Fields(NamedTuple):
     length:       bits per picture.
     noises:       what may happen to the stego, see `channels.noise`.
     width:        factor on every hidden channel count of encoder and decoder; 1 is the paper's.
-    critic_width: the same of the steganalyzer.
+    steganalyzer_width: the same of the steganalyzer.
     adversarial_weight: see `make`; 0 leaves the steganalyzer out.
     """
 
     length: int = 30
     noises: Sequence[str] = ("identity",)
     width: float = 1.0
-    critic_width: float = 1.0
+    steganalyzer_width: float = 1.0
     adversarial_weight: float = 0.001
 
 
@@ -121,7 +121,7 @@ def from_config(
     networks = joint.Networks(
         models.Encoder(**options),
         models.Decoder(length=fields.length, **options),
-        models.Adversary(width=fields.critic_width, axis_name=parallel.AXIS)
+        models.Steganalyzer(width=fields.steganalyzer_width, axis_name=parallel.AXIS)
         if fields.adversarial_weight
         else None,
     )

@@ -150,7 +150,7 @@ class Training(NamedTuple):
 class Fields(NamedTuple):
     """What the `method` section of a config says of the training, beside a method's own fields.
 
-    optimizer, critic_optimizer, image_decoder_optimizer: the arguments of `optimizers.make`.
+    optimizer, steganalyzer_optimizer, image_decoder_optimizer: the arguments of `optimizers.make`.
     stage_lengths: how long warm-up, joint and separable stage last.
     stage_unit:    what they are in, a name in `UNITS`.
     rounding:      a name in `ROUNDINGS`.
@@ -158,7 +158,7 @@ class Fields(NamedTuple):
     """
 
     optimizer: Mapping[str, Any]
-    critic_optimizer: Mapping[str, Any]
+    steganalyzer_optimizer: Mapping[str, Any]
     image_decoder_optimizer: Mapping[str, Any]
     message_weight: float
     cover_weight: float
@@ -188,7 +188,11 @@ def training(fields: Fields, *, steps_per_epoch: int) -> Training:
         )
     descents = (
         optimizers.make(**given, steps_per_epoch=steps_per_epoch)
-        for given in (fields.optimizer, fields.critic_optimizer, fields.image_decoder_optimizer)
+        for given in (
+            fields.optimizer,
+            fields.steganalyzer_optimizer,
+            fields.image_decoder_optimizer,
+        )
     )
     return Training(
         _lengths(tuple(fields.stage_lengths), fields.stage_unit, steps_per_epoch),

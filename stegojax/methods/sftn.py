@@ -61,7 +61,9 @@ def score_gap(cover_scores: Array, stego_scores: Array) -> Array:
     Returns:
       `[B]`, 0 to 1.
     """
-    return jnp.abs(losses.critic_gap(jax.nn.sigmoid(cover_scores), jax.nn.sigmoid(stego_scores)))
+    return jnp.abs(
+        losses.wasserstein_gap(jax.nn.sigmoid(cover_scores), jax.nn.sigmoid(stego_scores))
+    )
 
 
 def gap_steganalyzer(module: nn.Module, weight: float) -> joint.Steganalyzer:
@@ -128,13 +130,13 @@ class Fields(NamedTuple):
     structure:    a name in `STRUCTURES`.
     width:        factor on every hidden channel count of generator and extractors; 1 is the
                   paper's.
-    critic_width: the same of the steganalyzer.
+    steganalyzer_width: the same of the steganalyzer.
     limit, adversarial_weight: see `make`; a weight of 0 leaves the steganalyzer out.
     """
 
     structure: str = "proposed"
     width: float = 1.0
-    critic_width: float = 1.0
+    steganalyzer_width: float = 1.0
     limit: float = models.LIMIT
     adversarial_weight: float = 1.0
 
@@ -166,7 +168,7 @@ def from_config(
     networks = joint.Networks(
         models.Generator(concatenate=kind["concatenate"], **options),
         models.Extractor(**kind, **options),
-        XuNet(outputs=1, width=fields.critic_width, axis_name=parallel.AXIS)
+        XuNet(outputs=1, width=fields.steganalyzer_width, axis_name=parallel.AXIS)
         if fields.adversarial_weight
         else None,
     )

@@ -1,5 +1,7 @@
-"""SteganoGAN: D bits in every pixel of a colour picture, against a Wasserstein critic (Zhang et al.
+"""SteganoGAN: D bits in every pixel of a colour picture, against a steganalyzer (Zhang et al.
 2019).
+
+The steganalyzer is trained as a Wasserstein critic: its scores have no bounds, its parameters do.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ DECODERS = {"basic": "basic", "residual": "basic", "dense": "dense"}
 
 def within(limit: float) -> optax.GradientTransformation:
     """Keeps all parameters in [-limit, limit]: what an update would carry beyond is cut off (a
-    Wasserstein critic's clamp).
+    Wasserstein GAN's clamp).
 
     Args:
       limit: positive.
@@ -48,7 +50,7 @@ def within(limit: float) -> optax.GradientTransformation:
 
 
 def stego_score(cover_scores: Array, stego_scores: Array) -> Array:
-    """What encoder and decoder descend of the critic: its score of stegos.
+    """What encoder and decoder descend of the steganalyzer: its score of stegos.
 
     Args:
       cover_scores: `[B, 1]`, not used.
@@ -62,7 +64,7 @@ def stego_score(cover_scores: Array, stego_scores: Array) -> Array:
 
 
 def wasserstein_steganalyzer(module: nn.Module, weight: float) -> joint.Steganalyzer:
-    """A critic whose scores of covers are to be lower than those of stegos.
+    """A steganalyzer whose scores of covers are to be lower than those of stegos.
 
     Args:
       module: `pictures -> [B, 1]`.
@@ -71,7 +73,7 @@ def wasserstein_steganalyzer(module: nn.Module, weight: float) -> joint.Steganal
     Returns:
       The steganalyzer with its losses.
     """
-    return joint.Steganalyzer(module, losses.critic_gap, stego_score, weight)
+    return joint.Steganalyzer(module, losses.wasserstein_gap, stego_score, weight)
 
 
 def make(
@@ -84,14 +86,15 @@ def make(
     message_loss: Callable[[Array, Array], Array] = losses.bit_cross_entropy,
     cover_loss: Callable[[Array, Array], Array] = joint.squared_error(127.5),
 ) -> Method:
-    """SteganoGAN as a `Method`; critic and coders take their steps in turn, batch by batch.
+    """SteganoGAN as a `Method`; steganalyzer and coders take their steps in turn, batch by
+    batch.
 
     Args:
-      networks: the modules; the critic is the steganalyzer.
+      networks: the modules.
       training: how they are trained.
       depth: bits per pixel.
-      limit: bound of the critic's parameters in either direction.
-      adversarial_weight: of the critic's score.
+      limit: bound of the steganalyzer's parameters in either direction.
+      adversarial_weight: of the steganalyzer's score.
       message_loss: `(logits, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the squared error is that of pictures in [-1, 1].
 
@@ -120,16 +123,16 @@ class Fields(NamedTuple):
     kind:         the encoder, a name in `models.steganogan.ENCODERS`.
     depth:        bits per pixel, 1 to 6.
     width:        factor on every hidden channel count of encoder and decoder; 1 is the paper's.
-    critic_width: the same of the critic.
-    critic_limit: bound of the critic's parameters in either direction.
-    adversarial_weight: see `make`; 0 leaves the critic out.
+    steganalyzer_width: the same of the steganalyzer.
+    steganalyzer_limit: bound of the steganalyzer's parameters in either direction.
+    adversarial_weight: see `make`; 0 leaves the steganalyzer out.
     """
 
     kind: str = "dense"
     depth: int = 1
     width: float = 1.0
-    critic_width: float = 1.0
-    critic_limit: float = 0.1
+    steganalyzer_width: float = 1.0
+    steganalyzer_limit: float = 0.1
     adversarial_weight: float = 1.0
 
 
@@ -171,13 +174,13 @@ def from_config(
         raise InputError(
             f"method.depth={fields.depth} must be a whole number from {DEPTHS[0]} to {DEPTHS[-1]}"
         )
-    if not fields.critic_limit > 0:
-        raise InputError(f"method.critic_limit={fields.critic_limit} must be above 0")
+    if not fields.steganalyzer_limit > 0:
+        raise InputError(f"method.steganalyzer_limit={fields.steganalyzer_limit} must be above 0")
     options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
         models.Encoder(kind=fields.kind, **options),
         models.Decoder(depth=fields.depth, kind=DECODERS[fields.kind], **options),
-        models.Critic(width=fields.critic_width, axis_name=parallel.AXIS)
+        models.Steganalyzer(width=fields.steganalyzer_width, axis_name=parallel.AXIS)
         if fields.adversarial_weight
         else None,
     )
@@ -185,6 +188,6 @@ def from_config(
         networks,
         training,
         depth=fields.depth,
-        limit=fields.critic_limit,
+        limit=fields.steganalyzer_limit,
         adversarial_weight=fields.adversarial_weight,
     )

@@ -2,14 +2,14 @@
 hiding" (Yu, AAAI 2020).
 
 The original's code is not public: the parts are known (ResNet-50's first layers for the mask,
-CycleGAN's generator twice, two PatchGAN discriminators), their sizes and joints less so, and
+CycleGAN's generator twice, two PatchGAN steganalyzers), their sizes and joints less so, and
 figures are to be reported as ABDH-like. The attention begins from random parameters and is trained
 with the rest, because no pre-trained ones come with this package. The secret is a map of bits here,
 so the extractor ends in logits.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are float32
 maps of bits {0, 1}, `[B, H, W, D]`, and what is read is logits, positive for 1. Any H and W from
-`MINIMUM_SIZE` on (the discriminator's from `PATCH_MINIMUM_SIZE` on): halved with rounding up, and
+`MINIMUM_SIZE` on (the steganalyzer's from `PATCH_MINIMUM_SIZE` on): halved with rounding up, and
 what is doubled again is cut to the size it had. Instance normalisation, without parameters, looks
 at the whole picture, which therefore cannot be processed in tiles. Everything is computed in
 float32.
@@ -44,18 +44,18 @@ BLOCKS = 9
 """Residual blocks of the generators."""
 
 DISCRIMINATOR_WIDTHS = (64, 128, 256, 512)
-"""Channels of the discriminator's hidden layers; all but the last halve height and width."""
+"""Channels of the steganalyzer's hidden layers; all but the last halve height and width."""
 
 MINIMUM_SIZE = 8
 """Smallest height and width of a picture: reflection needs two pixels at a quarter of the size."""
 
 PATCH_MINIMUM_SIZE = 24
-"""Smallest height and width of a picture for the discriminator, whose last two layers take a row
+"""Smallest height and width of a picture for the steganalyzer, whose last two layers take a row
 and a column each.
 """
 
 LEAK = 0.2
-"""Slope of the discriminator's leaky ReLU below zero."""
+"""Slope of the steganalyzer's leaky ReLU below zero."""
 
 INIT = nn.initializers.normal(0.02)
 """CycleGAN's initialiser of every kernel: N(0, 0.02)."""
@@ -319,8 +319,8 @@ class Extractor(nn.Module):
         )
 
 
-class Discriminator(nn.Module):
-    """A PatchGAN discriminator: how real the patches of a picture look, on average.
+class Steganalyzer(nn.Module):
+    """A PatchGAN's classifier: how much the patches of a picture look like a cover's, on average.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the full network.
@@ -344,7 +344,7 @@ class Discriminator(nn.Module):
           InputError: the picture is smaller than `PATCH_MINIMUM_SIZE`.
         """
         layers.check_planes(
-            "ABDH's discriminator", pictures, minimum_size=PATCH_MINIMUM_SIZE, channels=None
+            "ABDH's steganalyzer", pictures, minimum_size=PATCH_MINIMUM_SIZE, channels=None
         )
         x = pictures / 127.5 - 1.0
         around = ((1, 1), (1, 1))

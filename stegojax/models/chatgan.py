@@ -3,7 +3,7 @@ al. 2021.
 
 The original's code is not public, so these follow descriptions of it; what those leave open is
 filled with the attention of CBAM (Woo et al. 2018) and the decoder of SteganoGAN, and figures are
-to be reported as CHAT-GAN-like. The discriminator is `xunet.XuNet(outputs=1)`.
+to be reported as CHAT-GAN-like. The steganalyzer is `xunet.XuNet(outputs=1)`.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [0, 1] inside; messages are float32
 maps of bits {0, 1}, `[B, H, W, D]`, and what is read is logits, positive for 1. Any H and W.

@@ -1,7 +1,7 @@
 """The networks and noise layers of HiDDeN (Zhu et al. 2018): L bits hidden in a picture so that
 they survive damage to it.
 
-Encoder, decoder and adversary are rows of one unit: convolution 3x3, batch normalisation, ReLU.
+Encoder, decoder and steganalyzer are rows of one unit: convolution 3x3, batch normalisation, ReLU.
   Between encoder and decoder a
 noise layer damages the stego; `NOISES` has them by name, all of one form, `(key, stego, cover) ->
 damaged stego`, and differentiable.
@@ -29,9 +29,9 @@ from stegojax.types import Array, Key
 WIDTH = 64
 """Channels of every hidden layer."""
 
-ENCODER_UNITS, DECODER_UNITS, ADVERSARY_UNITS = 4, 7, 3
+ENCODER_UNITS, DECODER_UNITS, STEGANALYZER_UNITS = 4, 7, 3
 """Units of the encoder before the message joins, of the decoder before the one with a channel per
-bit, of the adversary.
+bit, of the steganalyzer.
 """
 
 JPEG_KEPT = (25, 9, 9)
@@ -152,8 +152,8 @@ class Decoder(nn.Module):
         return nn.Dense(self.length, kernel_init=layers.xavier, name="full")(x)
 
 
-class Adversary(nn.Module):
-    """The adversary: is this picture a cover or a stego?
+class Steganalyzer(nn.Module):
+    """The steganalyzer, the paper's adversary: is this picture a cover or a stego?
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
@@ -178,9 +178,9 @@ class Adversary(nn.Module):
         Raises:
           ValueError: the picture is not such an array.
         """
-        layers.check_planes("hidden.Adversary", pictures, minimum_size=1, channels=None)
+        layers.check_planes("hidden.Steganalyzer", pictures, minimum_size=1, channels=None)
         features = layers.scaled_width(WIDTH, self.width)
-        x = _Row(ADVERSARY_UNITS, features, self.axis_name, name="row")(
+        x = _Row(STEGANALYZER_UNITS, features, self.axis_name, name="row")(
             pictures / 127.5 - 1.0, train=train
         )
         return nn.Dense(1, kernel_init=layers.xavier, name="full")(x.mean(axis=(1, 2)))

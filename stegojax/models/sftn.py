@@ -6,7 +6,7 @@ their sum, has fractions,
 the stego image has none. Two extractors of one architecture read the message: one is trained
   together with the generator on
 stego matrices, the other starts from it and is trained on stego images while the generator stays as
-it is. Variants of the ablation study are options. The discriminator is `xunet.XuNet(outputs=1)`.
+it is. Variants of the ablation study are options. The steganalyzer is `xunet.XuNet(outputs=1)`.
 
 Planes are `[B, H, W, C]`, float32 in pixel units 0..255, C = 1 in the paper, and are fed unscaled:
 batch normalisation follows the first convolution. Messages are float32 maps of bits {0, 1}, `[B, H,

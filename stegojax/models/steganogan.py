@@ -1,16 +1,16 @@
 """The networks of SteganoGAN (Zhang et al. 2019): D bits per pixel hidden in a picture by
 convolutions with dense connections.
 
-Three encoders, two decoders, a critic. All use one unit: convolution 3x3, leaky ReLU, batch
-  normalisation, in this order. The
-wiring of the dense networks, in which every unit sees the message and all features before it, is
-that of CHAT-GAN and SFTN too.
+Three encoders, two decoders, a steganalyzer (the paper's critic). All use one unit: convolution
+3x3, leaky ReLU, batch normalisation, in this order. The wiring of the dense networks, in which
+every unit sees the message and all features before it, is that of CHAT-GAN and SFTN too.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are float32
 maps of bits {0, 1}, `[B, H, W, D]`, and what is read is `[B, H, W, D]` logits, positive for 1. Any
-H and W (the critic's from `MINIMUM_SIZE` on).
+H and W (the steganalyzer's from `MINIMUM_SIZE` on).
+
 Everything is computed in float32: half precision has too few digits for changes of one grey level
-  in 256.
+in 256.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ HIDE_RADIUS = REVEAL_RADIUS = UNITS + 1
 """How many pixels in each direction influence one pixel of an output: four layers of 3x3."""
 
 MINIMUM_SIZE = 2 * (UNITS + 1) + 1
-"""Smallest height and width of a picture for the critic, whose four convolutions take two rows and
-columns each.
+"""Smallest height and width of a picture for the steganalyzer, whose four convolutions take two
+rows and columns each.
 """
 
 ENCODERS = ("basic", "residual", "dense")
@@ -106,7 +106,7 @@ class Unit(nn.Module):
 
     Attributes:
       features: channels.
-      padding: of the convolution: "SAME", or "VALID" in the critic.
+      padding: of the convolution: "SAME", or "VALID" in the steganalyzer.
       axis_name: mapped axis over which batch statistics are averaged in training.
     """
 
@@ -223,8 +223,9 @@ class Decoder(nn.Module):
         return layers.conv(self.depth, name="output")(run(units, stego / 127.5 - 1.0))
 
 
-class Critic(nn.Module):
-    """The critic: how much a picture looks like a stego, on a scale without bounds.
+class Steganalyzer(nn.Module):
+    """The steganalyzer, a Wasserstein critic: how much a picture looks like a stego, on a scale
+    without bounds.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
@@ -245,14 +246,14 @@ class Critic(nn.Module):
 
         Returns:
           `[B, 1]`, the mean score of all positions: the lower, the more like a cover (see
-          `losses.critic_gap`).
+          `losses.wasserstein_gap`).
 
         Raises:
           ValueError: the picture is not such an array.
           InputError: the picture is smaller than `MINIMUM_SIZE`.
         """
         layers.check_planes(
-            "SteganoGAN's critic", pictures, minimum_size=MINIMUM_SIZE, channels=None
+            "SteganoGAN's steganalyzer", pictures, minimum_size=MINIMUM_SIZE, channels=None
         )
         x = _in_a_row(
             _units(self.width, self.axis_name, train=train, padding="VALID"), pictures / 127.5 - 1.0

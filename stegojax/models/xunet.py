@@ -3,8 +3,8 @@
 One fixed high-pass filter, five groups of convolution and average pooling that make statistics of
 ever larger regions, a linear classifier. The first group takes absolute values, because the sign of
 a residual says nothing; tanh bounds the first two groups. Convolutions have no biases. The same
-network with six fixed filters in front is the environment of SPAR-RL and the discriminator of
-UT-GAN, and with one output instead of two the critic of SFTN.
+network with six fixed filters in front is the environment of SPAR-RL and the steganalyzer of
+UT-GAN, and with one output instead of two the steganalyzer of SFTN.
 
 Planes are `[B, H, W, 1]`, float32 in pixel units 0..255. Any H and W from `MINIMUM_SIZE` on.
 """
@@ -78,7 +78,7 @@ class XuNet(nn.Module):
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
       front: the fixed filters, a name in `FRONTS`.
-      outputs: 2 for the logits of cover and stego, 1 for the one score of a critic.
+      outputs: 2 for the logits of cover and stego, 1 for one score.
     """
 
     width: float = 1.0

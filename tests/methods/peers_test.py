@@ -49,7 +49,7 @@ NOISES = {text: channels.noise(text) for text in ("identity", "dropout:0.3")}
 
 def named(module, **options):
     """The method of a section with an eighth of the channels."""
-    section = {**SECTION, "width": 0.125, "critic_width": 0.125, **options}
+    section = {**SECTION, "width": 0.125, "steganalyzer_width": 0.125, **options}
     return module.from_config(section, steps_per_epoch=10)
 
 
@@ -63,7 +63,7 @@ def test_the_clamp_keeps_parameters_in_bounds():
     )
 
 
-def test_steganogans_critic_is_clamped_and_its_coders_are_not():
+def test_steganogans_steganalyzer_is_clamped_and_its_coders_are_not():
     method = steganogan.make(joint.Networks(Layer(3), Layer(1), Means()), STEP)
     state, values = run_steps(method, covers(2, 8, 3), 1)
     largest = {
@@ -90,7 +90,7 @@ def test_steganogans_kinds_and_depths(kind, depth):
     assert logits.shape == (2, 16, 16, depth)
 
 
-def test_steganogans_coders_lower_the_critics_score():
+def test_steganogans_coders_lower_the_steganalyzers_score():
     scores = steganogan.stego_score(np.asarray([[5.0]]), np.asarray([[2.0]]))
     np.testing.assert_allclose(scores, [2.0])
 
@@ -180,7 +180,7 @@ def test_abdh_trains_all_its_networks():
     [
         (steganogan, dict(kind="sparse"), "'sparse' is unknown; there are basic, residual, dense"),
         (steganogan, dict(depth=7), "depth=7 must be a whole number from 1 to 6"),
-        (steganogan, dict(critic_limit=0.0), "critic_limit=0.0 must be above 0"),
+        (steganogan, dict(steganalyzer_limit=0.0), "steganalyzer_limit=0.0 must be above 0"),
         (hayesgan, dict(length=0), "length=0 must be a whole number above 0"),
         (hidden, dict(length=1.5), "length=1.5 must be a whole number above 0"),
         (hidden, dict(noises=()), "at least one noise"),

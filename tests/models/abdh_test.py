@@ -20,7 +20,7 @@ def test_parameters_are_those_of_resnet_cyclegan_and_patchgan():
     mask = 9 * 512 * 256 + 256 + 9 * 256 * 64 + 64 + 64 + 1
     assert plain.count(abdh.Attention(), 1, 32, 32, 3) == stem + layer1 + layer2 + mask
     assert plain.count(abdh.Extractor(depth=3), 1, 32, 32, 3) == 11378179
-    assert plain.count(abdh.Discriminator(), 1, 32, 32, 3) == 2764737
+    assert plain.count(abdh.Steganalyzer(), 1, 32, 32, 3) == 2764737
     generator = hiding.Joined(abdh.Generator(), lambda x: (x[..., :3], x[..., 3:4], x[..., 4:]))
     assert plain.count(generator, 1, 32, 32, 5) == 11378179 + 49 * 2 * 64
 
@@ -122,9 +122,9 @@ def test_the_attention_computes_resnet_s_beginning():
     )
 
 
-def test_the_discriminator_computes_patchgan_s():
+def test_the_steganalyzer_computes_patchgan_s():
     x = plain.picture(2, (2, 26, 25, 1))
-    network = abdh.Discriminator(width=0.0625)
+    network = abdh.Steganalyzer(width=0.0625)
     params = plain.variables_of(network, x)["params"]
 
     def halved(y, name):
@@ -152,7 +152,7 @@ def test_gradients_are_finite_at_the_corners():
         abdh.Generator(blocks=1, width=0.0625), lambda x: (x[..., :1], x[..., 1:2], x[..., 2:])
     )
     plain.assert_gradients_are_finite(network, (1, 8, 8, 3))
-    plain.assert_gradients_are_finite(abdh.Discriminator(width=0.0625), (1, 24, 24, 1))
+    plain.assert_gradients_are_finite(abdh.Steganalyzer(width=0.0625), (1, 24, 24, 1))
 
 
 def test_what_does_not_fit_is_refused():
@@ -172,5 +172,5 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="at least 8x8 pixels"):
         init(abdh.Generator(), cover[:, :7], cover[:, :7], cover[:, :7])
     with pytest.raises(InputError, match="at least 24x24 pixels, 24x23 was given"):
-        init(abdh.Discriminator(), jnp.zeros((1, 23, 24, 1)))
-    init(abdh.Discriminator(), jnp.zeros((1, 24, 24, 1)))
+        init(abdh.Steganalyzer(), jnp.zeros((1, 23, 24, 1)))
+    init(abdh.Steganalyzer(), jnp.zeros((1, 24, 24, 1)))

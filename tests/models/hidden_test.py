@@ -25,7 +25,7 @@ def test_parameters():
     decoder = row + 3 * unit_count(64, 64) + unit_count(64, 30) + 30 * 30 + 30
     assert plain.count(hidden.Decoder(), 1, 16, 16, 3) == decoder == 242556
     assert (
-        plain.count(hidden.Adversary(), 1, 16, 16, 3)
+        plain.count(hidden.Steganalyzer(), 1, 16, 16, 3)
         == unit_count(3, 64) + 2 * unit_count(64, 64) + 65
         == 76097
     )
@@ -63,9 +63,9 @@ def test_the_encoder_computes_the_table():
 
 
 @pytest.mark.parametrize(
-    "network", [hidden.Decoder(length=5, width=0.0625), hidden.Adversary(width=0.0625)]
+    "network", [hidden.Decoder(length=5, width=0.0625), hidden.Steganalyzer(width=0.0625)]
 )
-def test_decoder_and_adversary_compute_the_table(network):
+def test_decoder_and_steganalyzer_compute_the_table(network):
     x = plain.picture(1, (2, 11, 8, 3))
     variables = plain.variables_of(network, x)
     params, stats = variables["params"], variables["batch_stats"]
@@ -89,7 +89,7 @@ def test_statistics_are_averaged_over_devices():
         atol=1e-2,
     )
     plain.assert_statistics_are_averaged(
-        lambda axis: hidden.Adversary(width=0.0625, axis_name=axis),
+        lambda axis: hidden.Steganalyzer(width=0.0625, axis_name=axis),
         plain.picture(2, (4, 9, 8, 3)),
         atol=1e-2,
     )
@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused():
             match=r"the message must be float32 bits \[B, L\], .* was given with a cover",
         ):
             init(hidden.Encoder(), cover, message)
-    for network in (hidden.Decoder(), hidden.Adversary()):
+    for network in (hidden.Decoder(), hidden.Steganalyzer()):
         with pytest.raises(ValueError, match="pictures must be a float32 array"):
             init(network, cover[0])
 

@@ -19,10 +19,15 @@ CONVS = sum(25 * a * b for a, b in ((3, 64), (64, 128), (128, 256), (256, 512)))
 def test_parameters():
     generator = 100 * 8192 + 8192 + CONVS + 256 + 128 + 64 + 3 + 2 * (512 + 256 + 128 + 64)
     assert generators.count(ssgan.Generator(), NOISE, train=False) == generator == 5135363
-    critic = CONVS + 3 * (64 + 128 + 256 + 512) + 8193
-    assert plain.count(ssgan.Critic(), 1, 64, 64, 3) == critic == 4316673
-    assert plain.count(ssgan.Critic(normalise="but_first"), 1, 64, 64, 3) == critic - 2 * 64
-    assert plain.count(ssgan.Critic(normalise="none"), 1, 64, 64, 3) == critic - 2 * 960
+    discriminator = CONVS + 3 * (64 + 128 + 256 + 512) + 8193
+    assert plain.count(ssgan.Discriminator(), 1, 64, 64, 3) == discriminator == 4316673
+    assert (
+        plain.count(ssgan.Discriminator(normalise="but_first"), 1, 64, 64, 3)
+        == discriminator - 2 * 64
+    )
+    assert (
+        plain.count(ssgan.Discriminator(normalise="none"), 1, 64, 64, 3) == discriminator - 2 * 960
+    )
 
 
 def test_shapes():
@@ -32,7 +37,7 @@ def test_shapes():
     assert x.shape == (3, 64, 64, 3)
     sizes = {1: (2, 32, 32, 64), 2: (2, 16, 16, 128), 3: (2, 8, 8, 256), 4: (2, 4, 4, 512)}
     expected = {f"{kind}{i}": size for kind in ("conv", "norm") for i, size in sizes.items()}
-    assert plain.outputs_of(ssgan.Critic(), 2, 64, 64, 3) == {
+    assert plain.outputs_of(ssgan.Discriminator(), 2, 64, 64, 3) == {
         **expected,
         "full": (2, 1),
         "network": (2,),
@@ -57,10 +62,10 @@ def test_the_generator_computes_what_the_paper_says():
 
 
 @pytest.mark.parametrize("normalise", ssgan.NORMALISE)
-def test_the_critic_computes_what_the_paper_says(normalise):
+def test_the_discriminator_computes_what_the_paper_says(normalise):
     pictures, network = (
         plain.picture(0, (3, 32, 48, 3)),
-        ssgan.Critic(width=1 / 32, normalise=normalise),
+        ssgan.Discriminator(width=1 / 32, normalise=normalise),
     )
     variables = {"batch_stats": {}, **plain.variables_of(network, pictures)}
     params, stats = variables["params"], variables["batch_stats"]
@@ -86,7 +91,7 @@ def test_the_critic_computes_what_the_paper_says(normalise):
 def test_without_normalisation_pictures_are_scored_by_themselves():
     pictures, network = (
         plain.picture(0, (3, 16, 16, 3)),
-        ssgan.Critic(width=1 / 32, normalise="none"),
+        ssgan.Discriminator(width=1 / 32, normalise="none"),
     )
     variables = plain.variables_of(network, pictures)
     jacobian = jax.jacobian(lambda x: network.apply(variables, x, train=True))(pictures)
@@ -99,7 +104,7 @@ def test_statistics_are_averaged_over_devices():
         lambda axis: ssgan.Generator(16, 1 / 64, axis), noise, atol=0.05
     )
     plain.assert_statistics_are_averaged(
-        lambda axis: ssgan.Critic(1 / 64, axis), plain.picture(1, (4, 16, 32, 3))
+        lambda axis: ssgan.Discriminator(1 / 64, axis), plain.picture(1, (4, 16, 32, 3))
     )
 
 
@@ -108,8 +113,8 @@ def test_gradients_are_finite_at_the_corners():
         [jnp.zeros((16, 16, 3)), jnp.full((16, 16, 3), 255.0), plain.picture(3, (1, 16, 16, 3))[0]]
     )
     for network, x in (
-        (ssgan.Critic(1 / 64), corners),
-        (ssgan.Critic(1 / 64), 0 * corners),
+        (ssgan.Discriminator(1 / 64), corners),
+        (ssgan.Discriminator(1 / 64), 0 * corners),
         (ssgan.Generator(16, 1 / 64), NOISE),
         (ssgan.Generator(16, 1 / 64), 0 * NOISE),
     ):
@@ -123,12 +128,12 @@ def test_what_cannot_be_used_is_refused():
         return jax.eval_shape(lambda: network.init(jax.random.key(0), x, train=False))
 
     with pytest.raises(InputError, match="multiples of 16, 40x32 was given"):
-        init(ssgan.Critic(), jnp.zeros((1, 32, 40, 3)))
+        init(ssgan.Discriminator(), jnp.zeros((1, 32, 40, 3)))
     with pytest.raises(ValueError, match="uint8"):
-        init(ssgan.Critic(), jnp.zeros((1, 32, 32, 3), jnp.uint8))
+        init(ssgan.Discriminator(), jnp.zeros((1, 32, 32, 3), jnp.uint8))
     with pytest.raises(
         ValueError, match="normalise must be one of all, but_first, none, 'last' was given"
     ):
-        init(ssgan.Critic(normalise="last"), jnp.zeros((1, 32, 32, 3)))
+        init(ssgan.Discriminator(normalise="last"), jnp.zeros((1, 32, 32, 3)))
     with pytest.raises(ValueError, match=r"\(1, 99\) was given"):
         init(ssgan.Generator(), jnp.zeros((1, 99)))

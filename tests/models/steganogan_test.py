@@ -40,10 +40,10 @@ def test_parameters_of_the_encoders(kind, expected):
     assert plain.count(network, 1, 16, 16, 4) == expected == {"dense": 31998}.get(kind, 20739)
 
 
-def test_parameters_of_decoders_and_critic():
+def test_parameters_of_decoders_and_steganalyzer():
     assert plain.count(steganogan.Decoder(kind="dense"), 1, 16, 16, 3) == 29665
     assert plain.count(steganogan.Decoder(kind="basic"), 1, 16, 16, 3) == 19873
-    assert plain.count(steganogan.Critic(), 1, 16, 16, 3) == 19873
+    assert plain.count(steganogan.Steganalyzer(), 1, 16, 16, 3) == 19873
     deep = (
         conv_count(3, 32) + conv_count(38, 32) + conv_count(70, 32) + conv_count(102, 3, norm=False)
     )
@@ -90,9 +90,9 @@ def test_the_decoders_compute_the_table(kind):
     )
 
 
-def test_the_critic_computes_the_table():
+def test_the_steganalyzer_computes_the_table():
     x = plain.picture(2, (2, 12, 10, 3))
-    network = steganogan.Critic(width=0.125)
+    network = steganogan.Steganalyzer(width=0.125)
     variables = plain.variables_of(network, x)
     y = np.asarray(x, np.float64) / 127.5 - 1
     for i in (1, 2, 3):
@@ -136,7 +136,7 @@ def test_statistics_are_averaged_over_devices():
         atol=1e-2,
     )
     plain.assert_statistics_are_averaged(
-        lambda axis: steganogan.Critic(width=0.125, axis_name=axis),
+        lambda axis: steganogan.Steganalyzer(width=0.125, axis_name=axis),
         plain.picture(4, (4, 9, 9, 3)),
         atol=1e-2,
     )
@@ -173,7 +173,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="'denser' is unknown; there are basic, dense"):
         init(steganogan.Decoder(kind="denser"), cover)
     with pytest.raises(
-        InputError, match="critic needs pictures of at least 9x9 pixels, 8x8 was given"
+        InputError, match="steganalyzer needs pictures of at least 9x9 pixels, 8x8 was given"
     ):
-        init(steganogan.Critic(), cover)
-    init(steganogan.Critic(), jnp.zeros((1, 9, 9, 3)))
+        init(steganogan.Steganalyzer(), cover)
+    init(steganogan.Steganalyzer(), jnp.zeros((1, 9, 9, 3)))

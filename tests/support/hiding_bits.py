@@ -16,7 +16,7 @@ ADAM = optax.adam(1e-2)
 
 SECTION = dict(
     optimizer=dict(name="adam", learning_rate=1e-2),
-    critic_optimizer=dict(name="adam", learning_rate=1e-2),
+    steganalyzer_optimizer=dict(name="adam", learning_rate=1e-2),
     image_decoder_optimizer=dict(name="adam", learning_rate=1e-2),
     message_weight=1.0,
     cover_weight=1.0,
