@@ -1,5 +1,27 @@
 """stegojax: learned image steganography in JAX, with real coding, real keys and one evaluation
 protocol.
+
+`stegojax.hide(pixels, message, password)`, `stegojax.reveal(pixels, password)` and
+`stegojax.capacity(pixels)` work on arrays; `stegojax.simulate` draws an optimal sender's changes;
+`stegojax.load(workdir)` gives a trained run. They are imported when they are first asked for.
+Everything else is in the package's modules, such as `stegojax.costs` and `stegojax.losses`.
 """
 
+import importlib
+
 __version__ = "0.1.0"
+
+_PLACES = {
+    "hide": "arrays",
+    "reveal": "arrays",
+    "capacity": "arrays",
+    "simulate": "embed",
+    "load": "run",
+}
+__all__ = ["__version__", *_PLACES]
+
+
+def __getattr__(name):
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"stegojax.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'stegojax' has no attribute {name!r}")

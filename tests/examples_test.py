@@ -1,0 +1,67 @@
+"""The examples run as they stand, and the package's root offers what they use."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import stegojax
+from stegojax import secret
+from stegojax.errors import InputError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def run(name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_hiding_in_python():
+    done = run("hide_in_python.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "The eagle has landed."
+
+
+def test_a_loss_of_ones_own_trains(tmp_path):
+    done = run("own_loss.py", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "stego_psnr" in done.stdout.splitlines()[-1]
+
+
+def test_arrays_come_back_as_they_were_given():
+    pixels = np.random.default_rng(0).integers(60, 190, (64, 80)).astype(np.uint8)
+    key = secret.key_file(bytes(range(32)))
+    for cover in (pixels, pixels[..., None], np.stack([pixels] * 3, axis=-1)):
+        before = cover.copy()
+        stego = stegojax.hide(cover, b"a b c", key, scheme="hill")
+        assert stego.shape == cover.shape and stego.dtype == np.uint8
+        assert stegojax.reveal(stego, key) == b"a b c"
+        np.testing.assert_array_equal(cover, before)
+    assert stegojax.capacity(pixels) > 5
+
+
+@pytest.mark.parametrize(
+    "pixels,words",
+    [
+        (np.zeros((8, 8, 4), np.uint8), "transparency"),
+        (np.zeros((8, 8)), "float64"),
+        (np.zeros(64, np.uint8), r"\[64\]"),
+    ],
+)
+def test_what_is_no_picture_is_refused(pixels, words):
+    with pytest.raises(InputError, match=words):
+        stegojax.hide(pixels, b"", "password")
+    with pytest.raises(InputError, match=words):
+        stegojax.reveal(pixels, "password")
+
+
+def test_a_text_is_no_message():
+    with pytest.raises(InputError, match="encode"):
+        stegojax.hide(np.zeros((64, 64), np.uint8), "text", "password")
