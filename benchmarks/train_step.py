@@ -77,7 +77,7 @@ def measure(path: str, settings: list[str], steps: int) -> dict:
     jax.block_until_ready(values)
     first = time.perf_counter() - begun
     times, waited, begun = [], loader.waited, time.perf_counter()
-    for index in range(steps + 2):
+    for _ in range(steps + 2):
         before = time.perf_counter()
         state, values = step(state, next(loader), key)
         jax.block_until_ready(values)

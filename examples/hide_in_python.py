@@ -1,6 +1,6 @@
 """Hides a text in a photograph, counts the changes, and gets it back.
 
-    python examples/hide_in_python.py
+python examples/hide_in_python.py
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ import stegojax
 def main():
     """Prints what was hidden, at what price, and what came back."""
     cover = data.camera()[:256, :256]
-    message = "The eagle has landed.".encode()
+    message = b"The eagle has landed."
 
     stego = stegojax.hide(cover, message, "correct horse battery staple", scheme="hill-cmd")
     changed = int((stego != cover).sum())

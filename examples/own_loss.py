@@ -1,6 +1,6 @@
 """Trains ISGAN's networks with a loss of one's own: a leaf is a function of arrays, `[B]` out.
 
-    python examples/own_loss.py [WORKDIR]
+python examples/own_loss.py [WORKDIR]
 """
 
 import pathlib

@@ -1,5 +1,5 @@
-"""Recipes of phased embedding: how elements fall into lattices, in which order these are visited, and
-what a visit makes of the costs.
+"""Recipes of phased embedding: how elements fall into lattices, in which order these are visited,
+and what a visit makes of the costs.
 
 Plain embedding is one lattice and one visit; CMD visits four interleaved lattices with costs that
 favour the neighbours' directions; Synch goes over two checkerboard lattices several times; the

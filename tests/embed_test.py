@@ -122,10 +122,10 @@ def test_synch_against_a_plain_loop():
     def distortion(stego):
         total = 0
         for i, j in np.ndindex(5, 6):
-            for k, l in ((i + 1, j), (i, j + 1)):
-                if k < 5 and l < 6:
-                    a, b = stego[i, j], stego[k, l]
-                    total += (rho[i, j] + rho[k, l]) / 2 * (0 if a == b else 5 if a * b < 0 else 1)
+            for m, n in ((i + 1, j), (i, j + 1)):
+                if m < 5 and n < 6:
+                    a, b = stego[i, j], stego[m, n]
+                    total += (rho[i, j] + rho[m, n]) / 2 * (0 if a == b else 5 if a * b < 0 else 1)
         return total
 
     plus, minus = recipes.synchronize(rough, jnp.asarray(cover), jnp.asarray(modifications))

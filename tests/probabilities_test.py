@@ -147,7 +147,9 @@ def test_costs_from_probabilities_have_finite_gradients_at_zero():
     for formula in ("exact", "symmetric"):
         chances = ChangeProbabilities(plus=p, minus=jnp.zeros(3))
         gradient = jax.grad(
-            lambda c: sum(map(jnp.sum, P.costs_from_probabilities(c, formula=formula)))
+            lambda c, formula=formula: sum(
+                map(jnp.sum, P.costs_from_probabilities(c, formula=formula))
+            )
         )(chances)
         assert all(np.all(np.isfinite(part)) for part in gradient)
 
@@ -374,7 +376,7 @@ def test_simulated_changes_convey_their_bits():
 def test_hard_simulators_pass_no_gradient():
     chances = ChangeProbabilities(plus=jnp.full(100, 0.2), minus=jnp.full(100, 0.1))
     for draw in (P.simulate, P.staircase):
-        gradient = jax.grad(lambda c: jnp.sum(draw(jax.random.key(0), c)))(chances)
+        gradient = jax.grad(lambda c, draw=draw: jnp.sum(draw(jax.random.key(0), c)))(chances)
         assert not np.any(gradient.plus) and not np.any(gradient.minus)
 
 
