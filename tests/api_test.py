@@ -41,11 +41,13 @@ ROOMS = [
     "run",
     "tiles",
     "train",
+    "error_rates",
     "hiders",
     "security",
     "protocols",
     "evaluate",
     "detection",
+    "arrays",
     "cli",
 ]
 """Every room, in the order data flows: a room imports earlier ones alone."""
