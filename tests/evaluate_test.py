@@ -7,7 +7,6 @@ from support import toy, toy_runs
 
 from stegojax import evaluate, methods, run, train
 from stegojax.errors import InputError
-from stegojax.methods.fields import from_fields
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,9 +34,7 @@ def test_reports_come_in_order_and_what_is_not_asked_for_leaves_no_trace(
 
     for name, text in (("first", "One"), ("empty", ""), ("second", "Two")):
         monkeypatch.setitem(evaluate.REPORTS, name, report(name, text))
-    entry = methods.Entry(
-        from_fields(toy_runs.hides_pictures), reports=("second", "empty", "first")
-    )
+    entry = methods.Entry(toy_runs.pictures_from_config, reports=("second", "empty", "first"))
     monkeypatch.setitem(methods.METHODS, "toy_pictures", entry)
     config = toy_runs.config("toy_pictures", raised=1.0)
     toy_runs.write_run(tmp_path, config)

@@ -10,7 +10,6 @@ from support import toy, toy_runs
 
 from stegojax import methods, older, run
 from stegojax.errors import InputError
-from stegojax.methods.fields import from_fields
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -80,8 +79,8 @@ def test_a_config_that_does_not_fit_is_named_in_one_line(workdir, change, words)
 
 
 def test_other_networks_in_the_checkpoint_are_named(workdir, monkeypatch):
-    def other(**fields):
-        made = toy_runs.hides_pictures(**fields)
+    def other(section, **options):
+        made = toy_runs.hides_pictures()
 
         def init(key, batch):
             state = made.init(key, batch)
@@ -89,7 +88,7 @@ def test_other_networks_in_the_checkpoint_are_named(workdir, monkeypatch):
 
         return made._replace(init=init)
 
-    monkeypatch.setitem(methods.METHODS, "toy_pictures", methods.Entry(from_fields(other)))
+    monkeypatch.setitem(methods.METHODS, "toy_pictures", methods.Entry(other))
     with pytest.raises(InputError, match=r"params\.encoder is absent there and float32 \[\] by"):
         run.load(workdir)
 

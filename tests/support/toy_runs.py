@@ -1,6 +1,7 @@
 """Methods without networks that hide pictures or embed by costs, and runs of them on disk."""
 
 import contextlib
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from ml_collections import ConfigDict
 from stegojax import embed, methods, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.costs import COSTS
-from stegojax.methods.fields import from_fields
+from stegojax.methods.fields import read
 from stegojax.types import Costs, Method, State
 
 
@@ -26,7 +27,16 @@ def _untrained(predict, measure, params) -> Method:
     return Method(init, train_step, predict, measure)
 
 
-def hides_pictures(*, steps_per_epoch=1, raised=1.0):
+class PictureFields(NamedTuple):
+    raised: float = 1.0
+
+
+class CostFields(NamedTuple):
+    scheme: str = "hill"
+    payload: float = 0.4
+
+
+def hides_pictures(raised=1.0):
     """The lowest bits of a colour cover say where the secret is bright; all samples are raised."""
 
     def predict(state, batch, key):
@@ -45,7 +55,7 @@ def _dearer_below(factor, planes):
     return Costs(costs.plus, factor * costs.minus)
 
 
-def learns_costs(*, steps_per_epoch=1, scheme="hill", payload=0.4):
+def learns_costs():
     """HILL, whose changes by -1 cost more by a factor that the state holds."""
 
     def predict(state, batch, key):
@@ -62,13 +72,19 @@ def _learned(state, section, *, name, load=None):
     return embed.Scheme(name, cost, embed.RECIPES["plain"])
 
 
+def pictures_from_config(section, *, steps_per_epoch, load=None):
+    return hides_pictures(*read(PictureFields, section))
+
+
+def _costs_from_config(section, *, steps_per_epoch, load=None):
+    read(CostFields, section)
+    return learns_costs()
+
+
 ENTRIES = {
-    "toy_pictures": methods.Entry(from_fields(hides_pictures), use="pictures"),
+    "toy_pictures": methods.Entry(pictures_from_config, use="pictures"),
     "toy_costs": methods.Entry(
-        from_fields(learns_costs),
-        use="costs",
-        scheme=_learned,
-        reports=("quality", "times", "security"),
+        _costs_from_config, use="costs", scheme=_learned, reports=("quality", "times", "security")
     ),
 }
 
