@@ -1,12 +1,11 @@
 """Warm time per picture of feature-based steganalysis, beside sealwatch's, and of every network's
 judging and training.
 
-    python benchmarks/steganalysis.py                                    a bundled photograph,
-    scaled to 512 x 512 python benchmarks/steganalysis.py --only networks --pairs 16         or
-    features python benchmarks/steganalysis.py --image picture.png --batch 16 --repeats 5
-    python benchmarks/steganalysis.py --sealwatch other/bin/python       an interpreter that has
-                                                                         sealwatch, if this one has
-                                                                         not
+    python benchmarks/steganalysis.py                               a bundled photograph, 512 x 512
+    python benchmarks/steganalysis.py --only networks --pairs 16    or features
+    python benchmarks/steganalysis.py --image picture.png --batch 16 --repeats 5
+    python benchmarks/steganalysis.py --sealwatch other/bin/python  an interpreter that has
+                                                                    sealwatch, if this one has not
 
 A figure is the median over the repeats, after one call that compiles; the processor time is what
 all cores together spent per picture. A batch holds the picture turned and mirrored in turn.

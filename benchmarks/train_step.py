@@ -1,14 +1,15 @@
 """What a training step costs, method by method: compile time, steady step time, images/s, memory,
 waiting for data.
 
-    python benchmarks/train_step.py                                        every config's default
-    preset python benchmarks/train_step.py --configs configs/isgan.py --set data.crop=256 --set
-    batch_size=4 python benchmarks/train_step.py --configs configs/isgan.py --set
-    method.dtype=bfloat16 --peak_tflops 989
+    python benchmarks/train_step.py                 every config's default preset
+    python benchmarks/train_step.py --configs configs/isgan.py --set data.crop=256 \\
+        --set batch_size=4
+    python benchmarks/train_step.py --configs configs/isgan.py --set method.dtype=bfloat16 \\
+        --peak_tflops 989
 
 Each config is measured in a process of its own, so that peak memory is its own; the table goes to
 standard output and, with --output, to a Markdown file. Steady time is the median over --steps
-steps, after the first two.
+steps, after the first three.
 """
 
 import argparse
@@ -18,7 +19,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -51,42 +51,12 @@ def load_config(path: str, settings: list[str]):
 def measure(path: str, settings: list[str], steps: int) -> dict:
     """One config, in this process."""
     import jax
-    import numpy as np
 
-    from stegojax import parallel, run
-    from stegojax.data import pipeline
+    from stegojax import train
 
     config = load_config(path, settings)
-    sizes = run.lengths(config)
-    made = run.method(config, sizes)
-    loader = pipeline.make(
-        run.data_section(config),
-        split="train",
-        batch_size=config.batch_size,
-        seed=config.seed,
-        put=parallel.shard,
-    )
-    state = parallel.replicate(
-        jax.tree.map(np.asarray, jax.jit(made.init)(jax.random.key(0), run.example(config)))
-    )
-    step = parallel.train_step(made.train_step)
-    key = jax.random.key(1)
-    batch = next(loader)
-    begun = time.perf_counter()
-    state, values = step(state, batch, key)
-    jax.block_until_ready(values)
-    first = time.perf_counter() - begun
-    times, waited, begun = [], loader.waited, time.perf_counter()
-    for _ in range(steps + 2):
-        before = time.perf_counter()
-        state, values = step(state, next(loader), key)
-        jax.block_until_ready(values)
-        times.append(time.perf_counter() - before)
-    whole = time.perf_counter() - begun
-    share = (loader.waited - waited) / whole
-    loader.close()
+    timing = train.timed(config, steps=steps + 2, operations=True)
     host_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    flops = _flops(step, state, batch, key)
     device = jax.local_devices()[0]
     on_device = (device.memory_stats() or {}).get("peak_bytes_in_use")
     return {
@@ -95,21 +65,14 @@ def measure(path: str, settings: list[str], steps: int) -> dict:
             str(size) for size in (config.batch_size, config.data.crop, config.data.crop)
         ),
         "device": device.device_kind,
-        "first": first,
-        "step": statistics.median(times[2:]),
+        "first": timing.first,
+        "step": statistics.median(timing.steps[2:]),
         "batch": config.batch_size,
-        "share": share,
+        "share": timing.waited,
         "host": host_memory,
         "device_memory": on_device / 2**30 if on_device else None,
-        "flops": flops,
+        "flops": timing.operations,
     }
-
-
-def _flops(step, state, batch, key):
-    """Floating-point operations of one step as XLA counts them, None where it does not."""
-    analysis = step.lower(state, batch, key).compile().cost_analysis()
-    analysis = analysis[0] if isinstance(analysis, list) else analysis
-    return (analysis or {}).get("flops")
 
 
 def table(rows: list[dict], peak_tflops: float) -> str:

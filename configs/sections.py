@@ -325,7 +325,7 @@ def cost_security() -> dict[str, Any]:
     """Table 1's rows for a run that has learned costs, its initial scheme and CMD."""
     return dict(
         covers=dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0),
-        detectors=("spam", "srmq1"),
+        steganalyzers=("spam", "srmq1"),
         splits=splits(5, train=0.5, validation=0.0, test=0.5, curriculum=False),
         ensemble=dict(subspace=0, learners=0),
     )
@@ -337,7 +337,7 @@ SECURITY_TINY = {
     "report.security.splits.count": 1,
     "report.security.ensemble.subspace": 50,
     "report.security.ensemble.learners": 11,
-    "report.security.detectors": ("spam",),
+    "report.security.steganalyzers": ("spam",),
 }
 
 COST_SECURITY_PAPER = {
@@ -345,7 +345,7 @@ COST_SECURITY_PAPER = {
     "report.security.covers.crop": 256,
     "report.security.covers.tiles": 1,
     "report.security.covers.preprocess": ("resize:256",),
-    "report.security.detectors": ("srm",),
+    "report.security.steganalyzers": ("srm",),
     "report.security.splits.count": 1,
     "report.security.splits.test": 0.4,
 }
@@ -408,7 +408,7 @@ def bit_hider(
         bits=dict(photographs=4, cross_source=""),
         security=dict(
             covers=dict(covers, crop=crop, tiles=12, limit=0),
-            detectors=("spam", "srnet"),
+            steganalyzers=("spam", "srnet"),
             splits=splits(5, train=0.5, validation=0.1, test=0.4, curriculum=False),
             ensemble=dict(subspace=0, learners=0),
             networks=dict(srnet=srnet),

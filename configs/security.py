@@ -9,14 +9,14 @@ several splits.
 
 Prints P_E, AUC and the stegos missed at 5 % false alarms with their standard deviations, in the
 layout of Table 1 of the asymmetric-cost paper, and writes them with ROC curves and P_E against
-payload into the work directory. What is there already is used again; schemes, payloads, detectors
-and splits can be added later.
+payload into the work directory. What is there already is used again; schemes, payloads,
+steganalyzers and splits can be added later.
 
 Schemes: a cost or COST-RECIPE ("hill", "hill-cmd"), simulated, or really coded with "+stc" or
 "+polar"; "lsb-matching"; "run:WORKDIR" of a trained method, really coded "run:WORKDIR+stc@0.4"
 where it embeds by costs; "folder:PATH" of ready-made stegos; "covers" (nothing to detect).
-"hill/Proposed=run:DIR@0.4" puts a run in the row Proposed of the column HILL. Detectors: spam, srm,
-srmq1 (ensembles), and the networks of `networks`.
+"hill/Proposed=run:DIR@0.4" puts a run in the row Proposed of the column HILL. Steganalyzers:
+spam, srm, srmq1 (ensembles), and the networks of `networks`.
 
 The default takes about ten minutes on two cores, `tiny` under a minute. `paper` reads BOSSBase and
 BOWS2 in one folder.
@@ -48,7 +48,7 @@ PRESETS = {
             "covers.crop": 32,
             "covers.tiles": 2,
             "schemes": ("covers", "lsb-matching", "hill-cmd"),
-            "detectors": ("spam", "xunet"),
+            "steganalyzers": ("spam", "xunet"),
             "splits.count": 1,
             "splits.train": 0.4,
             "splits.validation": 0.2,
@@ -66,7 +66,7 @@ PRESETS = {
     "networks": (
         "the default with Xu-Net on one split in place of the ensembles",
         {
-            "detectors": ("xunet",),
+            "steganalyzers": ("xunet",),
             "schemes": ("lsb-matching", "hill"),
             "splits.count": 1,
             "splits.validation": 0.1,
@@ -82,7 +82,7 @@ PRESETS = {
             "covers.preprocess": ("resize:256",),
             "payloads": (0.4, 0.2),
             "schemes": ("wow", "wow-cmd", "suniward", "suniward-cmd", "hill", "hill-cmd"),
-            "detectors": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
+            "steganalyzers": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
             "splits.count": 1,
             "splits.validation": 0.1,
             "splits.test": 0.4,
@@ -103,7 +103,7 @@ def get_config(preset: str = "") -> ConfigDict:
     c.covers = dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0)
     c.payloads = (0.4,)
     c.schemes = ("covers", "lsb-matching", "wow", "suniward", "hill", "hill-cmd")
-    c.detectors = ("spam", "srmq1")
+    c.steganalyzers = ("spam", "srmq1")
     c.splits = sections.splits(10, train=0.5, validation=0.0, test=0.5, curriculum=True)
     # 0 lets the out-of-bag error decide.
     c.ensemble = dict(subspace=0, learners=0)

@@ -99,7 +99,7 @@ class Checkpoints:
             )
             raise InputError(
                 f"the checkpoint of step {step} could not be written to {self.folder} "
-                f"({_first_line(error)}); {last}; make room and run the same command again"
+                f"({first_line(error)}); {last}; make room and run the same command again"
             ) from error
 
     def position(self, step: int) -> Position:
@@ -118,24 +118,38 @@ class Checkpoints:
           InputError: the checkpoint is damaged or belongs to other networks.
         """
         target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
-        restored = self._restore(step, state=ocp.args.StandardRestore(target)).state
-        for got, wanted in zip(jax.tree.leaves(restored), jax.tree.leaves(target), strict=True):
-            if got.shape != wanted.shape:
+        self._compare(step, target)
+        return self._restore(step, state=ocp.args.StandardRestore(target)).state
+
+    def _compare(self, step: int, target: State) -> None:
+        """Refuses a checkpoint of other networks, and names the first array that differs."""
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                metadata = reader.metadata(self.folder / str(step) / "state")
+            saved = _shapes(metadata.item_metadata.tree)
+        except Exception as error:
+            raise self._unreadable(step, error) from error
+        wanted = _shapes(target)
+        # What is wrong with a network says more than what is wrong with its optimiser's state.
+        for name in sorted({*saved, *wanted}, key=lambda name: (name[:7] != "params.", name)):
+            if saved.get(name) != wanted.get(name):
                 raise InputError(
                     f"checkpoint {self.folder / str(step)} holds other networks than the config "
-                    "describes "
-                    f"(an array of shape {got.shape} where {wanted.shape} belongs)"
+                    f"describes: {name} is {saved.get(name, 'absent')} there and "
+                    f"{wanted.get(name, 'absent')} by the config"
                 )
-        return restored
 
     def _restore(self, step: int, **args):
         try:
             return self._open(create=False).restore(step, args=ocp.args.Composite(**args))
         except Exception as error:
-            raise InputError(
-                f"checkpoint {self.folder / str(step)} cannot be read ({_first_line(error)}); "
-                "delete that folder to go on from the one before"
-            ) from error
+            raise self._unreadable(step, error) from error
+
+    def _unreadable(self, step: int, error: Exception) -> InputError:
+        return InputError(
+            f"checkpoint {self.folder / str(step)} cannot be read ({first_line(error)}); delete "
+            "that folder to go on from the one before"
+        )
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -144,7 +158,25 @@ class Checkpoints:
             self._manager = None
 
 
-def _first_line(error: Exception) -> str:
-    """What an exception says, in one line of bounded length."""
+def _shapes(tree: Any) -> dict[str, str]:
+    """Type and shape of every array of a tree, by its dotted name."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): (
+            f"{np.dtype(leaf.dtype).name} {list(leaf.shape)}"
+        )
+        for path, leaf in leaves
+    }
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line of bounded length.
+
+    Args:
+      error: any.
+
+    Returns:
+      At most 200 characters; the exception's type where it says nothing.
+    """
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:200]

@@ -186,8 +186,8 @@ def _parser() -> argparse.ArgumentParser:
         "--run",
         metavar="WORKDIR",
         required=True,
-        help="the run of a steganalyzer, or a folder detectors/SCHEME/NAME/SPLIT of the security "
-        "protocol",
+        help="the run of a steganalyzer, or a folder steganalyzers/SCHEME/NAME/SPLIT of the "
+        "security protocol",
     )
     detect.add_argument("-o", "--output", metavar="CSV", help="a CSV file to write")
     detect.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
@@ -362,14 +362,14 @@ def _detect(options: argparse.Namespace) -> int:
     from stegojax import detection
 
     _check_output(options, dict.fromkeys(options.images, "one of the pictures"))
-    detector = detection.load(options.run)
+    steganalyzer = detection.load(options.run)
     print(
-        f"trained on: {detector.trained_on}; see --help for what the score does not mean",
+        f"trained on: {steganalyzer.trained_on}; see --help for what the score does not mean",
         file=sys.stderr,
     )
     judgements = []
     for judgement in tqdm.tqdm(
-        detection.judge(detector, options.images),
+        detection.judge(steganalyzer, options.images),
         total=len(options.images),
         unit="picture",
         file=sys.stderr,

@@ -2,9 +2,8 @@
 security protocol trained.
 
 A score is between 0 and 1, higher for what looks like a stego. It is a probability only for
-  pictures drawn as in training: from
-the same cameras and processing, half of them stegos of the same scheme at the same payload. Of
-other pictures it says little.
+pictures drawn as in training: from the same cameras and processing, half of them stegos of the same
+scheme at the same payload. Of other pictures it says little.
 """
 
 from __future__ import annotations
@@ -20,13 +19,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import files, images, run, security
+from stegojax import files, images, run
 from stegojax.errors import InputError
-from stegojax.methods import steganalyzer
+from stegojax.methods import METHODS
+from stegojax.security import ensembles
 from stegojax.steganalysis import ensemble
 
+REPORT = "detection"
+"""What is reported of runs that detect, and of no others (`methods.Entry.reports`)."""
 
-class Detector(NamedTuple):
+
+class Steganalyzer(NamedTuple):
     """A trained steganalyzer.
 
     score:      grey planes `[N, H, W]` float32 -> `[N]` in 0..1.
@@ -51,66 +54,70 @@ class Judgement(NamedTuple):
     error: str
 
 
-def load(folder: str | pathlib.Path) -> Detector:
-    """Opens a trained detector.
+def load(folder: str | pathlib.Path) -> Steganalyzer:
+    """Opens a trained steganalyzer.
 
     Args:
       folder: the work directory of a steganalyzer's run, or a folder of the security protocol's
-        `detectors/SCHEME/NAME/SPLIT`.
+        `steganalyzers/SCHEME/NAME/SPLIT`.
 
     Returns:
-      The detector.
+      The steganalyzer.
 
     Raises:
-      InputError: the folder holds no trained detector.
+      InputError: the folder holds no trained steganalyzer.
     """
     folder = pathlib.Path(folder)
-    if (folder / "ensemble.npz").exists():
-        trained, features, trained_on = security.load_ensemble(folder)
-        compute = security.FEATURES[features]
-
-        def votes(planes):
-            return (1 + ensemble.votes(trained, np.asarray(compute(jnp.asarray(planes))))) / 2
-
-        return Detector(votes, f"{features} and an ensemble, on {trained_on}")
+    if (folder / ensembles.ARRAYS_NAME).exists():
+        return _ensemble(folder)
     loaded = run.load(folder)
-    section = loaded.config.method
-    if "detection" not in run.entry(loaded.config)[0].reports:
+    if REPORT not in run.entry(loaded.config)[0].reports:
+        detecting = ", ".join(name for name, entry in METHODS.items() if REPORT in entry.reports)
         raise InputError(
-            f"{folder} is a run of {section.name}, which detects nothing; name a run of a "
-            "steganalyzer "
-            f"({', '.join(steganalyzer.NETWORKS)}) or a detector that the security protocol trained"
+            f"{folder} is a run of {loaded.config.method.name}, which detects nothing; name a run "
+            f"of {detecting}, or a steganalyzer that the security protocol trained"
         )
-    predict = jax.jit(
-        lambda planes: loaded.method.predict(
-            loaded.state, {"stego": planes[..., None]}, jax.random.key(0)
-        )
-    )
-    data = loaded.config.data
-    how = (
-        f"{section.scheme} at {section.payload:g} bpp"
-        if data.kind != "cover_stego"
-        else pathlib.Path(data.stegos).stem
-    )
+    return _network(loaded)
+
+
+def _ensemble(folder: pathlib.Path) -> Steganalyzer:
+    trained, features, trained_on = ensembles.load(folder)
+    compute = ensembles.FEATURES[features].compute
+
+    def votes(planes):
+        return (1 + ensemble.votes(trained, np.asarray(compute(jnp.asarray(planes))))) / 2
+
+    return Steganalyzer(votes, f"{features} and an ensemble, on {trained_on}")
+
+
+def _network(loaded: run.Loaded) -> Steganalyzer:
+    section, data = loaded.config.method, loaded.config.data
+
+    @jax.jit
+    def predict(planes):
+        batch = {"stego": planes[..., None]}
+        return loaded.method.predict(loaded.state, batch, jax.random.key(0))["stego_score"]
 
     def probability(planes):
         try:
-            return np.asarray(predict(jnp.asarray(planes))["stego_score"])
+            return np.asarray(predict(jnp.asarray(planes)))
         except flax.errors.ScopeParamShapeError as error:
             raise InputError(
                 f"is {planes.shape[2]}x{planes.shape[1]}, and {section.network} judges pictures "
-                "of the size it was "
-                f"trained at alone ({data.crop})"
+                f"of the size it was trained at alone ({data.crop})"
             ) from error
 
-    return Detector(probability, f"{section.network}, on {how}")
+    # Ready-made stegos have a file or a folder, others a scheme.
+    what = pathlib.Path(data.get("stegos", "")).stem
+    what = what or f"{section.scheme} at {section.payload:g} bpp"
+    return Steganalyzer(probability, f"{section.network}, on {what}")
 
 
-def judge(detector: Detector, paths: Sequence[str]) -> Iterator[Judgement]:
+def judge(steganalyzer: Steganalyzer, paths: Sequence[str]) -> Iterator[Judgement]:
     """Scores picture files one after another.
 
     Args:
-      detector: from `load`.
+      steganalyzer: from `load`.
       paths: the files.
 
     Yields:
@@ -120,9 +127,9 @@ def judge(detector: Detector, paths: Sequence[str]) -> Iterator[Judgement]:
     for path in paths:
         try:
             planes = np.moveaxis(images.read(path).pixels, -1, 0).astype(np.float32)
-            score = float(np.mean(detector.score(planes)))
+            score = float(np.mean(steganalyzer.score(planes)))
             if not np.isfinite(score):
-                raise InputError("the detector's score is not a number")
+                raise InputError("the score is not a number")
             yield Judgement(str(path), score, "")
         except (InputError, OSError) as error:
             text = str(error) if str(path) in str(error) else f"{path}: {error}"

@@ -1,5 +1,4 @@
-"""The record of a run: `metrics.jsonl`, one JSON object a line, and TensorBoard events beside it;
-and how tables are written.
+"""The record of a run: `metrics.jsonl`, one JSON object a line, and TensorBoard events beside it.
 
 A record is `{"step": int, "stage": str, "kind": "train" | "held_out", name: value, ...}`. A run
 that goes on from a checkpoint drops the records of later steps first, so that the file is the one
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 from tensorboardX import SummaryWriter
@@ -57,12 +55,6 @@ class Journal:
 def rounded(value: float) -> float:
     """A figure as the journal has it, with nine significant digits."""
     return float(f"{float(value):.9g}")
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:

@@ -77,6 +77,16 @@ def is_writer() -> bool:
     return jax.process_index() == 0
 
 
+def wait(name: str) -> None:
+    """Waits until every process of the run has come here; one process goes on at once.
+
+    Args:
+      name: of the place, the same in all processes.
+    """
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
 def check_batch_size(batch_size: int) -> int:
     """This host's share of a global batch.
 

@@ -143,8 +143,8 @@ def curves(records: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]]) -> bytes:
-    """Receiver operating characteristics, a plot per detector and payload, a line per scheme: the
-    mean over its splits.
+    """Receiver operating characteristics, a plot per steganalyzer and payload, a line per scheme:
+    the mean over its splits.
 
     Args:
       curves: title -> scheme -> (false alarms, detections) of each split, as `metrics.roc_curve`
@@ -170,18 +170,18 @@ def roc(curves: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]
 def error_against_payload(
     series: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]],
 ) -> bytes:
-    """Detection error against payload, a plot per detector, a line per scheme with its standard
+    """Detection error against payload, a plot per steganalyzer, a line per scheme with its standard
     deviation.
 
     Args:
-      series: detector -> scheme -> (payload in bits per pixel, mean in percent, standard deviation)
-        in order of the payload.
+      series: steganalyzer -> scheme -> (payload in bits per pixel, mean in percent, standard
+        deviation) in order of the payload.
 
     Returns:
       The content of a PNG file.
     """
     figure, axes = _grid(max(1, len(series)))
-    for axis, (detector, schemes) in zip(axes, series.items()):
+    for axis, (steganalyzer, schemes) in zip(axes, series.items()):
         for name, points in schemes.items():
             payloads, means, deviations = zip(*points)
             axis.errorbar(
@@ -195,7 +195,9 @@ def error_against_payload(
                 label=_short(name),
             )
         axis.axhline(50, linestyle=":", color="grey", linewidth=1)
-        axis.set(title=detector, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55))
+        axis.set(
+            title=steganalyzer, xlabel="payload (bits per pixel)", ylabel="P_E (%)", ylim=(0, 55)
+        )
         axis.legend(fontsize=7)
     return _finished(figure)
 

@@ -1,13 +1,15 @@
 """A run: a config and its work directory, and what is made of them (method, lengths, state).
 
 WORKDIR/config.json      the config, resolved; a later start must bring the same
-WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per start
+WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per
+                         start
 WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
-WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names one
+WORKDIR/best/            the state with the best held-out figure, where `checkpoint.best` names
+                         one
 WORKDIR/best_of_STAGE/   the best state of a stage, where the next one begins from it
                          (`Stage.choice`)
-WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must bring
-  the same
+WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must
+                         bring the same
 WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
 """
 
@@ -20,7 +22,7 @@ import json
 import pathlib
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,19 +30,19 @@ import ml_collections
 import numpy as np
 
 from stegojax import embed, files
-from stegojax.checkpoint import Checkpoints
+from stegojax.checkpoint import Checkpoints, first_line
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.methods import METHODS, Entry
 from stegojax.methods.trained import Trained, without_beginnings
+from stegojax.older import renew
 from stegojax.types import Method, Stage, State
 
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
 BEST_NAME = "best"
-FREE_FIELDS = ("loader", "report")
-"""Sections and fields that change nothing in training and may differ between two starts of one run.
-"""
+FREE = ("loader", "report")
+"""Sections that change nothing in training and may differ between two starts of one run."""
 PACKAGES = (
     "stegojax",
     "jax",
@@ -65,10 +67,6 @@ class Lengths(NamedTuple):
     steps: int
 
 
-UNKNOWN = Lengths(1, 1)
-"""Lengths where nothing is trained and the data need not be at hand."""
-
-
 def changed(
     config: ml_collections.ConfigDict, fields: Mapping[str, Any]
 ) -> ml_collections.ConfigDict:
@@ -91,28 +89,46 @@ def data_section(config: ml_collections.ConfigDict, **changes) -> dict[str, Any]
     return {**config.data.to_dict(), **config.loader.to_dict(), **changes}
 
 
+def loader(
+    config: ml_collections.ConfigDict,
+    split: str,
+    *,
+    start: int = 0,
+    put: Callable[[dict], Any] | None = None,
+    **changes,
+) -> pipeline.Loader:
+    """This host's batches of a run's data.
+
+    Args:
+      config: of the run.
+      split: "train" or "held_out".
+      start: batches consumed before.
+      put: see `pipeline.make`.
+      **changes: fields of the data or the loader that are set anew.
+
+    Returns:
+      The loader.
+
+    Raises:
+      InputError: the data cannot be used.
+    """
+    return pipeline.make(
+        data_section(config, **changes),
+        split=split,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        start=start,
+        put=put,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+
+
 def example(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
     """A batch of one black example, or empty sentence, with the shapes that the config's data have;
     no data is read.
     """
-    data = config.data
-    text = str(data.crop)
-    height, _, width = text.partition("x")
-    size = (1, int(height), int(width or height))
-    if data.kind == "sentences":
-        return {
-            "ids": np.zeros((1, data.length), np.int32),
-            "photograph": np.zeros(size + (3,), np.float32),
-        }
-    pairs = data.kind == "pairs"
-    batch = {"cover": np.zeros(size + (3 if data.get("colour", pairs) else 1,), np.float32)}
-    if data.kind == "cover_stego":
-        batch["stego"] = batch["cover"]
-    if pairs:
-        batch["secret"] = np.zeros(
-            size + (3 if data.get("secret_colour", False) else 1,), np.float32
-        )
-    return batch
+    return pipeline.example(config.data.to_dict())
 
 
 def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -130,36 +146,45 @@ def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
         ) from error
 
 
-def lengths(config: ml_collections.ConfigDict) -> Lengths:
-    """How long a run is: `steps`, or `epochs` times the training set, or as long as the stages of
-    its method together.
+def lengths(config: ml_collections.ConfigDict, made: Method | None = None) -> Lengths:
+    """How long a run is: as long as the stages of its method together; where it has none, `steps`,
+    or `epochs` times the training set.
+
+    Args:
+      config: of a run.
+      made: the method, in place of the one that the config names.
+
+    Returns:
+      The lengths.
 
     Raises:
       InputError: none of them says, two of them do, or the data cannot be used.
     """
     examples = pipeline.examples_per_epoch(data_section(config), split="train")
     steps_per_epoch = max(1, examples // config.batch_size)
+    made = made or method(config, Lengths(steps_per_epoch, 0), restored=True)
+    said = f"steps={config.steps} and epochs={config.epochs}"
+    if made.stages and (config.steps > 0 or config.epochs > 0):
+        raise InputError(
+            f"the stages say how long the run is, and so do {said}; set both of these to 0"
+        )
     if config.steps > 0 and config.epochs > 0:
-        raise InputError(
-            f"steps={config.steps} and epochs={config.epochs} are two lengths; set one of them to 0"
-        )
+        raise InputError(f"{said} are two lengths; set one of them to 0")
     steps = max(config.steps, round(config.epochs * steps_per_epoch), 0)
+    steps = sum(stage.steps for stage in made.stages) or steps
     if not steps:
-        steps = sum(stage.steps for stage in method(config, Lengths(steps_per_epoch, 0)).stages)
-    if not steps:
-        raise InputError(
-            f"steps={config.steps} and epochs={config.epochs} leave nothing to train; set one of "
-            "them above 0"
-        )
+        raise InputError(f"{said} leave nothing to train; set one of them above 0")
     return Lengths(steps_per_epoch, int(steps))
 
 
-def method(config: ml_collections.ConfigDict, sizes: Lengths, *, restored: bool = False) -> Method:
+def method(
+    config: ml_collections.ConfigDict, sizes: Lengths | None = None, *, restored: bool = False
+) -> Method:
     """The method that a config names.
 
     Args:
       config: of a run.
-      sizes: its lengths.
+      sizes: its lengths; None where it is not trained here, and the data need not be at hand.
       restored: whether the state comes from a checkpoint: the runs from which networks began need
         not be at hand then.
 
@@ -171,7 +196,9 @@ def method(config: ml_collections.ConfigDict, sizes: Lengths, *, restored: bool 
     """
     named, section = entry(config)
     section = without_beginnings(section) if restored else section
-    return named.from_config(section, steps_per_epoch=sizes.steps_per_epoch, load=trained)
+    # How long an epoch is changes schedules and the lengths of stages alone.
+    steps_per_epoch = sizes.steps_per_epoch if sizes else 1
+    return named.from_config(section, steps_per_epoch=steps_per_epoch, load=trained)
 
 
 def entry(config: ml_collections.ConfigDict) -> tuple[Entry, dict[str, Any]]:
@@ -184,7 +211,7 @@ def entry(config: ml_collections.ConfigDict) -> tuple[Entry, dict[str, Any]]:
       InputError: there is no method of that name.
     """
     section = config.method.to_dict()
-    name = section.pop("name")
+    name = section.pop("name", "")
     if name not in METHODS:
         raise InputError(f"method {name!r} is unknown; there are {', '.join(sorted(METHODS))}")
     return METHODS[name], section
@@ -193,31 +220,42 @@ def entry(config: ml_collections.ConfigDict) -> tuple[Entry, dict[str, Any]]:
 def stages(made: Method, sizes: Lengths) -> tuple[Stage, ...]:
     """The stages of a run, one that lasts all of it where the method lists none.
 
-    Raises:
-      InputError: the method's stages together are not as long as the run.
+    Args:
+      made: the method.
+      sizes: the run's, from `lengths`.
+
+    Returns:
+      At least one.
     """
-    total = sum(stage.steps for stage in made.stages)
-    if made.stages and total != sizes.steps and sizes != UNKNOWN:
-        raise InputError(
-            f"the stages last {total} steps together and the run {sizes.steps}; leave the run's "
-            "length to the stages, with steps=0 and epochs=0"
-        )
     return made.stages or (Stage("train", sizes.steps, made.train_step),)
 
 
-def state_like(made: Method, sizes: Lengths, batch: Mapping[str, Any], stage: int) -> State:
-    """Shapes and dtypes of the state in one stage, without computing it; of the batch only shapes
-    and dtypes matter.
+def state_like(made: Method, batch: Mapping[str, Any], stage: int) -> State:
+    """Shapes and dtypes of the state in one stage, without computing it.
+
+    Args:
+      made: the method.
+      batch: an example; only shapes and dtypes matter.
+      stage: number of the stage; 0 where the method lists none.
+
+    Returns:
+      A state of `jax.ShapeDtypeStruct`.
     """
     key = jax.random.key(0)
     like = jax.eval_shape(made.init, key, batch)
-    for step in stages(made, sizes)[: stage + 1]:
-        like = jax.eval_shape(step.begin, like, key)
+    for each in made.stages[: stage + 1]:
+        like = jax.eval_shape(each.begin, like, key)
     return like
 
 
 def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
-    """The config of an existing run.
+    """The config of an existing run; one of an earlier version in today's form.
+
+    Args:
+      workdir: the folder.
+
+    Returns:
+      The config.
 
     Raises:
       InputError: the folder is not a run.
@@ -225,47 +263,14 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     path = pathlib.Path(workdir) / CONFIG_NAME
     try:
         config = ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
+        renew(config)
     except FileNotFoundError:
         raise InputError(
             f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}"
         ) from None
-    except json.JSONDecodeError as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
-    if "report" not in config and "evaluation" in config:
-        _divide_evaluation(config)
     return config
-
-
-REPORTED = {
-    "final_batches": "batches",
-    "transfer_steps": "transfer.steps",
-    "transfer_optimizer": "transfer.optimizer",
-    "security": "security",
-    "covers": "covers",
-    "sentences": "sentences.count",
-    "searched": "sentences.searched",
-    "beams": "sentences.beams",
-    "weights": "sentences.weights",
-    "photographs": "bits.photographs",
-    "cross_source": "bits.cross_source",
-}
-"""Fields of `evaluation` in configs that have no section `report` -> their place in it."""
-
-
-def _divide_evaluation(config: ml_collections.ConfigDict) -> None:
-    """Brings the config of an older run to today's form, in place."""
-    config.report = ml_collections.ConfigDict()
-    for name, place in REPORTED.items():
-        if name in config.evaluation:
-            section, _, field = place.rpartition(".")
-            if section and section not in config.report:
-                config.report[section] = ml_collections.ConfigDict()
-            (config.report[section] if section else config.report)[field] = config.evaluation[name]
-            del config.evaluation[name]
-    section = config.method
-    listed = [section.get(name, ()) for name in ("stage_lengths", "stage_steps", "curriculum")]
-    config.steps = 0 if any(listed) else max(0, config.steps)
-    config.epochs = 0.0 if any(listed) else config.epochs
 
 
 def use(workdir: str | pathlib.Path) -> str:
@@ -285,10 +290,7 @@ def use(workdir: str | pathlib.Path) -> str:
 
 
 def difference(
-    saved: Mapping[str, Any],
-    given: Mapping[str, Any],
-    prefix: str = "",
-    free: Sequence[str] = FREE_FIELDS,
+    saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "", free: Sequence[str] = FREE
 ) -> list[str]:
     """What says of every field in which two configs differ how they do, the free ones aside.
 
@@ -307,57 +309,73 @@ def difference(
     return lines
 
 
-def open_workdir(
-    config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
-    sizes: Lengths | None = None,
-    free: Sequence[str] = FREE_FIELDS,
+def check_workdir(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, *, free: Sequence[str] = FREE
 ) -> None:
-    """Makes a work directory for a config, or checks that the existing one is of the same config.
+    """Checks that a work directory, if it is one already, is of the same config and the same data.
 
     Args:
       config: what is asked for.
       workdir: the folder.
-      sizes: the lengths that the config resolves to, written down beside the versions; None to
-        check only and write nothing.
       free: fields and sections in which the existing one may differ.
 
     Raises:
-      InputError: the folder belongs to another config (the message lists the differences), or
-        cannot be written.
+      InputError: the folder belongs to another config; the message lists the differences.
     """
-    workdir = pathlib.Path(workdir)
-    given = plain(config)
     if (workdir / CONFIG_NAME).exists():
-        lines = difference(plain(read_config(workdir)), given, free=free)
+        lines = difference(plain(read_config(workdir)), plain(config), free=free)
         if lines:
             raise InputError(
                 f"{workdir} holds a run of another config; name another --workdir or undo the "
                 "difference: " + "; ".join(lines)
             )
-    kept = pipeline.files(config.data.to_dict()) if "data" in config else {}
-    for name, content in kept.items():
+    for name, content in _kept(config).items():
         if (workdir / name).exists() and (workdir / name).read_bytes() != content:
             raise InputError(
                 f"{workdir / name} is not what the data give now; bring back the data that the "
-                "run began with, or "
-                "name another --workdir"
+                "run began with, or name another --workdir"
             )
-    if sizes is None:
-        return
+
+
+def open_workdir(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    sizes: Lengths | None = None,
+    *,
+    free: Sequence[str] = FREE,
+) -> None:
+    """Makes a work directory for a config, or goes on with the existing one of the same config.
+
+    Args:
+      config: what is asked for.
+      workdir: the folder.
+      sizes: the lengths that the config resolves to, written down beside the versions; None where
+        nothing is trained.
+      free: fields and sections in which the existing one may differ.
+
+    Raises:
+      InputError: as `check_workdir`, or the folder cannot be written.
+    """
+    workdir = pathlib.Path(workdir)
+    check_workdir(config, workdir, free=free)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"{workdir} cannot be made: {error.strerror}; name another --workdir"
         ) from error
-    for name, content in kept.items():
+    for name, content in _kept(config).items():
         files.write_bytes(workdir / name, content)
-    files.write_bytes(workdir / CONFIG_NAME, json.dumps(given, indent=2).encode())
+    given = json.dumps(plain(config), indent=2)
+    files.write_bytes(workdir / CONFIG_NAME, given.encode())
     _add_versions(workdir / VERSIONS_NAME, sizes)
 
 
-def _add_versions(path: pathlib.Path, sizes: Lengths) -> None:
+def _kept(config: ml_collections.ConfigDict) -> dict[str, bytes]:
+    return pipeline.files(config.data.to_dict()) if "data" in config else {}
+
+
+def _add_versions(path: pathlib.Path, sizes: Lengths | None) -> None:
     entries = []
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         entries = json.loads(path.read_text(encoding="utf-8"))
@@ -366,7 +384,7 @@ def _add_versions(path: pathlib.Path, sizes: Lengths) -> None:
         "machine": platform.machine(),
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
-        **sizes._asdict(),
+        **(sizes._asdict() if sizes else {}),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     for name in PACKAGES:
@@ -409,21 +427,36 @@ class Loaded(NamedTuple):
     workdir: pathlib.Path = pathlib.Path()
 
 
-def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
+def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None = None) -> Loaded:
     """Reads a trained run from its work directory; the training data is not touched.
 
     Args:
       workdir: the folder that training wrote.
       step: of the checkpoint; None for the best, where the run keeps one, or else for the newest.
+      made: the method, in place of the one that the config names.
+
+    Returns:
+      The run.
 
     Raises:
-      InputError: the folder is not a run, has no checkpoint (of that step), or the checkpoint
-        cannot be read.
+      InputError: the folder is not a run, has no checkpoint (of that step), the checkpoint cannot
+        be read, or config or checkpoint do not fit this version; the message names what does not.
     """
     workdir = pathlib.Path(workdir)
     config = read_config(workdir)
-    sizes = UNKNOWN
-    made = method(config, sizes, restored=True)
+    for name in ("seed", "method", "data", "checkpoint"):
+        if name not in config:
+            raise InputError(f"{workdir / CONFIG_NAME} has no {name}: it is not of a trained run")
+    try:
+        made = made or method(config, restored=True)
+        batch = example(config)
+    except InputError as error:
+        raise InputError(f"the run in {workdir} cannot be used: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the run in {workdir} cannot be used: its config does not fit this version "
+            f"({first_line(error)})"
+        ) from error
     checkpoints = Checkpoints(workdir / "checkpoints")
     if step is None and config.checkpoint.get("best", ""):
         best = Checkpoints(workdir / BEST_NAME)
@@ -437,7 +470,7 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Loaded:
         )
     step = steps[-1] if step is None else step
     stage = checkpoints.position(step).stage
-    state = checkpoints.restore(step, state_like(made, sizes, example(config), stage))
+    state = checkpoints.restore(step, state_like(made, batch, stage))
     checkpoints.close()
     return Loaded(config, made, state, step, workdir)
 

@@ -8,11 +8,13 @@ its last checkpoint to the very same numbers.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import pathlib
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +27,10 @@ from stegojax import files, journal, parallel, plots, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import pipeline
 from stegojax.errors import InputError
-from stegojax.types import Method, State
+from stegojax.types import Key, Method, Stage, State
+
+# Drawing takes a good part of a second; curves are drawn at the end of every call too.
+_SECONDS_BETWEEN_CURVES = 10.0
 
 
 class Outcome(NamedTuple):
@@ -59,20 +64,130 @@ def train(
       workdir: where everything is written.
       made: the method, in place of the one that the config names.
 
+    Returns:
+      How it ended.
+
     Raises:
       InputError: the config or the data cannot be used, or the work directory belongs to another
         config.
       Diverged: a metric is NaN or infinite.
     """
     workdir = pathlib.Path(workdir)
-    local_batch = parallel.check_batch_size(config.batch_size)
-    sizes = run.lengths(config)
-    made = made or run.method(config, sizes)
-    run.open_workdir(config, workdir, sizes if parallel.is_writer() else None)
+    parallel.check_batch_size(config.batch_size)
+    sizes = run.lengths(config, made)
     if not parallel.is_writer():
-        return _Loop(config, workdir, made, sizes, local_batch).go()
+        run.check_workdir(config, workdir)
+        return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()
+    run.open_workdir(config, workdir, sizes)
     with run.only_one(workdir):
-        return _Loop(config, workdir, made, sizes, local_batch).go()
+        return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()
+
+
+def to_the_end(
+    config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, made: Method | None = None
+) -> run.Loaded:
+    """Trains as `train` does, or finds it done, for a caller that goes on with what was trained.
+
+    Args:
+      config, workdir, made: as for `train`.
+
+    Returns:
+      The trained run.
+
+    Raises:
+      InputError: as `train`, and where it was interrupted.
+    """
+    if not train(config, workdir, made=made).finished:
+        raise InputError(
+            f"the training in {workdir} was interrupted; the same command goes on from there"
+        )
+    return run.load(pathlib.Path(workdir), made=made)
+
+
+class Timing(NamedTuple):
+    """What training steps cost on this machine.
+
+    first:      seconds of the first step, compiling included.
+    steps:      seconds of each of the others.
+    waited:     share of their time that was spent waiting for data.
+    operations: floating-point operations of a step as XLA counts them; None where it does not, or
+                nobody asked.
+    """
+
+    first: float
+    steps: tuple[float, ...]
+    waited: float
+    operations: float | None = None
+
+
+def timed(
+    config: ml_collections.ConfigDict,
+    made: Method | None = None,
+    *,
+    steps: int = 3,
+    operations: bool = False,
+) -> Timing:
+    """Takes some steps of a run's first stage, and keeps nothing of them.
+
+    Args:
+      config: of the run.
+      made: the method, in place of the one that the config names.
+      steps: how many, after the first.
+      operations: whether to count operations, which compiles once more.
+
+    Returns:
+      Their times.
+
+    Raises:
+      InputError: the config or the data cannot be used.
+    """
+    sizes = run.lengths(config, made)
+    made = made or run.method(config, sizes, restored=True)
+    key, stage = jax.random.key(config.seed), run.stages(made, sizes)[0]
+    compiled = _Step(stage, key)
+    state = parallel.replicate(_fresh(made, stage, run.example(config), key))
+    spent, counted = [], None
+    with run.loader(config, "train", put=parallel.shard) as loader:
+        for number in range(1 + steps):
+            if number == 1:
+                waited = loader.waited
+            begin = time.perf_counter()
+            batch = next(loader)
+            state, values = compiled(state, batch)
+            jax.block_until_ready(values)
+            spent.append(time.perf_counter() - begin)
+        waited = loader.waited - waited if steps else 0.0
+        if operations:
+            analysis = compiled.lower(state, batch).compile().cost_analysis()
+            analysis = analysis[0] if isinstance(analysis, list) else analysis
+            counted = (analysis or {}).get("flops")
+    return Timing(spent[0], tuple(spent[1:]), waited / max(sum(spent[1:]), 1e-9), counted)
+
+
+def _stage_key(key: Key, stage: int) -> Key:
+    return jax.random.fold_in(jax.random.fold_in(key, 1), stage)
+
+
+def _fresh(made: Method, first: Stage, example: Mapping[str, Any], key: Key) -> State:
+    """The state that a run begins with, as numpy."""
+    state = jax.jit(made.init)(jax.random.fold_in(key, 0), example)
+    return jax.tree.map(np.asarray, first.begin(state, _stage_key(key, 0)))
+
+
+class _Step:
+    """The train step of a stage; the key of a step is made of the base key and the step, inside."""
+
+    def __init__(self, stage: Stage, key: Key):
+        def step(state, batch, key):
+            return stage.train_step(state, batch, jax.random.fold_in(key, state.step))
+
+        self._step, self._key = parallel.train_step(step), jax.random.fold_in(key, 2)
+
+    def __call__(self, state: State, batch: Any) -> tuple[State, Any]:
+        return self._step(state, batch, self._key)
+
+    def lower(self, state: State, batch: Any) -> Any:
+        return self._step.lower(state, batch, self._key)
 
 
 @dataclasses.dataclass
@@ -93,47 +208,75 @@ class _Best:
     figure: float = -math.inf
 
 
+class _Pace:
+    """How fast a run goes, without the time for compiling, evaluating and saving.
+
+    speed: examples per second, of the last second or so.
+    """
+
+    def __init__(self, batch_size: int, loader: pipeline.Loader):
+        self.speed = 0.0
+        self._batch_size, self._loader = batch_size, loader
+        self._started = self._waited = None
+
+    def stepped(self, step: int, values: Any) -> None:
+        """A step was dispatched; the first one has compiled, and is waited for."""
+        if self._started is None:
+            jax.block_until_ready(values)
+            self._started, self._waited = time.monotonic(), self._loader.waited
+            self._since, self._step = self._started, step
+        elif time.monotonic() - self._since > 1.0:
+            now = time.monotonic()
+            self.speed = (step - self._step) * self._batch_size / (now - self._since)
+            self._since, self._step = now, step
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile does not count."""
+        begin = time.monotonic()
+        yield
+        pause = time.monotonic() - begin
+        self._started += pause
+        self._since += pause
+
+    def share_waited(self) -> float:
+        """Of the time, waiting for data."""
+        spent = time.monotonic() - self._started if self._started else 0.0
+        return (self._loader.waited - self._waited) / spent if spent > 0 else 0.0
+
+
 class _Loop:
     """One call of `train`: the state, what it is fed, and where it is written down."""
 
-    def __init__(
-        self, config, workdir: pathlib.Path, made: Method, sizes: run.Lengths, local_batch: int
-    ):
-        self.config, self.workdir, self.method, self.sizes = config, workdir, made, sizes
-        self.local_batch = local_batch
+    def __init__(self, config, workdir: pathlib.Path, made: Method, sizes: run.Lengths):
+        self.config, self.workdir, self.method = config, workdir, made
         self.stages = run.stages(made, sizes)
         self.ends = list(np.cumsum([stage.steps for stage in self.stages]))
         self.total = int(self.ends[-1])
-        self.key = jax.random.key(config.seed)
+        self.key, self.example = jax.random.key(config.seed), run.example(config)
         milestones = config.checkpoint.milestones
         self.milestone = -(-self.total // milestones) if milestones else 0
         self.checkpoints = Checkpoints(
             workdir / "checkpoints", keep=config.checkpoint.keep, milestone=self.milestone
         )
-        self.evaluate = held_out(made)
-        self.refresh = refresher(made)
+        self.evaluate, self.refresh = held_out(made), refresher(made)
         self.bests = self._bests()
         self.pending: tuple[int, str, Any] | None = None
         self.figures: dict[str, float] = {}
+        self.journal: journal.Journal | None = None
+        self.drawn = time.monotonic()
 
     def go(self) -> Outcome:
         state, position, step = self._begin()
         if step >= self.total:
             _say(f"{self.workdir} is complete: {step} steps are done")
             return Outcome(step, True, 0, {}, 0.0)
-        self.journal = journal.Journal(self.workdir, step=step) if parallel.is_writer() else None
+        if parallel.is_writer():
+            self.journal = journal.Journal(self.workdir, step=step)
         for best in self.bests:
             best.figure = self._best_before(best, step)
-        hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-        loader = pipeline.make(
-            run.data_section(self.config),
-            split="train",
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
-            start=position.batches,
-            put=parallel.shard,
-            **hosts,
-        )
+        self.loader = run.loader(self.config, "train", start=position.batches, put=parallel.shard)
+        self.pace = _Pace(self.config.batch_size, self.loader)
         self.bar = tqdm.tqdm(
             total=self.total,
             initial=step,
@@ -147,111 +290,76 @@ class _Loop:
             with parallel.StopSignal() as stop:
                 if step == 0:
                     self._evaluate(state, step, position.stage)
-                return self._steps(state, position, step, loader, stop)
+                return self._steps(state, position.stage, step, stop)
         finally:
-            loader.close()
-            self.bar.close()
-            self.checkpoints.close()
-            for best in self.bests:
-                best.checkpoints.close()
-            if self.journal:
-                self.journal.close()
+            self._close()
 
     def _begin(self) -> tuple[State, Position, int]:
         """The state to go on from: the newest checkpoint's, or a fresh one."""
-        example = run.example(self.config)
-        for line in self.method.describe(example):
+        for line in self.method.describe(self.example):
             _say(line)
         done = self.checkpoints.steps()
-        if done:
-            position = self.checkpoints.position(done[-1])
-            like = run.state_like(self.method, self.sizes, example, position.stage)
-            state = self.checkpoints.restore(done[-1], like)
-            if parallel.is_writer() and done[-1] < self.total:
-                _say(f"going on from step {done[-1]} of {self.total} in {self.workdir}")
-            return parallel.replicate(state), position, done[-1]
-        state = jax.jit(self.method.init)(jax.random.fold_in(self.key, 0), example)
-        state = self.stages[0].begin(state, self._stage_key(0))
-        return parallel.replicate(jax.tree.map(np.asarray, state)), Position(0, 0), 0
+        if not done:
+            state = _fresh(self.method, self.stages[0], self.example, self.key)
+            return parallel.replicate(state), Position(0, 0), 0
+        position = self.checkpoints.position(done[-1])
+        like = run.state_like(self.method, self.example, position.stage)
+        state = self.checkpoints.restore(done[-1], like)
+        if parallel.is_writer() and done[-1] < self.total:
+            _say(f"going on from step {done[-1]} of {self.total} in {self.workdir}")
+        return parallel.replicate(state), position, done[-1]
 
-    def _stage_key(self, stage: int):
-        return jax.random.fold_in(jax.random.fold_in(self.key, 1), stage)
-
-    def _compiled(self, stage: int):
-        """The train step of a stage; the key of a step is made of the base key and the step,
-        inside.
-        """
-        step_function = self.stages[stage].train_step
-        base = jax.random.fold_in(self.key, 2)
-
-        def step(state, batch, key):
-            return step_function(state, batch, jax.random.fold_in(key, state.step))
-
-        compiled = parallel.train_step(step)
-        return lambda state, batch: compiled(state, batch, base)
-
-    def _steps(self, state: State, position: Position, step: int, loader, stop) -> Outcome:
-        config, stage = self.config, position.stage
+    def _steps(self, state: State, stage: int, step: int, stop: parallel.StopSignal) -> Outcome:
         train_step = self._compiled(stage)
-        started = waited_before = None
-        # The time behind a rate excludes compiling, evaluating and saving.
-        rate_from, rate_step = None, step
         while step < self.total and not stop.asked(step):
             if step >= self.ends[stage]:
-                stage += 1
-                self._flush()
-                if self.stages[stage].choice:
-                    state = self._chosen(stage, step)
-                state = parallel.replicate(
-                    jax.tree.map(
-                        np.asarray, self.stages[stage].begin(state, self._stage_key(stage))
-                    )
-                )
+                state, stage = self._next_stage(state, stage, step)
                 if self.stages[stage].train_step is not self.stages[stage - 1].train_step:
                     train_step = self._compiled(stage)
-                _say(f"stage {self.stages[stage].name} begins at step {step}")
-            batch = next(loader)
-            state, values = train_step(state, batch)
+            state, values = train_step(state, next(self.loader))
             step += 1
+            # The metrics of the step before: by now they are there, and this step is under way.
             self._flush()
             self.pending = (step, self.stages[stage].name, values)
-            if started is None:
-                jax.block_until_ready(values)
-                started, waited_before = time.monotonic(), loader.waited
-                rate_from, rate_step = started, step
-            elif time.monotonic() - rate_from > 1.0:
-                now = time.monotonic()
-                self.speed = (step - rate_step) * config.batch_size / (now - rate_from)
-                rate_from, rate_step = now, step
+            self.pace.stepped(step, values)
             self.bar.update(1)
-            last = step == self.total
-            chosen_from = step == self.ends[stage] and not last and self.stages[stage + 1].choice
-            evaluating = step % config.evaluation.every == 0 or last or chosen_from
-            saving = (
-                step % config.checkpoint.every == 0
-                or last
-                or (self.milestone and step % self.milestone == 0)
-            )
+            evaluating, saving = self._due(step, stage)
             if evaluating or saving:
                 self._flush()
-                pause = time.monotonic()
-                if evaluating:
-                    self._evaluate(state, step, stage)
-                if saving:
-                    self._save(state, step, loader.batches, stage)
-                pause = time.monotonic() - pause
-                started += pause
-                rate_from += pause
+                with self.pace.paused():
+                    if evaluating:
+                        self._evaluate(state, step, stage)
+                    if saving:
+                        self._save(state, step, stage)
         self._flush()
         if step < self.total:
             if step not in self.checkpoints.steps():
-                self._save(state, step, loader.batches, stage)
+                self._save(state, step, stage)
             _say(f"stopped at step {step} of {self.total}; the same command goes on from there")
-        spent = time.monotonic() - started if started else 0.0
-        share = (loader.waited - waited_before) / spent if spent > 0 else 0.0
-        return Outcome(step, step >= self.total, stop.received, self.figures, share)
+        return Outcome(
+            step, step >= self.total, stop.received, self.figures, self.pace.share_waited()
+        )
 
-    speed = 0.0
+    def _compiled(self, stage: int) -> Callable[[State, Any], tuple[State, Any]]:
+        return _Step(self.stages[stage], self.key)
+
+    def _next_stage(self, state: State, stage: int, step: int) -> tuple[State, int]:
+        """What the next stage begins with, and its number."""
+        stage += 1
+        self._flush()
+        if self.stages[stage].choice:
+            state = self._chosen(stage, step)
+        state = self.stages[stage].begin(state, _stage_key(self.key, stage))
+        _say(f"stage {self.stages[stage].name} begins at step {step}")
+        return parallel.replicate(jax.tree.map(np.asarray, state)), stage
+
+    def _due(self, step: int, stage: int) -> tuple[bool, bool]:
+        """Whether to evaluate and whether to save after a step."""
+        last = step == self.total
+        chosen_from = step == self.ends[stage] and not last and self.stages[stage + 1].choice
+        evaluating = step % self.config.evaluation.every == 0 or last or bool(chosen_from)
+        saving = step % self.config.checkpoint.every == 0 or last
+        return evaluating, saving or bool(self.milestone and step % self.milestone == 0)
 
     def _flush(self) -> None:
         """Reads the metrics of the step before and writes them down."""
@@ -265,7 +373,7 @@ class _Loop:
         if self.journal and (step % self.config.log_every == 0 or step == self.total):
             self.journal.write(step, stage=stage, kind="train", values=values)
         self.bar.set_postfix_str(
-            f"loss {values['loss']:.4g}, {self.speed:.1f} images/s", refresh=False
+            f"loss {values['loss']:.4g}, {self.pace.speed:.1f} images/s", refresh=False
         )
 
     def _refuse(self, step: int, what: str) -> None:
@@ -280,10 +388,10 @@ class _Loop:
             "at the data"
         )
 
-    def _save(self, state: State, step: int, batches: int, stage: int) -> None:
+    def _save(self, state: State, step: int, stage: int) -> None:
         if not parallel.all_finite((state.params, state.batch_stats)):
             self._refuse(step, "a parameter or BatchNorm statistic is not finite")
-        self.checkpoints.save(step, state, Position(batches, stage))
+        self.checkpoints.save(step, state, Position(self.loader.batches, stage))
 
     def _evaluate(self, state: State, step: int, stage: int) -> None:
         """Held-out figures, the panel and the curves; the best state so far is kept apart where the
@@ -296,7 +404,7 @@ class _Loop:
                 self._refuse(step, f"held-out {name} is {value}")
         self.figures = values
         self._keep_best(state, step, stage)
-        if not parallel.is_writer():
+        if not self.journal:
             return
         self.journal.write(step, stage=self.stages[stage].name, kind="held_out", values=values)
         if plots.columns(batch, outputs):
@@ -304,38 +412,32 @@ class _Loop:
             (self.workdir / "panels").mkdir(exist_ok=True)
             files.write_bytes(self.workdir / "panels" / f"{step:07d}.png", picture)
             files.write_bytes(self.workdir / "panel.png", picture)
-        files.write_bytes(self.workdir / "curves.png", plots.curves(journal.read(self.workdir)))
+        if time.monotonic() - self.drawn > _SECONDS_BETWEEN_CURVES:
+            self._draw()
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         _say(f"step {step}: held-out {shown}")
+
+    def _draw(self) -> None:
+        files.write_bytes(self.workdir / "curves.png", plots.curves(journal.read(self.workdir)))
+        self.drawn = time.monotonic()
 
     def _bests(self) -> list[_Best]:
         """The last stage's best state, where the config asks for it, and those that other stages
         begin from.
         """
-        name, last = self.config.checkpoint.get("best", ""), len(self.stages) - 1
+        name, last, bests = self.config.checkpoint.get("best", ""), len(self.stages) - 1, []
         # Stages before the last learn another task, and what is best at that is not what the run is
         # for.
-        found = (
-            [
-                _Best(
-                    Checkpoints(self.workdir / run.BEST_NAME, keep=1), name, last, "checkpoint.best"
-                )
-            ]
-            if name
-            else []
-        )
+        if name:
+            kept = Checkpoints(self.workdir / run.BEST_NAME, keep=1)
+            bests.append(_Best(kept, name, last, "checkpoint.best"))
         for index, stage in enumerate(self.stages):
             if stage.choice:
                 folder = self.workdir / f"best_of_{self.stages[index - 1].name}"
-                found.append(
-                    _Best(
-                        Checkpoints(folder, keep=1),
-                        stage.choice,
-                        index - 1,
-                        f"the choice for stage {stage.name}",
-                    )
-                )
-        return found
+                title = f"the choice for stage {stage.name}"
+                kept = Checkpoints(folder, keep=1)
+                bests.append(_Best(kept, stage.choice, index - 1, title))
+        return bests
 
     def _keep_best(self, state: State, step: int, stage: int) -> None:
         for best in self.bests:
@@ -365,11 +467,8 @@ class _Loop:
         figure = max(figures, default=-math.inf)
         if jax.process_count() > 1:
             # As bits: a figure rounded to float32 could lose to itself.
-            figure = float(
-                multihost_utils.broadcast_one_to_all(np.float64([figure]).view(np.uint32)).view(
-                    np.float64
-                )[0]
-            )
+            bits = np.float64([figure]).view(np.uint32)
+            figure = float(multihost_utils.broadcast_one_to_all(bits).view(np.float64)[0])
         return figure
 
     def _chosen(self, stage: int, step: int) -> State:
@@ -379,18 +478,30 @@ class _Loop:
         if not steps:
             raise InputError(
                 f"stage {self.stages[stage].name} begins from the best state of the stage before, "
-                "which is not in "
-                f"{best.checkpoints.folder}; put the folder back or train anew in another --workdir"
+                f"which is not in {best.checkpoints.folder}; put the folder back or train anew in "
+                "another --workdir"
             )
-        like = run.state_like(self.method, self.sizes, run.example(self.config), stage - 1)
+        like = run.state_like(self.method, self.example, stage - 1)
         state = best.checkpoints.restore(steps[-1], like)
         _say(f"{best.name} was best at step {steps[-1]}: {best.figure:.4g}")
         return state._replace(step=np.full_like(state.step, step))
 
+    def _close(self) -> None:
+        self.loader.close()
+        self.bar.close()
+        for kept in (self.checkpoints, *(best.checkpoints for best in self.bests)):
+            kept.close()
+        if self.journal:
+            self.journal.close()
+            self._draw()
 
-def refresher(made: Method):
+
+def refresher(made: Method) -> Callable[[ml_collections.ConfigDict, State], State]:
     """Brings BatchNorm statistics up to date before an evaluation, where a method and its config
     ask for it.
+
+    Args:
+      made: the method.
 
     Returns:
       `(config, state) -> state`, the given state untouched.
@@ -407,19 +518,10 @@ def refresher(made: Method):
         count = config.evaluation.get("refresh_batches", 0)
         if not count:
             return state
-        state = jax.tree.map(
-            lambda leaf: leaf.copy(), state
-        )  # the compiled step reuses its buffers
+        # The compiled step reuses its buffers.
+        state = jax.tree.map(lambda leaf: leaf.copy(), state)
         key = jax.random.fold_in(jax.random.key(config.seed), 4)
-        hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
-        with pipeline.make(
-            run.data_section(config),
-            split="train",
-            batch_size=config.batch_size,
-            seed=config.seed,
-            put=parallel.shard,
-            **hosts,
-        ) as loader:
+        with run.loader(config, "train", put=parallel.shard) as loader:
             for index in range(count):
                 state, _ = compiled(state, next(loader), jax.random.fold_in(key, index))
         return state
@@ -427,8 +529,11 @@ def refresher(made: Method):
     return refresh
 
 
-def held_out(made: Method):
+def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple]:
     """Compiles the evaluation of a method on the held-out split.
+
+    Args:
+      made: the method.
 
     Returns:
       `(config, state) -> (figures, batch, outputs)`: the mean of each of `Method.measure` over the
@@ -448,19 +553,11 @@ def held_out(made: Method):
         # alone.
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
         local = config.batch_size // jax.process_count()
-        section = run.data_section(
-            config,
+        changes = dict(
             held_out_examples=config.evaluation.batches * config.batch_size,
             crop=config.evaluation.crop or config.data.crop,
         )
-        with pipeline.make(
-            section,
-            split="held_out",
-            batch_size=config.batch_size,
-            seed=config.seed,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
-        ) as loader:
+        with run.loader(config, "held_out", **changes) as loader:
             for index, batch in enumerate(loader):
                 place = index * config.batch_size + jax.process_index() * local + np.arange(local)
                 real = place < loader.examples

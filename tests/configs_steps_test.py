@@ -64,7 +64,7 @@ def traced(config, monkeypatch):
     )
     steps = {}
     for number, stage in enumerate(run.stages(made, sizes)):
-        like = run.state_like(made, sizes, example, number)
+        like = run.state_like(made, example, number)
         # Stages that share a step share its trace.
         steps.setdefault(stage.train_step, on_one_device(stage.train_step))
         yield like, *jax.eval_shape(steps[stage.train_step], like, batch, jax.random.key(0))
@@ -134,7 +134,7 @@ def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path
         assert moved(state.params[network], first.params[network]) > 0.8, network
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, first, Position(1, 0))
-    restored = checkpoints.restore(1, run.state_like(made, sizes, example, 0))
+    restored = checkpoints.restore(1, run.state_like(made, example, 0))
     checkpoints.close()
     second, resumed = (step(one, batches[1], key)[0] for one in (first, restored))
     for one, other in zip(jax.tree.leaves(second), jax.tree.leaves(resumed), strict=True):

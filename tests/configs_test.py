@@ -10,7 +10,7 @@ from support.configs import FOLDER, NAMES, load
 
 from configs import presets
 from stegojax import evaluate, optimizers, run
-from stegojax.data import pipeline
+from stegojax.data import kinds, pipeline
 
 METHODS = [name for name in NAMES if name != "security"]
 """The configs that train a method."""
@@ -24,7 +24,7 @@ def no_data(monkeypatch):
 
     def examples(section, *, split):
         assert set(section) - {"kind", *pipeline._LOADER_FIELDS} <= set(
-            inspect.signature(pipeline.KINDS[section["kind"]]).parameters
+            inspect.signature(kinds.KINDS[section["kind"]].examples).parameters
         )
         return PER_EPOCH
 

@@ -1,4 +1,4 @@
-"""Scores of picture files by trained detectors, and the command that prints them."""
+"""Scores of picture files by trained steganalyzers, and the command that prints them."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ def work(tmp_path_factory):
     given = config(
         folder,
         schemes=("lsb-matching",),
-        detectors=("spam", "xunet"),
+        steganalyzers=("spam", "xunet"),
         payloads=(1.0,),
         **{
             "splits.count": 1,
@@ -36,8 +36,8 @@ def work(tmp_path_factory):
 @pytest.mark.parametrize("name", ["spam", "xunet"])
 def test_scores_are_those_of_the_protocol(work, name, tmp_path):
     """The test pictures' scores, read back from files, are what the protocol wrote down."""
-    folder = work / "detectors" / "lsb-matching@1" / name / "0"
-    detector = detection.load(folder)
+    folder = work / "steganalyzers" / "lsb-matching@1" / name / "0"
+    steganalyzer = detection.load(folder)
     split = json.loads((work / "splits" / "0.json").read_text())
     saved = np.load(work / "results" / "lsb-matching@1" / name / "0.npz")
     planes = np.load(work / "stegos" / "lsb-matching@1.npy")[split["test"]]
@@ -45,14 +45,14 @@ def test_scores_are_those_of_the_protocol(work, name, tmp_path):
     for number, plane in enumerate(planes):
         paths.append(str(tmp_path / f"{number}.png"))
         Image.fromarray(plane).save(paths[-1])
-    scores = [found.score for found in detection.judge(detector, paths)]
+    scores = [found.score for found in detection.judge(steganalyzer, paths)]
     expected = saved["stego_score"] if name == "xunet" else (1 + saved["stego_score"]) / 2
     np.testing.assert_allclose(scores, expected, atol=1e-5)
-    assert "lsb-matching" in detector.trained_on
+    assert "lsb-matching" in steganalyzer.trained_on
 
 
 def test_the_channels_of_a_colour_picture_are_averaged(work, tmp_path):
-    detector = detection.load(work / "detectors" / "lsb-matching@1" / "spam" / "0")
+    steganalyzer = detection.load(work / "steganalyzers" / "lsb-matching@1" / "spam" / "0")
     pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "colour.png")
     for channel in range(3):
@@ -60,7 +60,8 @@ def test_the_channels_of_a_colour_picture_are_averaged(work, tmp_path):
     colour, *channels = (
         found.score
         for found in detection.judge(
-            detector, [str(tmp_path / name) for name in ("colour.png", "0.png", "1.png", "2.png")]
+            steganalyzer,
+            [str(tmp_path / name) for name in ("colour.png", "0.png", "1.png", "2.png")],
         )
     )
     assert colour == pytest.approx(np.mean(channels))
@@ -71,7 +72,7 @@ def test_the_command_prints_scores_writes_them_and_goes_on_after_a_bad_file(work
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 24)).astype(np.uint8)).save(good)
     bad.write_bytes(b"no picture")
     table = tmp_path / "scores.csv"
-    folder = str(work / "detectors" / "lsb-matching@1" / "spam" / "0")
+    folder = str(work / "steganalyzers" / "lsb-matching@1" / "spam" / "0")
     assert cli.main(["detect", str(bad), str(good), "--run", folder, "-o", str(table)]) == 1
     shown = capsys.readouterr()
     assert str(good) in shown.out and str(bad) in shown.err and shown.err.count("\n") == 2
@@ -98,7 +99,7 @@ def test_what_detects_nothing_is_refused(work, tmp_path):
     with pytest.raises(InputError, match="is not the work directory of a run"):
         detection.load(tmp_path)
     (tmp_path / "config.json").write_text(
-        (work / "detectors" / "lsb-matching@1" / "xunet" / "0" / "config.json").read_text()
+        (work / "steganalyzers" / "lsb-matching@1" / "xunet" / "0" / "config.json").read_text()
     )
     with pytest.raises(InputError, match="has no checkpoint yet"):
         detection.load(tmp_path)
@@ -106,10 +107,10 @@ def test_what_detects_nothing_is_refused(work, tmp_path):
 
 def test_a_picture_smaller_than_the_field_has_an_error_and_no_score(work, tmp_path):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "small.png")
-    detector = detection.load(work / "detectors" / "lsb-matching@1" / "xunet" / "0")
-    found = list(detection.judge(detector, [str(tmp_path / "small.png")]))
+    steganalyzer = detection.load(work / "steganalyzers" / "lsb-matching@1" / "xunet" / "0")
+    found = list(detection.judge(steganalyzer, [str(tmp_path / "small.png")]))
     assert found[0].score is None and "at least 16x16" in found[0].error
     assert (
-        run.load(work / "detectors" / "lsb-matching@1" / "xunet" / "0").config.method.network
+        run.load(work / "steganalyzers" / "lsb-matching@1" / "xunet" / "0").config.method.network
         == "xunet"
     )

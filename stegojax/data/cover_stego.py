@@ -116,14 +116,14 @@ class Arrays:
     """Two NumPy files. See `open_pairs`."""
 
     def __init__(self, covers: str, stegos: str, parts: str, part: str):
-        self._planes = [_array(path) for path in (covers, stegos)]
+        self._planes = [open_array(path) for path in (covers, stegos)]
         if self._planes[0].shape != self._planes[1].shape:
             raise InputError(
                 f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a "
                 "stego for every "
                 "cover is needed, of its size"
             )
-        self._places = _places(parts, part)
+        self._places = places_of(parts, part)
         if not self._places or max(self._places) >= len(self._planes[0]) or min(self._places) < 0:
             raise InputError(
                 f"{parts} lists pictures that {covers} does not have, or none, in the part "
@@ -184,8 +184,20 @@ def match(covers: str, stegos: str) -> tuple[dict[str, pathlib.Path], dict[str, 
     return tuple({name: files[name] for name in sorted(files)} for files in found)
 
 
-def _places(path: str, part: str) -> list[int]:
-    """The places of one part; a picture in two parts would be learned by heart and then judged."""
+def places_of(path: str, part: str) -> list[int]:
+    """The places of one part of a split; a picture in two parts would be learned by heart and then
+    judged.
+
+    Args:
+      path: a JSON file `{"train": [numbers], ...}`.
+      part: one of its names.
+
+    Returns:
+      The numbers.
+
+    Raises:
+      InputError: the file is no such list, lacks the part, or lists a picture twice.
+    """
     try:
         listed = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -212,7 +224,19 @@ def _places(path: str, part: str) -> list[int]:
     return listed[part]
 
 
-def _array(path: str) -> np.ndarray:
+def open_array(path: str, *, dimensions: int = 3) -> np.ndarray:
+    """Opens a NumPy file of pictures, without reading it whole.
+
+    Args:
+      path: the file.
+      dimensions: 3 for planes `[N, H, W]`, 4 for pictures `[N, H, W, C]`.
+
+    Returns:
+      uint8, mapped.
+
+    Raises:
+      InputError: the file is missing or holds something else.
+    """
     try:
         planes = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -223,6 +247,7 @@ def _array(path: str) -> np.ndarray:
         raise InputError(
             f"{path} holds several arrays; a file of one is needed, as numpy.save writes it"
         )
-    if planes.dtype != np.uint8 or planes.ndim != 3 or not len(planes):
-        raise InputError(f"{path} holds {planes.dtype} {planes.shape}; uint8 [N, H, W] is needed")
+    if planes.dtype != np.uint8 or planes.ndim != dimensions or not len(planes):
+        wanted = "[N, H, W]" if dimensions == 3 else "[N, H, W, C]"
+        raise InputError(f"{path} holds {planes.dtype} {planes.shape}; uint8 {wanted} is needed")
     return planes

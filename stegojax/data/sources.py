@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stegojax.data.array import Array
 from stegojax.data.embedded import Embedded
 from stegojax.data.folder import Folder
 from stegojax.data.tfds_source import TfdsSource
@@ -39,8 +40,8 @@ def open_source(text: str, split: str, *, data_dir: str = "", train_share: float
     """Opens the source that a config names.
 
     Args:
-      text: `embedded`, `embedded:colour`, `embedded:grey`, `folder:PATH`, or
-        `tfds:NAME[@TRAIN_SPLIT,HELD_OUT_SPLIT]`.
+      text: `embedded`, `embedded:colour`, `embedded:grey`, `folder:PATH`, `array:PICTURES.npy`
+        (see `data.array`), or `tfds:NAME[@TRAIN_SPLIT,HELD_OUT_SPLIT]`.
       split: "train" or "held_out".
       data_dir: the folder of TFDS data sets; "" for TFDS' own default.
       train_share: the share of a folder, or of a TFDS data set with one split only, that is for
@@ -59,9 +60,13 @@ def open_source(text: str, split: str, *, data_dir: str = "", train_share: float
         return Embedded(split, kind=rest)
     if kind == "folder" and rest:
         return Folder(rest, split, train_share=train_share)
+    if kind == "array" and rest:
+        return Array(rest, split)
     if kind == "tfds" and rest:
         return TfdsSource(rest, split, data_dir=data_dir, train_share=train_share)
-    raise InputError(f"unknown data source {text!r}; use embedded, folder:PATH or tfds:NAME")
+    raise InputError(
+        f"unknown data source {text!r}; use embedded, folder:PATH, array:PICTURES.npy or tfds:NAME"
+    )
 
 
 def check_disjoint(covers: Source, secrets: Source) -> None:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import run, tiles
+from stegojax import batches, run, tiles
 
 _BATCH = 16
 
@@ -75,20 +75,12 @@ def predict_many(
     Returns:
       These outputs, float32 `[N, ...]`.
     """
-    count = len(next(iter(batch.values())))
     compiled, key = (
         _compiled(loaded.method.predict, tuple(names)),
         jax.random.key(loaded.config.seed),
     )
-    parts = []
-    for first in range(0, count, _BATCH):
-        # Filled up with zeros, so that one compiled function serves any number.
-        part = {
-            name: value[first : first + _BATCH].astype(np.float32) for name, value in batch.items()
-        }
-        filled = {
-            name: np.pad(value, ((0, _BATCH - len(value)),) + ((0, 0),) * (value.ndim - 1))
-            for name, value in part.items()
-        }
-        parts.append(jax.tree.map(np.asarray, compiled(loaded.state, filled, key)))
-    return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+    return batches.apply(
+        lambda part: compiled(loaded.state, part, key),
+        {name: value.astype(np.float32) for name, value in batch.items()},
+        size=_BATCH,
+    )

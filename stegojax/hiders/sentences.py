@@ -33,8 +33,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stegojax import run, secret
-from stegojax.data import pipeline, tokenizer
+from stegojax import batches, run, secret
+from stegojax.data import kinds, tokenizer
 from stegojax.errors import InputError
 from stegojax.hiders import comparison
 from stegojax.hiders.contract import Hider, Options, Stego, cover_of, pixels_of, refuse
@@ -107,7 +107,7 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
       InputError: an option is given, or the run's vocabulary is missing.
     """
     refuse(options, "scheme", "code", "constraint_height")
-    return hider_of(Sender(loaded, tokenizer.load(loaded.workdir / pipeline.VOCABULARY_NAME)))
+    return hider_of(Sender(loaded, tokenizer.load(loaded.workdir / kinds.VOCABULARY_NAME)))
 
 
 def hider_of(sender: Sender) -> Hider:
@@ -219,18 +219,8 @@ def predict(loaded: run.Loaded, batch: dict[str, np.ndarray]) -> dict[str, np.nd
     Returns:
       What it gives, `[n, ...]`.
     """
-    count, outputs = len(next(iter(batch.values()))), []
-    for first in range(0, count, BATCH):
-        part = {name: values[first : first + BATCH] for name, values in batch.items()}
-        rows = len(next(iter(part.values())))
-        # The last batch is filled up, so that there is one shape to compile for.
-        part = {
-            name: np.concatenate([values, np.repeat(values[:1], BATCH - rows, axis=0)])
-            for name, values in part.items()
-        }
-        values = _compiled(loaded.method.predict)(loaded.state, part)
-        outputs.append({name: np.asarray(value)[:rows] for name, value in values.items()})
-    return {name: np.concatenate([part[name] for part in outputs]) for name in outputs[0]}
+    compiled = _compiled(loaded.method.predict)
+    return batches.apply(lambda part: compiled(loaded.state, part), batch, size=BATCH)
 
 
 def rows_of(own: Material, count: int) -> dict[str, np.ndarray]:

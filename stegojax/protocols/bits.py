@@ -2,11 +2,10 @@
 without an error.
 
 The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the
-  share of bits that are read right
-before rounding, after it, and after the last stage; PSNR and SSIM of the 8-bit stego; and the net
-payload, the longest file of random bytes that `hide` and `reveal` of `hiders.bits` bring through,
-in bits per pixel. Detection errors come from the security protocol (`security.py`), in
-WORKDIR/security, with detectors trained anew on this run's stegos.
+share of bits that are read right before rounding, after it, and after the last stage; PSNR and SSIM
+of the 8-bit stego; and the net payload, the longest file of random bytes that `hide` and `reveal`
+of `hiders.bits` bring through, in bits per pixel. Detection errors come from the security protocol
+(`security`), in WORKDIR/security, with steganalyzers trained anew on this run's stegos.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from stegojax.data import preprocess
 from stegojax.data.sources import open_source
 from stegojax.errors import InputError
 from stegojax.hiders import bit_channel, bits
-from stegojax.journal import markdown
+from stegojax.tables import markdown
 
 SIDE = 512
 """Pictures are cut to this height and width, those of the paper."""
@@ -58,8 +57,7 @@ def evaluate(
 
     Returns:
       The tables in Markdown, and what `evaluation.json` shall hold: "photographs", per source the
-        mean figures, and "detection",
-      P_E per detector.
+      mean figures, and "detection", P_E per steganalyzer.
     """
     results: dict[str, Any] = {"photographs": {}}
     sources = [config.data.source] + (
@@ -93,7 +91,7 @@ def evaluate(
     for number, (source, found) in enumerate(results["photographs"].items()):
         cells = [config.method.name, f"{found['count']} of {source}"]
         cells += [form.format(found[name]) for name, (_, form) in FIGURES.items()]
-        # Detectors are trained on the run's own kind of covers: Table IV has no such columns.
+        # Steganalyzers are trained on the run's own kind of covers: Table IV has no such columns.
         cells += [f"{value:.4f}" if number == 0 else "" for value in errors.values()]
         rows.append(cells)
     text = (
@@ -202,34 +200,22 @@ def net_payload(
 
 
 def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
-    """The error of detectors trained on a run's stegos (`security.evaluate` with
-    `report.security`), in WORKDIR/security.
+    """The error of steganalyzers trained on a run's stegos, by the security protocol with
+    `report.security`, in WORKDIR/security.
 
     Args:
       config: of the run.
       workdir: its folder.
 
     Returns:
-      P_E by detector, the mean over the splits.
+      P_E by steganalyzer, the mean over the splits.
     """
-    section = config.report.security.to_dict()
-    whole = ml_collections.ConfigDict(
-        {
-            "experiment": "security",
-            "seed": config.seed,
-            "payloads": (1.0,),
-            "networks": {},
-            "schemes": (f"run:{workdir}",),
-            "loader": config.loader.to_dict(),
-            **section,
-        }
-    )
-    security.evaluate(whole, pathlib.Path(workdir) / "security")
+    security.of_a_run(config, workdir, schemes=(f"run:{workdir}",), payload=1.0)
     with open(pathlib.Path(workdir) / "security" / "security.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return {
-        name: float(np.mean([float(row["P_E"]) for row in rows if row["detector"] == name]))
-        for name in dict.fromkeys(row["detector"] for row in rows)
+        name: float(np.mean([float(row["P_E"]) for row in rows if row["steganalyzer"] == name]))
+        for name in dict.fromkeys(row["steganalyzer"] for row in rows)
     }
 
 

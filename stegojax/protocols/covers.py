@@ -2,45 +2,44 @@
 distance, and a sheet of samples.
 
 The paper's steganalyzers are trained on pictures of one kind and tested on those of another, so its
-tables show that the kinds
-differ, not that stegos cannot be found: whoever looks for them in generated covers trains on
-  generated covers. That is done too,
-always with other pictures for the test than for the training, and set beside real pictures.
-Pictures are `[N, H, W, 3]`, float32 whole values 0..255.
+tables show that the kinds differ, not that stegos cannot be found: whoever looks for them in
+generated covers trains on generated covers. That is done too, always with other pictures for the
+test than for the training, and set beside real pictures. Pictures are `[N, H, W, 3]`, float32 whole
+values 0..255.
+
+What is trained for it lies in WORKDIR/covers/..., a folder for every step of the run and every
+setting; what is there already is not trained again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pathlib
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
-import tqdm
 
-from stegojax import files, losses, optimizers, parallel, plots, run, security
+from stegojax import batches, files, optimizers, parallel, plots, run, security, train
 from stegojax.checkpoint import Checkpoints
-from stegojax.data import pipeline
+from stegojax.data import array, pipeline
 from stegojax.errors import InputError
 from stegojax.hiders.generated import generator
-from stegojax.journal import markdown
-from stegojax.methods import generation, network
+from stegojax.methods import generation, steganalyzer
 from stegojax.models import dcgan
 from stegojax.protocols.distance import distance
-from stegojax.types import Key, State
+from stegojax.tables import markdown
+from stegojax.types import Key, Method, State
 
 SAMPLES_NAME = "samples.png"
 
-JUDGE = "judge"
-
 _TIMED = 3
 _ACROSS = 8
+_GENERATED = 64
 _SEEDS_TRAIN, _SEEDS_TEST = 0, 1
 
 
@@ -79,12 +78,13 @@ def evaluate(
     Raises:
       InputError: a setting cannot be used, or the data cannot.
     """
-    settings = config.report.covers
+    settings, workdir = config.report.covers, pathlib.Path(workdir)
     if min(settings.pictures, settings.test_pictures, settings.steps) < 2 or not settings.schemes:
         raise InputError(
             "report.covers needs at least two pictures, test_pictures and steps, and a scheme"
         )
-    seconds, tuned = _tuned(config, loaded, settings.tuning_steps)
+    folder = workdir / "covers" / f"{loaded.step}-{_digest(config)}"
+    tuned = tune(config, folder / "tuned", loaded, settings.tuning_steps)
     fresh_noise = seeds(_SEEDS_TEST, settings.test_pictures)
     pictures = Pictures(
         photographs(config, "train", settings.pictures),
@@ -94,12 +94,15 @@ def evaluate(
         generate(loaded, tuned, fresh_noise),
     )
     if parallel.is_writer():
-        files.write_bytes(pathlib.Path(workdir) / SAMPLES_NAME, plots.png(sheet(pictures.fresh)))
+        files.write_bytes(workdir / SAMPLES_NAME, plots.png(sheet(pictures.fresh)))
     steps = run.lengths(config).steps
+    seconds = float(np.median(train.timed(config, steps=_TIMED).steps))
     results = {
         "hours": seconds * steps / 3600,
         "distances": distances(workdir, loaded, pictures, weights=settings.weights),
-        "schemes": {scheme: attacked(config, pictures, scheme) for scheme in settings.schemes},
+        "schemes": {
+            scheme: attacked(config, folder, pictures, scheme) for scheme in settings.schemes
+        },
     }
     return _text(config, results, steps), {"covers": results}
 
@@ -122,16 +125,36 @@ def seeds(which: int, count: int) -> np.ndarray:
 
 
 def generate(loaded: run.Loaded, state: State, noise: np.ndarray) -> np.ndarray:
-    """The pictures that a state of a run makes from noise `[N, 100]`."""
+    """The pictures that a state of a run makes from noise.
+
+    Args:
+      loaded: the run.
+      state: its own, or a later one.
+      noise: `[N, 100]`.
+
+    Returns:
+      `[N, H, W, 3]`.
+    """
     compiled = generator(loaded.method.predict)
-    return _in_batches(lambda part: compiled(state, part), noise, 64)
+    return batches.apply(lambda part: compiled(state, part), noise, size=_GENERATED)
 
 
 def photographs(config: ml_collections.ConfigDict, split: str, count: int) -> np.ndarray:
-    """Photographs of one split, cropped as the run's."""
-    section = run.data_section(config, held_out_examples=count)
-    found = []
-    with pipeline.make(section, split=split, batch_size=min(count, 64), seed=config.seed) as loader:
+    """Photographs of one split, cropped as the run's.
+
+    Args:
+      config: of the run.
+      split: "train" or "held_out".
+      count: how many.
+
+    Returns:
+      `[count, H, W, 3]`.
+    """
+    section, found = run.data_section(config, held_out_examples=count), []
+    # Every host takes all of them.
+    with pipeline.make(
+        section, split=split, batch_size=min(count, _GENERATED), seed=config.seed
+    ) as loader:
         while sum(map(len, found)) < count:
             found.append(next(loader)["cover"])
     return np.concatenate(found)[:count]
@@ -172,213 +195,179 @@ def distances(
     return {"name": name, "steps": found, "held_out": held_out}
 
 
+def tune(
+    config: ml_collections.ConfigDict, folder: pathlib.Path, loaded: run.Loaded, steps: int
+) -> State:
+    """A run's state after some further training; the run itself stays as it is.
+
+    Args:
+      config: of the run.
+      folder: where the training is kept.
+      loaded: the run.
+      steps: how many; 0 for the state as it is.
+
+    Returns:
+      The state.
+    """
+    if not steps:
+        return loaded.state
+    _say("S3: the generator is tuned")
+    longer = _short(config, steps)
+    own = run.method(config, run.lengths(config), restored=True)
+    made = own._replace(init=lambda key, batch: jax.tree.map(np.asarray, loaded.state), stages=())
+    return train.to_the_end(longer, folder, made=made).state
+
+
 def attacked(
-    config: ml_collections.ConfigDict, pictures: Pictures, scheme: str
+    config: ml_collections.ConfigDict, folder: pathlib.Path, pictures: Pictures, scheme: str
 ) -> dict[str, dict[str, float]]:
     """Trains the run's S* on real and on generated pictures and tests both.
 
     Args:
       config: of the run.
+      folder: where the trainings are kept.
       pictures: as `Pictures` says.
       scheme: of the embedding, see `generation.simulator`.
 
     Returns:
-      For each case the figures of `security.figures` and "accuracy", (1 - P_E): "real" and
-        "generated" of the S* of real pictures,
-      "S1", "S2" and "S3" of the S* of generated ones.
+      For each case the figures of `security.figures` and "accuracy", 1 - P_E: "real" and
+      "generated" of the S* of real pictures, "S1", "S2" and "S3" of the S* of generated ones.
     """
-    settings, (named, section) = config.report.covers, run.entry(config)
-    module = named.steganalyzer(section)
-    simulator = generation.simulator(scheme, payload=config.method.payload)
+    count = config.report.covers.test_pictures
     key = jax.random.fold_in(jax.random.key(config.seed), 6)
-    options = dict(
-        steps=settings.steps,
-        batch_size=config.batch_size // jax.process_count(),
-        optimizer=settings.optimizer.to_dict(),
-    )
-    found = {}
-    for name, covers, tests in (
-        ("real", pictures.real, {"real": pictures.held_out, "generated": pictures.fresh}),
-        (
-            "generated",
-            pictures.generated,
-            {
-                "S1": pictures.generated[: settings.test_pictures],
-                "S2": pictures.fresh,
-                "S3": pictures.tuned,
-            },
+    cases: dict[str, tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = {
+        "real": (
+            pictures.real,
+            pictures.held_out,
+            {"real": pictures.held_out, "generated": pictures.fresh},
         ),
-    ):
-        state = train_judge(
-            key, module, covers, simulator, title=f"S* on {name} pictures, {scheme}", **options
-        )
+        "generated": (
+            pictures.generated,
+            pictures.fresh,
+            {"S1": pictures.generated[:count], "S2": pictures.fresh, "S3": pictures.tuned},
+        ),
+    }
+    figures = {}
+    for name, (covers, held_out, tests) in cases.items():
+        _say(f"S* on {name} pictures, {scheme}")
+        made, state = trained(config, folder / f"{scheme}-{name}", covers, held_out, scheme)
         for number, (case, test) in enumerate(tests.items()):
-            found[case] = judged(
-                jax.random.fold_in(key, 1 + number),
-                module,
-                state,
-                test,
-                simulator,
-                batch_size=options["batch_size"],
-            )
-    return found
+            own = jax.random.fold_in(key, 1 + number)
+            figures[case] = tested(own, made, state, test, batch_size=config.batch_size)
+    return figures
 
 
-def train_judge(
-    key: Key,
-    module: nn.Module,
+def trained(
+    config: ml_collections.ConfigDict,
+    folder: pathlib.Path,
     covers: np.ndarray,
-    simulator: generation.Simulator,
-    *,
-    steps: int,
-    batch_size: int,
-    optimizer: Mapping[str, Any],
-    title: str = "S*",
-) -> State:
-    """Trains a steganalyzer on covers and their stegos, which are drawn anew in every step.
+    held_out: np.ndarray,
+    scheme: str,
+) -> tuple[Method, State]:
+    """Trains a run's S* on covers and their stegos, which are drawn anew in every step.
 
     Args:
-      key: everything random follows from it.
-      module: pictures `[B, H, W, 3]` -> logits `[B, 2]` of cover and stego, with batch statistics
-        over `parallel.AXIS`.
+      config: of the run.
+      folder: where the training is kept.
       covers: `[N, H, W, 3]`, 0..255.
-      simulator: the embedding, see `generation.simulator`.
-      steps: how many.
-      batch_size: covers in a step on this host; as many stegos come with them.
-      optimizer: the arguments of `optimizers.make`; an epoch is once through the covers.
-      title: what the progress bar says.
+      held_out: those whose accuracy is shown in between.
+      scheme: of the embedding, see `generation.simulator`.
 
     Returns:
-      The state, with the one network "judge".
+      The training, and its last state.
     """
-    descent = optimizers.make(**optimizer, steps_per_epoch=max(1, len(covers) // batch_size))
-    params, stats = jax.jit(
-        lambda key: network.initialise(key, module, jnp.zeros((1, *covers.shape[1:])))
-    )(key)
-    state = State(jnp.int32(0), {JUDGE: params}, {JUDGE: stats}, {JUDGE: descent.init(params)})
+    settings, (named, section) = config.report.covers, run.entry(config)
+    embed = generation.simulator(scheme, payload=config.method.payload)
 
-    def step(state, batch, key):
-        cover = batch["cover"]
-        stego = cover + simulator(jax.random.fold_in(key, state.step), cover)
+    def stegos(frozen, batch, key, payload):
+        del frozen, payload
+        return batch["cover"] + embed(key, batch["cover"])
 
-        def loss_fn(params):
-            logits, stats = network.apply_training(
-                module, params, state.batch_stats[JUDGE], jnp.concatenate([cover, stego])
-            )
-            labels = jnp.repeat(jnp.asarray([generation.COVER, generation.STEGO]), len(cover))
-            return jnp.mean(losses.softmax_cross_entropy(logits, labels)), stats
+    descent = optimizers.make(
+        **settings.optimizer.to_dict(), steps_per_epoch=max(1, len(covers) // config.batch_size)
+    )
+    made = steganalyzer.make(named.steganalyzer(section), descent, steganalyzer.Simulator(stegos))
+    if parallel.is_writer() and not (folder / "covers.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        array.write(folder / "covers.npy", {"train": covers, "held_out": held_out})
+    parallel.wait("covers")
+    training = run.changed(
+        _short(config, settings.steps),
+        {
+            "method": ml_collections.ConfigDict({"name": "attack", "scheme": scheme}),
+            "data": ml_collections.ConfigDict(
+                dict(
+                    kind="pictures",
+                    source=f"array:{folder / 'covers.npy'}",
+                    crop="x".join(map(str, covers.shape[1:3])),
+                    colour=True,
+                    held_out_crop="centre",
+                )
+            ),
+            "evaluation.batches": -(-len(held_out) // config.batch_size),
+            "evaluation.crop": 0,
+        },
+    )
+    return made, train.to_the_end(training, folder / "run", made=made).state
 
-        (loss, stats), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params[JUDGE])
-        params, opt_state, _ = network.descend(
-            descent, gradients, state.opt_state[JUDGE], state.params[JUDGE]
-        )
-        return State(
-            state.step + 1, {JUDGE: params}, {JUDGE: stats}, {JUDGE: opt_state}
-        ), parallel.mean(loss)
 
-    compiled, state = parallel.train_step(step), parallel.replicate(jax.tree.map(np.asarray, state))
-    order, own = np.random.default_rng([64, len(covers)]), jax.random.fold_in(key, 0)
-    for _ in tqdm.trange(
-        steps, desc=title, disable=not parallel.is_writer(), mininterval=10.0, file=sys.stderr
-    ):
-        chosen = order.choice(len(covers), batch_size, replace=len(covers) < batch_size)
-        state, _ = compiled(state, parallel.shard({"cover": covers[chosen]}), own)
-    return state
-
-
-def judged(
-    key: Key,
-    module: nn.Module,
-    state: State,
-    covers: np.ndarray,
-    simulator: generation.Simulator,
-    *,
-    batch_size: int,
+def tested(
+    key: Key, made: Method, state: State, covers: np.ndarray, *, batch_size: int
 ) -> dict[str, float]:
     """Tests a steganalyzer on covers and one stego of each.
 
     Args:
       key: of the stegos.
-      module, state: the steganalyzer, as `train_judge` gives it.
+      made: the steganalyzer, a method of `steganalyzer.make`.
+      state: its state.
       covers: `[N, H, W, 3]`, 0..255.
-      simulator: the embedding.
-      batch_size: covers at a time on this host.
+      batch_size: covers at a time, over all hosts.
 
     Returns:
       The figures of `security.figures`, and "accuracy", 1 - P_E.
     """
+    predict, number = parallel.over_devices(made.predict), iter(range(len(covers)))
 
-    def score(state, batch, key):
-        cover = batch["cover"]
+    def scores(part):
+        own = jax.random.fold_in(key, next(number))
+        outputs = parallel.gather(predict(state, parallel.shard({"cover": part}), own))
+        return outputs["cover_score"], outputs["stego_score"]
 
-        def of(pictures):
-            logits = network.apply(module, state.params[JUDGE], state.batch_stats[JUDGE], pictures)
-            return jax.nn.softmax(logits)[:, generation.STEGO]
+    cover, stego = batches.apply(scores, covers, size=batch_size // jax.process_count())
+    figures = security.figures(cover, stego, cover >= 0.5, stego >= 0.5)
+    return {"accuracy": 1 - figures["P_E"], **figures}
 
-        return {"cover": of(cover), "stego": of(cover + simulator(key, cover))}
 
-    compiled, count = parallel.over_devices(score), iter(range(len(covers)))
-    scores = _in_batches(
-        lambda part: np.stack(
-            list(
-                parallel.gather(
-                    compiled(
-                        state, parallel.shard({"cover": part}), jax.random.fold_in(key, next(count))
-                    )
-                ).values()
+def _short(config: ml_collections.ConfigDict, steps: int) -> ml_collections.ConfigDict:
+    """The config of a training that serves a table: evaluated at its end, its last state kept."""
+    return run.changed(
+        config,
+        {
+            "steps": steps,
+            "epochs": 0.0,
+            "log_every": max(1, steps // 20),
+            "evaluation.every": steps,
+            "evaluation.refresh_batches": 0,
+            "checkpoint": ml_collections.ConfigDict(
+                dict(every=max(1, min(steps, 1000)), keep=1, milestones=0)
             ),
-            axis=1,
-        ),
-        covers,
-        batch_size,
+        },
     )
-    cover, stego = scores.T
-    found = security.figures(cover, stego, cover >= 0.5, stego >= 0.5)
-    return {"accuracy": 1 - found["P_E"], **found}
 
 
-def _in_batches(function, values: np.ndarray, size: int) -> np.ndarray:
-    """Applies a function to batches of one size, the last filled up with what is left out of the
-    result again.
-    """
-    found = []
-    for first in range(0, len(values), size):
-        part = values[first : first + size]
-        filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
-        found.append(np.asarray(function(filled))[: len(part)])
-    return np.concatenate(found)
+def _digest(config: ml_collections.ConfigDict) -> str:
+    """Eight letters for the settings that decide what is trained."""
+    settings = {
+        "seed": config.seed,
+        "batch_size": config.batch_size,
+        **run.plain(config.report.covers),
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _tuned(
-    config: ml_collections.ConfigDict, loaded: run.Loaded, steps: int
-) -> tuple[float, State]:
-    """Seconds of a training step, and the run's state after some further ones; the run itself stays
-    as it is.
-    """
-    step = parallel.train_step(loaded.method.train_step)
-    state = parallel.replicate(jax.tree.map(np.asarray, loaded.state))
-    key, spent = jax.random.fold_in(jax.random.key(config.seed), 7), []
-    with pipeline.make(
-        run.data_section(config),
-        split="train",
-        batch_size=config.batch_size,
-        seed=config.seed,
-        put=parallel.shard,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    ) as loader:
-        for number in tqdm.trange(
-            max(steps, 1 + _TIMED),
-            desc="S3: the generator is tuned",
-            disable=not parallel.is_writer(),
-            mininterval=10.0,
-            file=sys.stderr,
-        ):
-            batch, begin = next(loader), time.perf_counter()
-            state, values = step(state, batch, jax.random.fold_in(key, number))
-            jax.block_until_ready(values)
-            spent.append(time.perf_counter() - begin)
-    return float(np.median(spent[1:])), jax.tree.map(np.asarray, state)
+def _say(line: str) -> None:
+    if parallel.is_writer():
+        print(line, file=sys.stderr)
 
 
 def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: int) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from stegojax import metrics
+from stegojax import batches, metrics
 from stegojax.errors import InputError
 from stegojax.models import inception, random_features
 from stegojax.types import Array
@@ -57,15 +57,8 @@ def _moments(
         raise InputError(
             f"a distance of sets of pictures needs two or more in each, {len(pictures)} given"
         )
-    found = []
-    for first in range(0, len(pictures), _BATCH):
-        part = pictures[first : first + _BATCH]
-        # The last batch is filled up, so that there is one shape to compile for.
-        filled = np.concatenate(
-            [part, np.repeat(part[:1], min(_BATCH, len(pictures)) - len(part), axis=0)]
-        )
-        found.append(np.asarray(features(filled))[: len(part)])
-    values = np.concatenate(found).astype(np.float64)
+    values = batches.apply(features, pictures, size=min(_BATCH, len(pictures)))
+    values = values.astype(np.float64)
     return values.mean(axis=0), np.cov(values, rowvar=False)
 
 

@@ -2,11 +2,13 @@
 written and read back.
 
     words      BLEU, word error rate and share of exact sentences, by greedy decoding and by beam
-    search, over their length key        how much pictures of one sentence differ from key to key,
-               against those of two sentences under one key; what a wrong key reads; how near the
-               picture of what a wrong key reads comes to the picture at hand
+               search, over their length
+    key        how much pictures of one sentence differ from key to key, against those of two
+               sentences under one key; what a wrong key reads; how near the picture of what a wrong
+               key reads comes to the picture at hand
     sending    the share of sentences that some picture says exactly, and the tries until it is
-    found pictures   their distance, as a set, from photographs
+               found
+    pictures   their distance, as a set, from photographs
 
 Keys are those of key files that the config's seed stands for. Sentences are of the held-out side,
 in normal form; a wrong key is another sentence's.
@@ -26,13 +28,13 @@ import ml_collections
 import numpy as np
 
 from stegojax import files, images, metrics, parallel, plots, run, secret
-from stegojax.data import pipeline, tokenizer
+from stegojax.data import kinds, pipeline, tokenizer
 from stegojax.errors import InputError
 from stegojax.hiders import sentences
-from stegojax.journal import markdown
 from stegojax.methods import seq2seq_gan
 from stegojax.models import seq2seq_gan as models
 from stegojax.protocols.distance import distance
+from stegojax.tables import markdown
 
 CURVES_NAME = "sentences.png"
 
@@ -43,9 +45,9 @@ def evaluate(
     """Measures a run of sentences; writes `WORKDIR/sentences.png`.
 
     Args:
-      config: of the run; of `report.sentences` `count` (how many are measured), `searched` (for how
-        many of them a picture is searched), `beams` and `weights` (for the FID a file of them, see
-        `distance.distance`; "" for the distance that needs none).
+      config: of the run; of `report.sentences` the fields `count` (how many are measured),
+        `searched` (for how many of them a picture is searched), `beams` and `weights` (for the
+        FID a file of them, see `distance.distance`; "" for the distance that needs none).
       workdir: of the run.
       loaded: the run.
 
@@ -66,7 +68,7 @@ def evaluate(
             "size of the "
             f"vocabulary; {options.count}, {options.searched} and {options.beams} given"
         )
-    vocabulary = tokenizer.load(workdir / pipeline.VOCABULARY_NAME)
+    vocabulary = tokenizer.load(workdir / kinds.VOCABULARY_NAME)
     ids, photographs = _held_out(config)
     keys = [test_key(config, number) for number in range(len(ids))]
     made = _made(loaded, ids, keys, range(len(ids)))
@@ -276,6 +278,7 @@ def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
     """`[n, T]` and the photographs beside them."""
     section = run.data_section(config, held_out_examples=config.report.sentences.count)
     ids, photographs = [], []
+    # Every host measures all of them.
     with pipeline.make(
         section, split="held_out", batch_size=config.batch_size, seed=config.seed
     ) as loader:

@@ -1,17 +1,13 @@
-"""The planes that steganalysis looks at: what may be one, and how a whole collection is worked
-through.
+"""The planes that steganalysis looks at: what may be one.
 
-A plane is float32 `[H, W]` and holds the integers 0..255, cover or stego alike; a batch is `[B, H,
-W]`.
+A plane is float32 `[H, W]` and holds the integers 0..255, cover or stego alike; a batch is
+`[B, H, W]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from stegojax.errors import InputError
 from stegojax.types import Array
@@ -58,49 +54,3 @@ def check_planes(planes: Array, *, smallest: int) -> None:
 @jax.jit
 def _is_integral(planes):
     return jnp.all((planes >= 0) & (planes <= 255) & (planes == jnp.round(planes)))
-
-
-def feature_batches(
-    features: Callable[[Array], Array],
-    planes: Sequence[np.ndarray] | np.ndarray,
-    *,
-    batch_size: int = 16,
-) -> Iterator[np.ndarray]:
-    """Takes the features of many planes of one size, batch after batch, in memory that does not
-    grow with their number.
-
-    The last batch is filled up with copies of its last plane, whose features are dropped, so that
-    one shape is compiled.
-
-    Args:
-      features: maps planes `[batch_size, H, W]` to features `[batch_size, D]`; compiled here.
-      planes: the planes, `[N, H, W]` or a sequence of `[H, W]` that may be read lazily; any type,
-        integers 0..255.
-      batch_size: planes per call.
-
-    Yields:
-      Features of the next planes in turn, float32 `[n, D]` with n = batch_size in all batches but
-      the last.
-
-    Raises:
-      InputError: the planes differ in size or are not planes, or the batch size is not positive.
-    """
-    if batch_size < 1:
-        raise InputError(f"a batch holds at least one plane; got batch_size={batch_size}")
-    compiled = jax.jit(features)
-    shape = None
-    for start in range(0, len(planes), batch_size):
-        chosen = [
-            np.asarray(planes[at], np.float32)
-            for at in range(start, min(start + batch_size, len(planes)))
-        ]
-        shape = shape or chosen[0].shape
-        for at, plane in enumerate(chosen, start):
-            if plane.shape != shape:
-                raise InputError(
-                    f"planes must be of one size: the first is {shape}, number {at} is "
-                    f"{plane.shape}"
-                )
-        batch = np.stack(chosen + [chosen[-1]] * (batch_size - len(chosen)))
-        check_planes(batch, smallest=1)
-        yield np.asarray(compiled(batch))[: len(chosen)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegojax.data import cover_stego, pipeline
+from stegojax.data import cover_stego, kinds, pipeline
 from stegojax.data.folder import split_of
 from stegojax.errors import InputError
 
@@ -212,7 +212,7 @@ def test_a_cover_without_stego_and_a_stego_without_cover_are_refused(folders, tm
     (tmp_path / "covers" / "3.png").unlink()
     (tmp_path / "covers" / "5.png").unlink()
     (tmp_path / "covers" / "7.png").unlink()
-    pipeline._opened_pairs.cache_clear()
+    kinds._opened_pairs.cache_clear()
     refused(folders, r"covers: holds no 7, which .*stegos has")
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from stegojax import images
-from stegojax.data import embedded, folder, pipeline, preprocess
+from stegojax.data import embedded, folder, kinds, pipeline, preprocess
 from stegojax.errors import InputError
 
 SECTION = {"kind": "pairs", "source": "embedded", "crop": 32}
@@ -391,7 +391,7 @@ def test_pictures_that_break_while_running_are_replaced_alike_everywhere(numbere
     section = numbered | {"workers": workers, "threads": 2}
     for number in (1, 2, 5):
         _spoil(place / f"{number}.png")
-    pipeline._warn_once.cache_clear()
+    kinds._warn_once.cache_clear()
     batches = _take(_make(section, batch_size=3), 20)
     assert {value for batch in batches for value in batch["cover"][:, 0, 0, 0]} == {0, 3, 4, 6}
     assert all((batch["cover"] != batch["secret"]).all() for batch in batches)

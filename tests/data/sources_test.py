@@ -28,7 +28,8 @@ def test_sources_by_name(tmp_path):
     assert isinstance(open_source(f"folder:{tmp_path}", "train", train_share=1.0), Folder)
     for text in ("", "embeded", "folder", "folder:", "tfds:", str(tmp_path)):
         with pytest.raises(
-            InputError, match="unknown data source .*; use embedded, folder:PATH or tfds:NAME"
+            InputError,
+            match="unknown data source .*; use embedded, folder:PATH, array:PICTURES.npy or",
         ):
             open_source(text, "train")
     with pytest.raises(ValueError, match="test"):

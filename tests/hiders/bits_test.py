@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from support import noisy_bits
+from support import noisy_bits, toy_runs
 from support.noisy_bits import loaded
 
 from stegojax import cli, envelope, images, run, secret
@@ -196,7 +196,7 @@ def test_the_format_stays():
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    return noisy_bits.write_run(tmp_path_factory.mktemp("run"), noisy_bits.config(noise=1.0))
+    return toy_runs.write_run(tmp_path_factory.mktemp("run"), noisy_bits.config(noise=1.0))
 
 
 @pytest.fixture()

@@ -25,8 +25,8 @@ def workdir(tmp_path_factory):
     networks = toy.NETWORKS._replace(generator=toy.Textured(SIZE))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(methods.METHODS, "ssgan", toy.entry(networks))
-        made = run.method(config, run.UNKNOWN)
-        run.open_workdir(config, folder, run.UNKNOWN)
+        made = run.method(config)
+        run.open_workdir(config, folder)
         checkpoints = Checkpoints(folder / "checkpoints")
         checkpoints.save(1, made.init(jax.random.key(0), run.example(config)), Position(1, 0))
         checkpoints.close()
@@ -214,7 +214,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
 
 def test_a_run_for_something_else_makes_no_covers(tmp_path, capsys):
-    run.open_workdir(load("isgan").get_config("tiny"), tmp_path / "run", run.UNKNOWN)
+    run.open_workdir(load("isgan").get_config("tiny"), tmp_path / "run")
     code, _, err = stegojax(capsys, "generate", "--run", tmp_path / "run", "-o", tmp_path / "d")
     assert code == 1 and "(isgan) makes no covers; there are runs of ssgan, sgan" in err
     code, _, err = stegojax(capsys, "generate", "--run", tmp_path / "none", "-o", tmp_path / "d")

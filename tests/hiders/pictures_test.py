@@ -181,8 +181,8 @@ def costs_workdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
     settings = load("asymmetric").get_config("tiny")
     settings.method.network = "xunet"
-    made = run.method(settings, run.UNKNOWN)
-    run.open_workdir(settings, folder, run.UNKNOWN)
+    made = run.method(settings)
+    run.open_workdir(settings, folder)
     checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(
         1, jax.jit(made.init)(jax.random.key(0), run.example(settings)), Position(1, 0)

@@ -17,7 +17,7 @@ from support.sentences import ROW, VOCABULARY, stub
 
 from stegojax import cli, hiders, images, run, secret
 from stegojax.checkpoint import Checkpoints, Position
-from stegojax.data import pipeline, tokenizer
+from stegojax.data import kinds, pipeline, tokenizer
 from stegojax.errors import InputError
 from stegojax.hiders import sentences
 
@@ -35,7 +35,7 @@ def workdir(tmp_path, monkeypatch):
     """A folder whose run is the rule."""
     settings = load("seq2seq_gan").get_config("tiny")
     folder = tmp_path / "run"
-    run.open_workdir(settings, folder, run.UNKNOWN)
+    run.open_workdir(settings, folder)
     use(monkeypatch, stub())
     (tmp_path / "key").write_bytes(KEY.value)
     (tmp_path / "other").write_bytes(OTHER.value)
@@ -217,15 +217,15 @@ def test_untrained_networks_and_their_vocabulary(tmp_path):
     cannot say it does not send.
     """
     settings = load("seq2seq_gan").get_config("tiny")
-    made = run.method(settings, run.UNKNOWN)
-    run.open_workdir(settings, tmp_path, run.UNKNOWN)
+    made = run.method(settings)
+    run.open_workdir(settings, tmp_path)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(
         1, jax.jit(made.init)(jax.random.key(0), run.example(settings)), Position(1, 1)
     )
     checkpoints.close()
     assert run.use(tmp_path) == "sentences"
-    vocabulary = tokenizer.load(tmp_path / pipeline.VOCABULARY_NAME)
+    vocabulary = tokenizer.load(tmp_path / kinds.VOCABULARY_NAME)
     assert vocabulary.content() == pipeline.files(settings.data.to_dict())["vocabulary.json"]
     assert len(vocabulary) <= settings.method.vocabulary
     word, hider = vocabulary.words[4], hiders.load(tmp_path)
@@ -241,7 +241,7 @@ def test_untrained_networks_and_their_vocabulary(tmp_path):
     with pytest.raises(InputError, match="--scheme is for"):
         hiders.load(tmp_path, hiders.Options(scheme="hill"))
     run.open_workdir(settings, tmp_path)
-    (tmp_path / pipeline.VOCABULARY_NAME).write_bytes(VOCABULARY.content())
+    (tmp_path / kinds.VOCABULARY_NAME).write_bytes(VOCABULARY.content())
     with pytest.raises(InputError, match="vocabulary.json is not what the data give now"):
         run.open_workdir(settings, tmp_path)
     with pytest.raises(InputError, match="uses no key; leave out"):

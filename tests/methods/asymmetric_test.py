@@ -275,11 +275,10 @@ def test_sub_images_are_trained_one_after_another(batch, learned):
     )
     names = ["initial", "sub-image 2", "sub-image 3"][0 if learned else 1 :]
     assert [stage.name for stage in made.stages] == names
-    sizes = run.Lengths(1, len(made.stages))
     state, key, trained = initial(made, batch), jax.random.key(5), []
     for number, stage in enumerate(made.stages):
         state = jax.tree.map(np.asarray, stage.begin(state, key))
-        like = run.state_like(made, sizes, batch, number)
+        like = run.state_like(made, batch, number)
         assert jax.tree.structure(like) == jax.tree.structure(state)
         before = state
         state, (values,) = run_steps(stage.train_step, state, batch, 1)

@@ -127,4 +127,4 @@ def test_it_hides_files(workdir, tmp_path, capsys):
 
 def test_a_method_that_nobody_registered_is_refused(workdir):
     with pytest.raises(InputError, match="method 'elsewhere' is unknown; there are abdh, "):
-        run.method(config("elsewhere"), run.UNKNOWN)
+        run.method(config("elsewhere"))

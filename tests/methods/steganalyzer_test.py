@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 from jax.tree_util import Partial
-from support import small_networks
+from support import small_networks, toy
 from support.small_networks import differs
 
 from stegojax import embed, losses, parallel, run
@@ -191,9 +191,9 @@ def test_every_stage_of_a_curriculum_has_its_payload(seen, covers):
 
 def test_a_curriculum_that_is_not_as_long_as_the_run_is_refused():
     made = make(payload=0.5, curriculum=((1.0, 3), (0.5, 4)))
-    with pytest.raises(InputError, match="set steps=7"):
-        run.stages(made, run.Lengths(1, 8))
-    assert len(run.stages(made, run.Lengths(1, 7))) == 2
+    with pytest.raises(InputError, match="the stages last 7 steps together and the run 8"):
+        run.lengths(toy.config(steps=8), made)
+    assert run.lengths(toy.config(steps=0), made).steps == 7
 
 
 def test_every_parameter_learns_and_nothing_else_is_trained(covers):

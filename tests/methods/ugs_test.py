@@ -195,6 +195,6 @@ def test_what_cannot_be_is_refused(options, words):
 
 def test_a_run_is_for_costs():
     config = load("ugs").get_config("tiny")
-    state = jax.jit(run.method(config, run.UNKNOWN).init)(jax.random.key(0), run.example(config))
+    state = jax.jit(run.method(config).init)(jax.random.key(0), run.example(config))
     scheme = ugs.scheme(state, config.method.to_dict(), name="mine")
     assert scheme.recipe == embed.RECIPES["plain"]

@@ -6,13 +6,14 @@ import json
 
 import jax
 import numpy as np
+import optax
 import pytest
 from support import toy_covers as toy
 from support.configs import load
 
-from stegojax import evaluate, images, methods, metrics, run, train
+from stegojax import evaluate, images, methods, metrics, parallel, run, train
 from stegojax.errors import InputError
-from stegojax.methods import generation
+from stegojax.methods import generation, steganalyzer
 from stegojax.models import inception, random_features
 from stegojax.protocols import covers, distance
 
@@ -62,69 +63,71 @@ def test_a_distance_needs_sets():
         )
 
 
-def simulator():
-    return generation.simulator("lsb-matching", payload=0.4)
-
-
 def even(count, seed=0):
     return 2.0 * np.random.default_rng(seed).integers(10, 100, (count, 8, 8, 3)).astype(np.float32)
 
 
-def judge(gain):
-    module = toy.Parity(gain)
-    params = module.init(jax.random.key(0), even(1), train=False)["params"]
-    return module, train.State(0, {"judge": params}, {"judge": {}}, {})
+def parity(gain, seen=None):
+    """A steganalyzer that sees every change of even covers, and its state."""
+    simulate = generation.simulator("lsb-matching", payload=0.4)
+
+    def stegos(frozen, batch, key, payload):
+        if seen is not None:
+            seen.append(batch["cover"].shape)
+        return batch["cover"] + simulate(key, batch["cover"])
+
+    made = steganalyzer.make(toy.Parity(gain), optax.sgd(1.0), steganalyzer.Simulator(stegos))
+    return made, made.init(jax.random.key(0), {"cover": even(1)})
 
 
 @pytest.mark.parametrize(
-    "gain,covers_,accuracy,area",
+    "gain, pictures, accuracy, area",
     [
-        (
-            20.0,
-            even(10),
-            1.0,
-            1.0,
-        ),  # about a fifth of a stego's samples are odd, none of its cover's
-        (
-            20.0,
-            np.concatenate([even(5), even(5) + 1]),
-            0.75,
-            None,
-        ),  # odd covers are called stegos, and so are their stegos
+        # About a fifth of a stego's samples are odd, none of its cover's.
+        (20.0, even(10), 1.0, 1.0),
+        # Odd covers are called stegos, and so are their stegos.
+        (20.0, np.concatenate([even(5), even(5) + 1]), 0.75, None),
         (-20.0, even(10), 0.0, 0.0),
     ],
 )
-def test_a_steganalyzer_is_tested_on_every_cover_and_a_stego_of_each(gain, covers_, accuracy, area):
+def test_a_steganalyzer_is_tested_on_every_cover_and_a_stego_of_each(
+    gain, pictures, accuracy, area
+):
     """Ten covers in batches of four: what fills the last batch does not count."""
     seen = []
-    real = simulator()
-
-    def spy(key, part):
-        seen.append(part.shape)
-        return real(key, part)
-
-    found = covers.judged(jax.random.key(0), *judge(gain), covers_, spy, batch_size=4)
-    assert found["accuracy"] == pytest.approx(accuracy) and found["P_E"] == pytest.approx(
-        1 - accuracy
-    )
-    assert seen == [(1, 8, 8, 3)]  # four devices, one cover each, one trace
+    figures = covers.tested(jax.random.key(0), *parity(gain, seen), pictures, batch_size=4)
+    assert figures["accuracy"] == pytest.approx(accuracy)
+    assert figures["P_E"] == pytest.approx(1 - accuracy)
+    assert set(seen) == {(1, 8, 8, 3)}  # four devices, one cover each
     if area is not None:
-        assert found["AUC"] == pytest.approx(area)
+        assert figures["AUC"] == pytest.approx(area)
 
 
-def test_a_steganalyzer_learns_what_there_is_to_see():
-    options = dict(steps=30, batch_size=8, optimizer=dict(name="sgd", learning_rate=200.0))
-    module = toy.Parity()
-    state = covers.train_judge(jax.random.key(0), module, even(16), simulator(), **options)
-    assert float(state.params["judge"]["gain"]) > 10 and int(state.step) == 30
-    assert (
-        covers.judged(
-            jax.random.key(1), module, state, even(12, seed=1), simulator(), batch_size=4
-        )["accuracy"]
-        == 1
+def test_a_steganalyzer_learns_what_there_is_to_see(registered, tmp_path, monkeypatch):
+    """Also after it was interrupted, and it is not trained again."""
+    settings = config()
+    settings.batch_size = 8
+    settings.report.covers.update(steps=30)
+    settings.report.covers.optimizer = dict(name="sgd", learning_rate=200.0)
+
+    def train_on(folder):
+        return covers.trained(settings, folder, even(16), even(8, seed=1), "lsb-matching")
+
+    made, state = train_on(tmp_path / "one")
+    assert float(state.params["steganalyzer"]["gain"]) > 10 and int(state.step) == 30
+    tests = even(12, seed=2)
+    assert covers.tested(jax.random.key(1), made, state, tests, batch_size=4)["accuracy"] == 1
+    stops = iter([False] * 7 + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel.StopSignal, "asked", lambda self, step: next(stops))
+        with pytest.raises(InputError, match="was interrupted"):
+            train_on(tmp_path / "two")
+    again = train_on(tmp_path / "two")[1]
+    assert float(again.params["steganalyzer"]["gain"]) == float(
+        state.params["steganalyzer"]["gain"]
     )
-    again = covers.train_judge(jax.random.key(0), module, even(16), simulator(), **options)
-    assert float(again.params["judge"]["gain"]) == float(state.params["judge"]["gain"])
+    monkeypatch.setattr(train._Loop, "_steps", lambda *arguments: pytest.fail("trained again"))
+    train_on(tmp_path / "one")
 
 
 def test_seeds_make_lists_that_do_not_meet():
@@ -145,12 +148,17 @@ def test_a_sheet_shows_pictures_in_rows_of_eight():
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
+def registered():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(methods.METHODS, "ssgan", toy.entry())
-        folder = tmp_path_factory.mktemp("run")
-        assert train.train(config(), folder).finished
-        yield folder
+        yield
+
+
+@pytest.fixture(scope="module")
+def workdir(registered, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    assert train.train(config(), folder).finished
+    return folder
 
 
 def config():
@@ -161,19 +169,20 @@ def config():
     return settings
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, monkeypatch):
-    before = {
-        path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()
-    }
-    tests = {}
-    real = covers.judged
-    monkeypatch.setattr(
-        covers,
-        "judged",
-        lambda *arguments, **options: (
-            tests.setdefault(len(tests), arguments[3]) is None or real(*arguments, **options)
-        ),
-    )
+    before = contents(workdir / "checkpoints")
+    tests = []
+    real = covers.tested
+
+    def spy(key, made, state, pictures, *, batch_size):
+        tests.append(pictures)
+        return real(key, made, state, pictures, batch_size=batch_size)
+
+    monkeypatch.setattr(covers, "tested", spy)
     text = evaluate.evaluate(config(), workdir)
     assert capsys.readouterr().out.strip() == text
     for words in (
@@ -191,25 +200,37 @@ def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, mon
         assert words in text, words
     results = json.loads((workdir / "evaluation.json").read_text())["covers"]
     assert set(results["schemes"]["lsb-matching"]) == {"real", "generated", "S1", "S2", "S3"}
-    assert (
-        list(results["distances"]["steps"]) == ["2", "4"]
-        and results["distances"]["held_out"] > 0
-        and results["hours"] > 0
-    )
+    distances = results["distances"]
+    assert list(distances["steps"]) == ["2", "4"] and distances["held_out"] > 0
+    assert results["hours"] > 0
     assert images.read(workdir / "samples.png").pixels.shape == (16, 8 * 16, 3)
-    assert {
-        path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()
-    } == before
+    assert contents(workdir / "checkpoints") == before
     # What is tested: photographs, fresh seeds, the training's covers, fresh seeds again, and these
     # of another generator.
-    real_pictures, fresh, same, again, tuned = tests.values()
+    photographs, fresh, same, again, tuned = tests
     loaded = run.load(workdir)
     np.testing.assert_array_equal(same, covers.generate(loaded, loaded.state, covers.seeds(0, 8)))
     np.testing.assert_array_equal(fresh, covers.generate(loaded, loaded.state, covers.seeds(1, 8)))
     np.testing.assert_array_equal(again, fresh)
-    assert (tuned != fresh).any() and real_pictures.std(axis=(1, 2)).max() > 0 == same.std(
-        axis=(1, 2)
-    ).max()
+    assert (tuned != fresh).any()
+    assert photographs.std(axis=(1, 2)).max() > 0 == same.std(axis=(1, 2)).max()
+
+
+def test_tuning_goes_on_from_the_runs_state_and_optimisers(workdir, tmp_path):
+    """Equal to a run of as many steps more; no step leaves the state as it is."""
+    settings, loaded = config(), run.load(workdir)
+    assert covers.tune(settings, tmp_path / "none", loaded, 0) is loaded.state
+    tuned = covers.tune(settings, tmp_path / "tuned", loaded, 2)
+    assert int(tuned.step) == int(loaded.state.step) + 2
+    step = parallel.train_step(loaded.method.train_step)
+    state = parallel.replicate(loaded.state)
+    key = jax.random.fold_in(jax.random.key(settings.seed), 2)
+    with run.loader(settings, "train", put=parallel.shard) as loader:
+        for number in range(2):
+            own = jax.random.fold_in(key, int(loaded.state.step) + number)
+            state, _ = step(state, next(loader), own)
+    for ours, by_hand in zip(jax.tree.leaves(tuned), jax.tree.leaves(state), strict=True):
+        np.testing.assert_array_equal(ours, by_hand)
 
 
 def test_settings_that_measure_nothing_are_refused(workdir):

@@ -91,8 +91,8 @@ def workdir(tmp_path_factory):
     """A run of the tiny preset whose checkpoint is where training begins."""
     folder = tmp_path_factory.mktemp("run")
     config = load("seq2seq_gan").get_config("tiny")
-    made = run.method(config, run.UNKNOWN)
-    run.open_workdir(config, folder, run.UNKNOWN)
+    made = run.method(config)
+    run.open_workdir(config, folder)
     checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(1, jax.jit(made.init)(jax.random.key(0), run.example(config)), Position(1, 1))
     checkpoints.close()

@@ -12,7 +12,6 @@ from PIL import Image
 
 from stegojax.errors import InputError
 from stegojax.steganalysis import spam
-from stegojax.steganalysis.planes import feature_batches
 
 
 def golden_image():
@@ -128,54 +127,6 @@ def test_only_planes_of_whole_pixels_are_taken(planes, what):
 def test_at_least_one_plane_at_a_time():
     with pytest.raises(InputError, match="at_once=0"):
         spam.features(np.zeros((1, 16, 16), np.float32), at_once=0)
-
-
-def test_many_planes_are_worked_through_in_batches_of_one_shape():
-    images = [rough(20, 24, seed).astype(np.uint8) for seed in range(7)]
-    shapes = []
-
-    def features(planes):
-        shapes.append(planes.shape)
-        return spam.features(planes)
-
-    parts = list(feature_batches(features, images, batch_size=3))
-    assert [len(part) for part in parts] == [3, 3, 1] and shapes == [(3, 20, 24)]
-    np.testing.assert_allclose(
-        np.concatenate(parts), spam.features(np.stack(images).astype(np.float32)), rtol=1e-6
-    )
-
-
-def test_many_planes_are_read_only_when_their_turn_comes():
-    class Reader:
-        def __init__(self):
-            self.read = []
-
-        def __len__(self):
-            return 6
-
-        def __getitem__(self, at):
-            self.read.append(at)
-            return rough(8, 8, at)
-
-    reader = Reader()
-    batches = feature_batches(spam.features, reader, batch_size=2)
-    next(batches)
-    assert reader.read == [0, 1]
-    next(batches)
-    assert reader.read == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("planes", "batch_size", "what"),
-    [
-        ([np.zeros((8, 8)), np.zeros((8, 8)), np.zeros((8, 9))], 2, r"number 2 is \(8, 9\)"),
-        ([np.zeros((8, 8))], 0, "batch_size=0"),
-        ([np.full((8, 8), 1.5)], 1, "1.5"),
-    ],
-)
-def test_many_planes_have_one_size_and_whole_pixels(planes, batch_size, what):
-    with pytest.raises(InputError, match=what):
-        list(feature_batches(spam.features, planes, batch_size=batch_size))
 
 
 def test_calls_outside_jit_compile_once_per_shape():

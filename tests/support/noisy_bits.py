@@ -11,7 +11,6 @@ import pytest
 from ml_collections import ConfigDict
 
 from stegojax import methods, run
-from stegojax.checkpoint import Checkpoints, Position
 from stegojax.methods import bit_hiding
 from stegojax.types import Method, State
 
@@ -105,18 +104,6 @@ def registered():
 def loaded(**method):
     """A run whose state is that where training would begin."""
     settings = config(**method)
-    made = run.method(settings, run.UNKNOWN)
+    made = run.method(settings)
     state = jax.tree.map(np.asarray, made.init(jax.random.key(0), run.example(settings)))
     return run.Loaded(settings, made, state, 1)
-
-
-def write_run(folder, settings):
-    """A run whose only checkpoint is where training would begin."""
-    run.open_workdir(settings, folder, run.UNKNOWN)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    state = jax.tree.map(
-        np.asarray, run.method(settings, run.UNKNOWN).init(jax.random.key(0), run.example(settings))
-    )
-    checkpoints.save(1, state, Position(1, 0))
-    checkpoints.close()
-    return folder

@@ -25,7 +25,7 @@ def config(tmp_path, **changes):
         "covers.source": f"folder:{folder}",
         "covers.crop": 24,
         "covers.tiles": 2,
-        "detectors": ("spam",),
+        "steganalyzers": ("spam",),
         "schemes": ("lsb-matching", "hill"),
         "splits.count": 2,
         "splits.validation": 0.0,

@@ -1,0 +1,110 @@
+"""Runs that have learned costs, in the layout of the asymmetric-cost paper: how long they take
+(Table 2), and how well they are found beside what they started from (Table 1).
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import time
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from stegojax import embed, run, security, train
+from stegojax.coding import ternary
+from stegojax.costs import COSTS
+from stegojax.data import pipeline
+from stegojax.protocols.quality import model_name
+from stegojax.tables import markdown
+
+_TIMED = 3
+
+
+def times(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
+    """The two times of the paper's Table 2, on this machine.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+      loaded: the run.
+
+    Returns:
+      The table; and "times": "training_hours", projected from a few steps of the run's first stage
+      to its whole length, and "seconds_per_stego".
+    """
+    hours = run.lengths(config).steps * min(train.timed(config, steps=_TIMED).steps) / 3600
+    seconds = seconds_per_stego(config, loaded)
+    text = "Times (Table 2), training projected from a few steps:\n\n" + markdown(
+        ["Method", "Training (h)", "Generating a stego (s)"],
+        [[model_name(config), f"{hours:.3g}", f"{seconds:.3f}"]],
+    )
+    return text, {"times": {"training_hours": hours, "seconds_per_stego": seconds}}
+
+
+def seconds_per_stego(config: ml_collections.ConfigDict, loaded: run.Loaded) -> float:
+    """How long a stego takes, pixels to pixels: costs, adjustment and syndrome-trellis coding of
+    constraint height 10 for 256x256 covers in a batch of 8.
+
+    Args:
+      config: of the run.
+      loaded: the run.
+
+    Returns:
+      Seconds, the fastest of a few batches.
+    """
+    named, section = run.entry(config)
+    scheme = named.scheme(loaded.state, section, name=config.method.name, load=run.trained)
+    photographs = pipeline.make(
+        dict(kind="pictures", source="embedded", crop=256, held_out_crop="centre"),
+        split="held_out",
+        batch_size=1,
+        seed=0,
+    )
+    with photographs as loader:
+        planes = [batch["cover"][0, ..., 0] for batch in loader]
+    covers = np.stack([np.roll(planes[i % len(planes)], 7 * i, axis=0) for i in range(8)])
+    rng = np.random.default_rng(0)
+    orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
+    bits = int(config.method.payload * covers[0].size)
+    messages = rng.integers(0, 2, (len(covers), bits)).astype(np.uint8)
+    spent = []
+    for _ in range(1 + _TIMED):
+        begin = time.perf_counter()
+        embed.embed_many(
+            orders,
+            covers,
+            messages,
+            cost=scheme.cost,
+            recipe=scheme.recipe,
+            code=ternary.stc_code(),
+        )
+        spent.append(time.perf_counter() - begin)
+    return min(spent[1:]) / len(covers)
+
+
+def detection(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
+    """The security protocol on a run that embeds by costs, on its initial scheme, and on that with
+    CMD, in WORKDIR/security.
+
+    Args:
+      config: of the run; `report.security` holds the protocol's sections.
+      workdir: of the run.
+      loaded: the run.
+
+    Returns:
+      The protocol's tables; no figures, which lie in WORKDIR/security.
+    """
+    if not config.report.get("security", None):
+        return "", {}
+    base, payload = config.method.scheme, config.method.payload
+    column = re.sub(r"[^\w.-]+", "_", base)
+    own = f"{column}/Proposed=run:{workdir}@{payload:g}"
+    schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
+    tables = security.of_a_run(config, workdir, schemes=schemes, payload=payload)
+    return f"Detection (Table 1):\n\n{tables}", {}

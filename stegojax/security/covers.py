@@ -1,0 +1,199 @@
+"""The covers of the security protocol: tiles of photographs, and splits that no photograph
+straddles.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+import tqdm
+
+from stegojax import files
+from stegojax.data import preprocess
+from stegojax.data.sources import open_source
+from stegojax.errors import InputError
+from stegojax.security import parts
+
+PARTS = ("train", "validation", "test")
+
+
+class Covers(NamedTuple):
+    """All covers.
+
+    planes:      uint8 `[N, H, W]`, mapped from a file.
+    names:       of each: its photograph's, and its place there.
+    photographs: the number of the photograph that each was cut from.
+    """
+
+    planes: np.ndarray
+    names: list[str]
+    photographs: list[int]
+
+    def floats(self, numbers: np.ndarray) -> np.ndarray:
+        """Some covers as float32 `[n, H, W]`."""
+        return np.asarray(self.planes[numbers], np.float32)
+
+
+def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers:
+    """Cuts the covers and keeps them in WORKDIR/covers.npy and covers.json, or finds them there.
+
+    Args:
+      workdir: of the protocol.
+      section: `covers` of its config.
+
+    Returns:
+      The covers.
+
+    Raises:
+      InputError: the source cannot be used, or has fewer than four photographs.
+    """
+    path, notes = workdir / "covers.npy", workdir / "covers.json"
+    if not notes.exists():
+        pictures, names, groups = [], [], []
+        size = (int(section.crop),) * 2
+        everything = tqdm.tqdm(photographs(section), "covers", file=sys.stderr, leave=False)
+        for number, (name, picture) in enumerate(everything):
+            for place, tile in tiles(picture, size, section.tiles, name):
+                pictures.append(tile)
+                names.append(f"{name}{place}")
+                groups.append(number)
+        if len(set(groups)) < 4:
+            raise InputError(
+                f"covers.source {section.source!r} has {len(set(groups))} photographs; at least 4 "
+                "are needed to train and test on different ones"
+            )
+        parts.save(path, np.stack(pictures))
+        files.write_bytes(notes, json.dumps({"names": names, "photographs": groups}).encode())
+    known = json.loads(notes.read_text())
+    return Covers(np.load(path, mmap_mode="r"), known["names"], known["photographs"])
+
+
+def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarray]]:
+    """The photographs of a source, both of its splits, after the preprocessing.
+
+    Args:
+      section: `covers` of the config.
+
+    Returns:
+      Name and grey pixels `[H, W, 1]` of each.
+
+    Raises:
+      InputError: the source cannot be opened, or the preprocessing is random.
+    """
+    steps = preprocess.parse(section.preprocess)
+    if any("random" in text for text in section.preprocess):
+        raise InputError(
+            "covers.preprocess must not be random: a cover is one picture in all splits"
+        )
+    pictures: dict[str, np.ndarray] = {}
+    for split in ("train", "held_out"):
+        source = open_source(section.source, split, data_dir=section.data_dir)
+        for name, index in zip(source.names, range(len(source)), strict=True):
+            if section.limit and len(pictures) == section.limit:
+                break
+            grey = preprocess.to_grey(source[index])
+            pictures.setdefault(name, preprocess.apply(np.random.default_rng(0), grey, steps))
+    return list(pictures.items())
+
+
+def tiles(
+    picture: np.ndarray, size: tuple[int, int], most: int, name: str
+) -> Iterable[tuple[str, np.ndarray]]:
+    """Windows that do not overlap, from the middle of a picture outwards.
+
+    Args:
+      picture: `[H, W, 1]`.
+      size: height and width of a window; 0 for the whole picture.
+      most: how many at the most; 0 for all.
+      name: of the picture, for the message.
+
+    Yields:
+      A name for the window's place, and its plane.
+
+    Raises:
+      InputError: the picture is smaller than a window.
+    """
+    size = size if min(size) else picture.shape[:2]
+    if picture.shape[0] < size[0] or picture.shape[1] < size[1]:
+        raise InputError(
+            f"{name} is {picture.shape[0]}x{picture.shape[1]}, smaller than "
+            f"covers.crop={size[0]}; lower it, begin covers.preprocess with a resize, or leave the "
+            "picture out"
+        )
+    if most == 1:
+        yield "", preprocess.centre_crop(picture, size)[..., 0]
+        return
+    down, across = (whole // side for whole, side in zip(picture.shape, size))
+    top, left = (
+        (whole - count * side) // 2
+        for whole, count, side in zip(picture.shape, (down, across), size)
+    )
+    places = sorted(
+        ((i, j) for i in range(down) for j in range(across)),
+        key=lambda place: (place[0] - (down - 1) / 2) ** 2 + (place[1] - (across - 1) / 2) ** 2,
+    )
+    for i, j in places[: most or None]:
+        y, x = top + i * size[0], left + j * size[1]
+        yield f"[{i},{j}]", picture[y : y + size[0], x : x + size[1], 0]
+
+
+def split(
+    workdir: pathlib.Path, number: int, covers: Covers, config: ml_collections.ConfigDict
+) -> dict[str, list[int]]:
+    """One split of the covers, made once and kept in WORKDIR/splits.
+
+    Args:
+      workdir: of the protocol.
+      number: of the split.
+      covers: all of them.
+      config: of the protocol; `splits` holds the shares of the parts.
+
+    Returns:
+      Numbers of covers by part, photographs kept together.
+
+    Raises:
+      InputError: a part with a share gets no photograph.
+    """
+    path = workdir / "splits" / f"{number}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shares = [config.splits[part] for part in PARTS]
+        seed = [config.seed, number]
+        chosen = split_photographs(covers.photographs, shares, seed=seed)
+        files.write_bytes(path, json.dumps(dict(zip(PARTS, chosen, strict=True))).encode())
+    return json.loads(path.read_text())
+
+
+def split_photographs(
+    groups: Sequence[int], shares: Sequence[float], *, seed: Sequence[int]
+) -> list[list[int]]:
+    """Splits pictures by chance so that those of one photograph stay together.
+
+    Args:
+      groups: of every picture, the number of its photograph.
+      shares: of the photographs for each part, adding up to at most 1.
+      seed: whole numbers.
+
+    Returns:
+      The pictures' numbers for each part.
+
+    Raises:
+      InputError: a part with a share gets no photograph.
+    """
+    order = np.random.default_rng(list(seed)).permutation(np.unique(groups))
+    ends = np.round(np.cumsum([0, *shares]) * len(order)).astype(int)
+    places = []
+    for share, begin, end in zip(shares, ends, ends[1:]):
+        if share and begin == end:
+            raise InputError(
+                f"{len(order)} photographs are too few for shares of {list(shares)}; add "
+                "photographs"
+            )
+        places.append(np.flatnonzero(np.isin(groups, order[begin:end])).tolist())
+    return places

@@ -1,0 +1,157 @@
+"""Runs on disk: their lengths, configs of earlier versions, and what does not fit is named in one
+line.
+"""
+
+import json
+
+import pytest
+from ml_collections import ConfigDict
+from support import toy, toy_runs
+
+from stegojax import methods, older, run
+from stegojax.errors import InputError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def registered():
+    with toy_runs.registered():
+        yield
+
+
+@pytest.mark.parametrize("steps, epochs, length", [(6, 0.0, 6), (0, 2.5, 5), (-1, 2.5, 5)])
+def test_a_run_is_as_long_as_steps_or_epochs_say(steps, epochs, length):
+    """Ten photographs make five pairs, and two batches of two of them an epoch."""
+    config = toy.config(steps=steps, epochs=epochs, batch_size=2)
+    assert run.lengths(config, toy.make()) == (2, length)
+
+
+def test_a_run_is_as_long_as_its_stages():
+    config = toy.config(steps=0)
+    assert run.lengths(config, toy.make(stages=(2, 4))) == (1, 6)
+    assert [stage.steps for stage in run.stages(toy.make(), run.Lengths(1, 6))] == [6]
+
+
+@pytest.mark.parametrize(
+    "stages, steps, epochs, words",
+    [
+        ((), 0, 0.0, "leave nothing to train"),
+        ((), 3, 1.0, "are two lengths"),
+        ((2, 4), 6, 0.0, "the stages say how long the run is, and so do steps=6 and epochs=0.0"),
+        ((2, 4), 0, 1.0, "the stages say how long the run is"),
+    ],
+)
+def test_no_length_and_two_lengths_are_refused(stages, steps, epochs, words):
+    with pytest.raises(InputError, match=words):
+        run.lengths(toy.config(steps=steps, epochs=epochs), toy.make(stages=stages))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return toy_runs.write_run(tmp_path / "run", toy_runs.config("toy_pictures", raised=1.0))
+
+
+def rewrite(workdir, change):
+    path = workdir / run.CONFIG_NAME
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda config: config.pop("method"), "config.json has no method: it is not of a trained"),
+        (lambda config: config.pop("data"), "config.json has no data"),
+        (lambda config: config.pop("checkpoint"), "config.json has no checkpoint"),
+        (lambda config: config["method"].update(name="toy_bits"), "method 'toy_bits' is unknown"),
+        (lambda config: config["method"].pop("name"), "method '' is unknown"),
+        (lambda config: config["method"].update(lowered=1), "method.lowered is unknown"),
+        (lambda config: config["data"].update(kind="sounds"), "data.kind 'sounds' is unknown"),
+        (lambda config: config["data"].update(crop="wide"), "does not fit this version .*'wide'"),
+        (lambda config: config.update(method="toy"), "does not fit this version"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_named_in_one_line(workdir, change, words):
+    rewrite(workdir, change)
+    with pytest.raises(InputError, match=words) as caught:
+        run.load(workdir)
+    assert "\n" not in str(caught.value) and str(workdir) in str(caught.value)
+
+
+def test_other_networks_in_the_checkpoint_are_named(workdir, monkeypatch):
+    def other(section, **options):
+        made = toy_runs.hides_pictures()
+
+        def init(key, batch):
+            state = made.init(key, batch)
+            return state._replace(params={"encoder": state.params["net"]})
+
+        return made._replace(init=init)
+
+    monkeypatch.setitem(methods.METHODS, "toy_pictures", methods.Entry(other))
+    with pytest.raises(InputError, match=r"params\.encoder is absent there and float32 \[\] by"):
+        run.load(workdir)
+
+
+def test_the_method_can_be_given(workdir):
+    """As where a run was trained that no config names."""
+    rewrite(workdir, lambda config: config["method"].update(name="attack"))
+    made = toy_runs.hides_pictures()
+    loaded = run.load(workdir, made=made)
+    assert loaded.method is made and loaded.step == 1 and loaded.workdir == workdir
+
+
+OLD = {
+    "steps": -1,
+    "epochs": 3.0,
+    "method": {"name": "hidden"},
+    "evaluation": {
+        "every": 5,
+        "final_batches": 7,
+        "transfer_steps": 0,
+        "photographs": 4,
+        "sentences": 9,
+        "beams": 2,
+        "security": {
+            "detectors": ["spam"],
+            "networks": {"srnet": {"steps": 5, "method": {}, "evaluation": {"final_batches": 1}}},
+        },
+    },
+}
+
+
+def test_configs_of_earlier_versions_come_in_todays_form():
+    config = ConfigDict(OLD)
+    older.renew(config)
+    networks = {"srnet": {"steps": 5, "method": {}, "evaluation": {}, "report": {"batches": 1}}}
+    new = {
+        "steps": 0,
+        "epochs": 3.0,
+        "method": {"name": "hidden"},
+        "evaluation": {"every": 5},
+        "report": {
+            "batches": 7,
+            "transfer": {"steps": 0},
+            "bits": {"photographs": 4},
+            "sentences": {"count": 9, "beams": 2},
+            "security": {"steganalyzers": ["spam"], "networks": networks},
+        },
+    }
+    assert json.loads(config.to_json()) == new
+    older.renew(config)
+    assert json.loads(config.to_json()) == new
+
+
+def test_stages_of_earlier_versions_say_how_long_a_run_is():
+    config = ConfigDict({**OLD, "steps": 8, "method": {"stage_lengths": (4, 4)}})
+    older.renew(config)
+    assert config.steps == 0 and config.epochs == 0
+
+
+def test_an_older_run_goes_on_and_is_written_in_todays_form(workdir):
+    def age(config):
+        config["evaluation"]["final_batches"] = config.pop("report")["batches"]
+
+    rewrite(workdir, age)
+    run.open_workdir(toy_runs.config("toy_pictures", raised=1.0), workdir)
+    assert json.loads((workdir / run.CONFIG_NAME).read_text())["report"] == {"batches": 1}

@@ -1,0 +1,37 @@
+"""Splits that no photograph straddles, and tiles from the middle outwards."""
+
+import numpy as np
+import pytest
+
+from stegojax.errors import InputError
+from stegojax.security.covers import split_photographs, tiles
+
+
+def test_a_photograph_is_on_one_side_of_every_split():
+    groups = np.random.default_rng(1).integers(0, 40, 300).tolist()
+    seen = set()
+    for number in range(20):
+        parts = split_photographs(groups, (0.5, 0.1, 0.4), seed=(0, number))
+        sides = [{groups[picture] for picture in part} for part in parts]
+        assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+        assert sorted(picture for part in parts for picture in part) == list(range(300))
+        seen.add(tuple(parts[0]))
+    assert len(seen) == 20
+
+
+def test_shares_without_a_photograph_are_refused():
+    with pytest.raises(InputError, match="too few for shares"):
+        split_photographs([0, 1, 2, 3], (0.5, 0.01, 0.4), seed=(0,))
+
+
+def test_tiles_do_not_overlap_and_begin_in_the_middle():
+    picture = np.arange(7 * 13, dtype=np.uint8).reshape(7, 13, 1)
+    cut = dict(tiles(picture, (2, 4), 0, "p"))
+    assert len(cut) == 9 and next(iter(cut)) == "[1,1]"
+    pixels = np.concatenate([tile.ravel() for tile in cut.values()])
+    assert len(set(pixels)) == len(pixels) == 9 * 8
+    # Three rows of two are in the middle of seven, three columns of four in the middle of thirteen.
+    np.testing.assert_array_equal(cut["[0,0]"], picture[:2, :4, 0])
+    assert list(dict(tiles(picture, (2, 4), 3, "p"))) == list(cut)[:3]
+    [(place, whole)] = tiles(picture, (0, 0), 1, "p")
+    assert place == "" and whole.shape == (7, 13)
