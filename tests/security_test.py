@@ -167,7 +167,7 @@ def test_the_protocol_finishes_reuses_and_extends(tmp_path, capsys):
     )  # nothing made again
     again = list(csv.DictReader(open(work / "security.csv")))
     assert again[:4] == rows and len(again) == 6
-    with pytest.raises(InputError, match="covers.crop: 24 there, 20 asked for"):
+    with pytest.raises(InputError, match="covers.crop is 24 there and 20 is asked for"):
         security.evaluate(config(tmp_path, **{"covers.crop": 20}), work)
 
 

@@ -175,7 +175,7 @@ def test_sigterm_saves_and_ends_in_order(tmp_path):
 
 def test_another_config_is_refused_with_its_differences(tmp_path):
     train.train(toy.config(), tmp_path, made=toy.make())
-    with pytest.raises(InputError, match=r"data\.crop: 16 there, 24 asked for"):
+    with pytest.raises(InputError, match=r"data\.crop is 16 there and 24 is asked for"):
         train.train(toy.config(data__crop=24), tmp_path, made=toy.make())
     train.train(toy.config(loader__threads=2), tmp_path, made=toy.make())
 
