@@ -132,7 +132,7 @@ def forbid(planes: Array, costs: Costs, *, domain: Domain = PIXELS) -> Costs:
     Returns:
       Costs of that shape, at most `WET_COST`.
     """
-    return _forbid(planes, costs, _range(domain))
+    return _forbid(planes, costs, domain)
 
 
 def rule_out(
@@ -166,7 +166,7 @@ def bounded(cost: CostFunction, *, domain: Domain = PIXELS) -> CostFunction:
     Returns:
       `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial`.
     """
-    return Partial(_Bounded(*_range(domain)), _as_argument(cost))
+    return Partial(_Bounded(domain), _as_argument(cost))
 
 
 def carriers(
@@ -478,7 +478,7 @@ def simulate(
         [_as_argument(visit.adjust) for visit in recipe.visits],
         order=tuple(visit.lattice for visit in recipe.visits),
         recipe=recipe._replace(visits=()),
-        bounds=_range(domain),
+        domain=domain,
     )
 
 
@@ -497,18 +497,18 @@ def simulate_visits(
     Raises:
       InputError: the cover has fewer than two axes.
     """
-    return _simulate(key, cover, payload, scheme.cost, scheme.recipe, _range(domain))
+    return _simulate(key, cover, payload, scheme.cost, scheme.recipe, domain)
 
 
-@functools.partial(jax.jit, static_argnames=("order", "recipe", "bounds"))
-def _simulate_planes(key, cover, payload, cost, rules, *, order, recipe, bounds):
+@functools.partial(jax.jit, static_argnames=("order", "recipe", "domain"))
+def _simulate_planes(key, cover, payload, cost, rules, *, order, recipe, domain):
     visits = tuple(Visit(lattice, rule) for lattice, rule in zip(order, rules, strict=True))
     return _simulate(
-        key, cover, payload, cost, recipe._replace(visits=visits), bounds
+        key, cover, payload, cost, recipe._replace(visits=visits), domain
     ).modifications
 
 
-def _simulate(key, cover, payload, cost, recipe, bounds) -> Simulated:
+def _simulate(key, cover, payload, cost, recipe, domain) -> Simulated:
     if cover.ndim < 2:
         raise InputError(f"a cover is [..., H, W]; got shape {cover.shape}")
     planes, shape = cover.shape[:-2], cover.shape[-2:]
@@ -522,7 +522,7 @@ def _simulate(key, cover, payload, cost, recipe, bounds) -> Simulated:
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications = jnp.where(inside, 0.0, modifications)
-        costs = _visit_costs(adjust, cost, (), cover, modifications, None, bounds)
+        costs = _visit_costs(adjust, cost, (), cover, modifications, None, domain)
         before.append(modifications)
         seen.append(costs)
         share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(
@@ -667,39 +667,33 @@ def _as_argument(function: Callable) -> Partial:
     return function if isinstance(function, Partial) else Partial(function)
 
 
-def _range(domain: Domain) -> tuple[int, int]:
-    return domain.lowest, domain.highest
-
-
-def _forbid(planes, costs, bounds, frozen=None) -> Costs:
+def _forbid(planes, costs, domain, frozen=None) -> Costs:
     """The one place where changes become wet that there must not be."""
-    lowest, highest = bounds
-    plus = (costs.plus < WET_COST) & (planes < highest)
-    minus = (costs.minus < WET_COST) & (planes > lowest)
+    plus = (costs.plus < WET_COST) & (planes < domain.highest)
+    minus = (costs.minus < WET_COST) & (planes > domain.lowest)
     if frozen is not None:
         plus, minus = plus & ~frozen, minus & ~frozen
     return Costs(jnp.where(plus, costs.plus, WET_COST), jnp.where(minus, costs.minus, WET_COST))
 
 
 class _Bounded(NamedTuple):
-    # Equal where the range is, so that what was compiled with it serves again.
-    lowest: int
-    highest: int
+    # Equal where its domain is, so that what was compiled with it serves again.
+    domain: Domain
 
     def __call__(self, cost, plane, *side):
-        return _forbid(plane, cost(plane, *side), self)
+        return _forbid(plane, cost(plane, *side), self.domain)
 
 
-def _visit_costs(adjust, cost, side, planes, modifications, frozen, bounds) -> Costs:
+def _visit_costs(adjust, cost, side, planes, modifications, frozen, domain) -> Costs:
     """The costs of one visit; its rule, too, is given none that lead out of the range."""
 
     def allowed(plane):
-        return _forbid(plane, cost(plane, *side), bounds)
+        return _forbid(plane, cost(plane, *side), domain)
 
-    return _forbid(planes, adjust(allowed, planes, modifications), bounds, frozen)
+    return _forbid(planes, adjust(allowed, planes, modifications), domain, frozen)
 
 
-_adjusted = jax.jit(_visit_costs, static_argnames="bounds")
+_adjusted = jax.jit(_visit_costs, static_argnames="domain")
 
 
 def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domain) -> Costs:
@@ -707,7 +701,7 @@ def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domai
     frozen = (None,) * len(stack.shapes) if stack.frozen is None else stack.grouped(stack.frozen)
     adjust, cost = _as_argument(adjust), _as_argument(cost)
     groups = [
-        _adjusted(adjust, cost, *group, bounds=_range(domain))
+        _adjusted(adjust, cost, *group, domain=domain)
         for group in zip(
             stack.sides,
             stack.grouped(stack.values),

@@ -101,7 +101,7 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
 
     Returns:
       The `Picture`: palettes are resolved to their colours, black-and-white becomes 0 and 255,
-        alpha is kept apart.
+      alpha is kept apart.
 
     Raises:
       InputError: the file is missing, broken, of more than 8 bits a channel, animated, or in a
@@ -367,9 +367,8 @@ def resize_weights(old: int, new: int) -> np.ndarray:
     """The matrix that resizes one dimension as MATLAB's `imresize(..., 'bicubic')` does.
 
     Row i holds the weights of the old samples in the new sample i: Keys' cubic kernel with a = -1/2
-      around the position
-    (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing), normalised to sum
-    1, with samples beyond the border mirrored (the border sample is repeated).
+    around the position (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing),
+    normalised to sum 1, with samples beyond the border mirrored (the border sample is repeated).
 
     Args:
       old, new: number of samples before and after.
@@ -402,7 +401,7 @@ def imresize(image: Array, size: tuple[int, int]) -> Array:
     floating-point pictures.
 
     Neither rounded nor clipped: the kernel overshoots at edges. (MATLAB's result on uint8 is
-      `data.preprocess.resize`.)
+    `data.preprocess.resize`.)
 
     Args:
       image: float32 `[..., H, W, C]` with C = 1 or 3, or a plane `[H, W]`.

@@ -21,16 +21,13 @@ from stegojax.types import WET_COST, Array, Costs
 CostFunction = Callable[[Array], Costs]
 
 CMD_FACTOR = 9.0
-"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to
-10).
-"""
+"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015: 9 to 10)."""
 OPPOSITE_FACTOR = 5.0
-"""How much dearer two neighbours changed in opposite directions are than one changed alone
-(Denemark and Fridrich 2015).
+"""How much dearer two neighbours changed in opposite directions are than one changed alone (Denemark
+and Fridrich 2015).
 """
 SYNCH_SWEEPS = 2
-"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice).
-"""
+"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to do)."""
 
 
 class Visit(NamedTuple):
@@ -199,8 +196,7 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     neighbours' changes.
 
     Li, Wang, Li and Huang, IEEE TIFS 10, 2015, sec. III: the cost of +1 is divided where the
-      neighbours' modifications add up
-    to more than 0, that of -1 where to less.
+    neighbours' modifications add up to more than 0, that of -1 where to less.
 
     Args:
       cost: the cost function.

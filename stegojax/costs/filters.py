@@ -1,10 +1,9 @@
 """Mirrored borders and one-dimensional correlations, from which all cost functions are composed.
 
 Every two-dimensional kernel of the five schemes is a product of two vectors. A correlation is a sum
-  of shifted copies: XLA
-turns that into one vectorised loop, on the CPU ten to a hundred times as fast as its convolution
-operator, and it adds in float32 whatever the device's matrix units would rather do. Planes are
-`[..., H, W]`.
+of shifted copies: XLA turns that into one vectorised loop, on the CPU ten to a hundred times as
+fast as its convolution operator, and it adds in float32 whatever the device's matrix units would
+rather do. Planes are `[..., H, W]`.
 """
 
 from __future__ import annotations
