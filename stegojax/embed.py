@@ -35,7 +35,6 @@ from stegojax.types import WET_COST, Array, ChangeProbabilities, Costs, Cover, D
 
 __all__ = [
     "DEFAULT_SCHEME",
-    "GRAIN",
     "RECIPES",
     "CostFunction",
     "Recipe",
@@ -60,8 +59,6 @@ __all__ = [
     "simulate_visits",
 ]
 
-GRAIN = 1024
-"""Lattices are used up to a multiple of the cover's size divided by this."""
 DEFAULT_SCHEME = "hill-cmd"
 
 Lengths = tuple[tuple[int, int], ...]
@@ -74,7 +71,7 @@ class Scheme(NamedTuple):
     name:   "hill-cmd", or the name of a run.
     cost:   `plane [..., H, W] -> Costs`, raw; it is compiled, and must not depend on anything but
             its input. One that holds arrays is a `jax.tree_util.Partial` of a function and these
-            arrays. Where covers have a `side`, it is given after the plane.
+            arrays. Where covers have a `side`, it is `(plane [H, W], *side) -> Costs`.
     recipe: from the domain's recipes, `recipes.masks` or alike.
     """
 
@@ -170,11 +167,7 @@ def bounded(cost: CostFunction, *, domain: Domain = PIXELS) -> CostFunction:
 
 
 def carriers(
-    order_N: np.ndarray,
-    shapes: Sequence[tuple[int, int]],
-    *,
-    recipe: Recipe,
-    grain: int = GRAIN,
+    order_N: np.ndarray, shapes: Sequence[tuple[int, int]], *, recipe: Recipe, grain: int = 0
 ) -> list[np.ndarray]:
     """The elements of every lattice, in the order in which they carry its share of the message.
 
@@ -182,9 +175,9 @@ def carriers(
       order_N: distinct elements of the cover: the key. Elements that it leaves out carry nothing.
       shapes: height and width of the cover's planes.
       recipe: the recipe.
-      grain: of several lattices whose sizes depend on the order, each is used up to a multiple of
-        the cover's size divided by this, so that under most keys they are of one size, and covers
-        can be embedded into together; 0 to use all elements.
+      grain: lattices whose sizes depend on the order are used up to a multiple of the cover's size
+        divided by this, so that under most keys they are of one size, and covers can be embedded
+        into together; 0 to use all elements.
 
     Returns:
       One vector of elements per lattice; together they are the order, but for what the grain cuts
@@ -243,7 +236,8 @@ def capacity(parts: Sequence[np.ndarray], costs_N: Costs) -> int:
     Returns:
       Bits. Real codes come to two thirds of it and more.
     """
-    choices = sum((np.asarray(rho) < WET_COST).astype(np.int64) for rho in costs_N)
+    plus, minus = (np.asarray(rho) < WET_COST for rho in costs_N)
+    choices = plus.astype(np.int64) + minus
     used = sum(part.size for part in parts)
     bits = [
         np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size
@@ -363,7 +357,8 @@ def embed_many(
     Raises:
       InputError: as `embed`; one message that does not fit fails all.
     """
-    stack, messages, recipe = _stacked(covers, domain), np.asarray(messages_BM, np.uint8), scheme.recipe
+    stack, recipe = _stacked(covers, domain), scheme.recipe
+    messages = np.asarray(messages_BM, np.uint8)
     if messages.ndim != 2 or not len(covers) == len(messages) == len(parts_B):
         raise InputError(
             f"every cover needs carriers and a message: {len(parts_B)} carriers, {len(covers)} "
@@ -432,7 +427,7 @@ def reveal(
     ):
         raise InputError("the lengths are larger than the stego: another key or another picture")
     bits = [
-        ternary.extract(values[part], tuple(pair), code=code, order=order)
+        ternary.extract(values[part], pair, code=code, order=order)
         for part, pair in zip(parts, lengths)
         if any(pair)
     ]
@@ -650,7 +645,7 @@ def _lattices(
     for shape in shapes:
         last = first + math.prod(shape)
         rank = Rank(place_N[first:last].reshape(shape), count)
-        of_plane = recipe.partition(rank, tuple(shape), recipe.lattices)
+        of_plane = recipe.partition(rank, shape, recipe.lattices)
         lattices.append(np.broadcast_to(of_plane, shape).ravel())
         first = last
     return np.concatenate(lattices)
@@ -688,7 +683,9 @@ def _visit_costs(adjust, cost, side, planes, modifications, frozen, domain) -> C
     """The costs of one visit; its rule, too, is given none that lead out of the range."""
 
     def allowed(plane):
-        return _forbid(plane, cost(plane, *side), domain)
+        # What is beside belongs to one plane, and so does the cost that sees it.
+        own = jax.vmap(jax.vmap(cost)) if side else cost
+        return _forbid(plane, own(plane, *side), domain)
 
     return _forbid(planes, adjust(allowed, planes, modifications), domain, frozen)
 
@@ -711,10 +708,8 @@ def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domai
         )
     ]
     count = len(stack.values)
-    plus, minus = (
-        np.concatenate([np.asarray(rho).reshape(count, -1) for rho in rhos], axis=1)
-        if len(rhos) > 1
-        else np.asarray(rhos[0]).reshape(count, -1)
-        for rhos in zip(*groups, strict=True)
-    )
-    return Costs(plus, minus)
+    plus = [np.asarray(costs.plus).reshape(count, -1) for costs in groups]
+    minus = [np.asarray(costs.minus).reshape(count, -1) for costs in groups]
+    if len(groups) == 1:
+        return Costs(plus[0], minus[0])
+    return Costs(np.concatenate(plus, axis=1), np.concatenate(minus, axis=1))

@@ -19,7 +19,18 @@ import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
-from stegojax import embed, files, metrics, optimizers, parallel, plots, run, security, train
+from stegojax import (
+    embed,
+    envelope,
+    files,
+    metrics,
+    optimizers,
+    parallel,
+    plots,
+    run,
+    security,
+    train,
+)
 from stegojax.checkpoint import Checkpoints
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
@@ -29,6 +40,7 @@ from stegojax.journal import markdown
 from stegojax.methods import attack
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols import bits, covers, sentences
+from stegojax.types import Cover
 
 TABLE_5 = (
     ("stego_psnr", "Stego-Cover PSNR (dB)", "{:.2f}"),
@@ -195,7 +207,15 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
     with photographs as loader:
         found = [batch["cover"][0, ..., 0] for batch in loader]
     covers = np.stack([np.roll(found[i % len(found)], 7 * i, axis=0) for i in range(8)])
-    orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
+    carriers = [
+        embed.carriers(
+            rng.permutation(covers[0].size),
+            [covers[0].shape],
+            recipe=scheme.recipe,
+            grain=envelope.GRAIN,
+        )
+        for _ in covers
+    ]
     messages = rng.integers(
         0, 2, (len(covers), int(config.method.payload * covers[0].size))
     ).astype(np.uint8)
@@ -203,11 +223,10 @@ def times(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, fl
     for _ in range(1 + _TIMED):
         begin = time.perf_counter()
         embed.embed_many(
-            orders,
-            covers,
+            carriers,
+            [Cover((cover,)) for cover in covers],
             messages,
-            cost=scheme.cost,
-            recipe=scheme.recipe,
+            scheme=scheme,
             code=ternary.stc_code(),
         )
         made_in.append(time.perf_counter() - begin)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from stegojax.costs import roots
 from stegojax.errors import InputError
@@ -310,8 +311,8 @@ def simulate(key: Key, probabilities: ChangeProbabilities) -> Array:
 def staircase(key: Key, probabilities: ChangeProbabilities) -> Array:
     """Draws modifications from the two tails of the noise: -1 below p-, +1 above 1 - p+.
 
-    The embedding simulator of the papers on learned costs (Tang et al., ASDL-GAN, 2017): distributed
-    as `simulate`'s, and the limit of `double_tanh` for the same key.
+    The embedding simulator of the papers on learned costs (Tang et al., ASDL-GAN, 2017). Its draws
+    are distributed as `simulate`'s, and are the limit of `double_tanh`'s for the same key.
 
     Args:
       key: PRNG key.
@@ -462,7 +463,7 @@ def _capacity(costs, *, axes):
 
 
 def _traced(*arrays):
-    return any(isinstance(array, jax.core.Tracer) for array in arrays)
+    return any(isinstance(array, Tracer) for array in arrays)
 
 
 def _checked_pair(pair, what, axes=0):

@@ -23,8 +23,8 @@ CostFunction = Callable[[Array], Costs]
 CMD_FACTOR = 9.0
 """By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015: 9 to 10)."""
 OPPOSITE_FACTOR = 5.0
-"""How much dearer two neighbours changed in opposite directions are than one changed alone (Denemark
-and Fridrich 2015).
+"""How much dearer two neighbours changed in opposite directions are than one changed alone
+(Denemark and Fridrich 2015).
 """
 SYNCH_SWEEPS = 2
 """How often Synch goes over both lattices after the first embedding (2 to 3 are said to do)."""
@@ -47,11 +47,11 @@ class Rank(NamedTuple):
     """Where elements stand in the keyed order.
 
     place: `[..., H, W]` integers, 0 for the first; of elements that are not in the order any.
-    count: how many elements are in the order.
+    total: how many elements are in the order.
     """
 
-    place: Array
-    count: int
+    place: Array | np.ndarray
+    total: int
 
 
 class Recipe(NamedTuple):
@@ -67,7 +67,7 @@ class Recipe(NamedTuple):
     """
 
     lattices: int
-    partition: Callable[[Rank, tuple[int, int], int], Array]
+    partition: Callable[[Rank, tuple[int, int], int], Array | np.ndarray]
     visits: tuple[Visit, ...]
     shares: tuple[int, ...] = ()
 
@@ -128,7 +128,7 @@ def checkerboard(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
 
 def weighted_masks(
     rank: Rank, shape: tuple[int, int], phases: int, *, shares: tuple[int, ...]
-) -> Array:
+) -> Array | np.ndarray:
     """Random disjoint masks of given relative sizes: consecutive parts of the keyed order.
 
     Args:
@@ -141,7 +141,7 @@ def weighted_masks(
       `[..., H, W]` integers, 0..phases - 1.
     """
     del shape
-    ends = [rank.count * sum(shares[:number]) // sum(shares) for number in range(1, phases)]
+    ends = [rank.total * sum(shares[:number]) // sum(shares) for number in range(1, phases)]
     return sum(((rank.place >= end) * 1 for end in ends), rank.place * 0)
 
 

@@ -40,7 +40,18 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from stegojax import embed, files, images, metrics, parallel, plots, probabilities, run, train
+from stegojax import (
+    embed,
+    envelope,
+    files,
+    images,
+    metrics,
+    parallel,
+    plots,
+    probabilities,
+    run,
+    train,
+)
 from stegojax.coding import lsbm, ternary
 from stegojax.costs import COSTS
 from stegojax.data import preprocess
@@ -52,7 +63,7 @@ from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
 from stegojax.steganalysis import ensemble, spam, srm
 from stegojax.steganalysis.planes import feature_batches
-from stegojax.types import Array
+from stegojax.types import Array, Cover
 
 FEATURES: dict[str, Callable[[Array], Array]] = {
     "spam": spam.features,
@@ -377,13 +388,13 @@ class _Protocol:
         if scheme.kind == "lsb-matching":
             return self._lsb_matching(words, base, bits), "LSB matching of random bits, no code"
         if scheme.kind == "run":
-            trained = run.load_scheme(scheme.place)
-            cost, recipe = trained.cost, trained.recipe
+            used = run.load_scheme(scheme.place)
         else:
-            cost, recipe = COSTS[scheme.kind], embed.RECIPES[scheme.recipe]
+            used = embed.Scheme(scheme.kind, COSTS[scheme.kind], embed.RECIPES[scheme.recipe])
+        allowed = jax.jit(embed.bounded(used.cost))
 
         def check(numbers, covers):
-            room = np.asarray(probabilities.capacity(jax.jit(cost)(covers)))
+            room = np.asarray(probabilities.capacity(allowed(covers)))
             if (room < bits).any():
                 worst = int(room.argmin())
                 raise InputError(
@@ -396,7 +407,7 @@ class _Protocol:
 
             def one(number, cover):
                 return cover + embed.simulate(
-                    jax.random.fold_in(base, number), cover, bits, cost=cost, recipe=recipe
+                    jax.random.fold_in(base, number), cover, bits, scheme=used
                 )
 
             many = jax.jit(jax.vmap(one))
@@ -417,14 +428,22 @@ class _Protocol:
             covers = self._float(numbers)
             check(numbers, covers)
             generators = [np.random.default_rng([*words, number]) for number in numbers]
-            orders = np.stack([generator.permutation(covers[0].size) for generator in generators])
+            carriers = [
+                embed.carriers(
+                    generator.permutation(covers[0].size),
+                    [covers[0].shape],
+                    recipe=used.recipe,
+                    grain=envelope.GRAIN,
+                )
+                for generator in generators
+            ]
             messages = np.stack(
                 [generator.integers(0, 2, bits, dtype=np.uint8) for generator in generators]
             )
             changes, _ = embed.embed_many(
-                orders, covers, messages, cost=cost, recipe=recipe, code=code
+                carriers, [Cover((cover,)) for cover in covers], messages, scheme=used, code=code
             )
-            return (covers + changes).astype(np.uint8)
+            return (covers + changes.reshape(covers.shape)).astype(np.uint8)
 
         return make, f"real coding, {scheme.code}"
 

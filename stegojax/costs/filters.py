@@ -38,9 +38,8 @@ def correlate(plane: Array, taps: Sequence[float], axis: int) -> Array:
     - 1` shorter.
     """
     length = plane.shape[axis] - len(taps) + 1
-    return sum(
-        tap * lax.slice_in_dim(plane, i, i + length, axis=axis) for i, tap in enumerate(taps)
-    )
+    shifted = (lax.slice_in_dim(plane, i, i + length, axis=axis) for i in range(len(taps)))
+    return sum((tap * part for tap, part in zip(taps, shifted)), jnp.zeros((), plane.dtype))
 
 
 def convolve(plane: Array, taps: Sequence[float], axis: int) -> Array:

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from numpy.polynomial import chebyshev
 
 from stegojax.costs import filters, roots
@@ -61,8 +62,8 @@ def mipod(
       Costs, equal for +1 and -1; no surroundings are wet.
 
     Raises:
-      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits per
-        pixel.
+      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits
+        per pixel.
     """
     payload = _checked(
         plane,
@@ -93,8 +94,8 @@ def mipod_probabilities(
       ChangeProbabilities, equal for +1 and -1.
 
     Raises:
-      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits per
-        pixel.
+      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits
+        per pixel.
     """
     return _probabilities(plane, _checked(plane, payload, inverse), inverse=inverse)
 
@@ -130,7 +131,7 @@ def _checked(plane, payload, inverse):
             f"the payload is one number of bits or one for every plane {jnp.shape(plane)[:-2]}; "
             f"got shape {jnp.shape(payload)}"
         )
-    if not isinstance(payload, jax.core.Tracer):
+    if not isinstance(payload, Tracer):
         payload = np.asarray(payload, np.float64)
         most = math.prod(jnp.shape(plane)[-2:]) * math.log2(3)
         if not (np.all(payload > 0) and np.all(payload < most)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Array, Costs
@@ -41,7 +42,7 @@ def check_plane(plane: Array) -> None:
             f"a cover holds its whole numbers as float32; got {dtype}: convert it with "
             ".astype('float32')"
         )
-    if isinstance(plane, jax.core.Tracer):
+    if isinstance(plane, Tracer):
         return
     if not bool(_is_whole(jnp.asarray(plane))):
         raise InputError(
