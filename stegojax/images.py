@@ -465,9 +465,10 @@ def _opened(source: str | os.PathLike | bytes, name: str):
 
 
 def _check_kind(image: Image.Image, name: str) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
         raise InputError(
-            f"{name}: holds {image.n_frames} pictures (animated or several pages); give a file "
+            f"{name}: holds {frames} pictures (animated or several pages); give a file "
             "with one picture"
         )
     if _deep(image):
@@ -487,8 +488,9 @@ def _deep(image: Image.Image) -> bool:
     if image.mode.startswith("I") or image.mode == "F":
         return True
     if image.format == "TIFF":
-        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8
-    layouts = [tile[3] if isinstance(tile[3], tuple) else (tile[3],) for tile in image.tile]
+        return max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))) > 8
+    tiles = getattr(image, "tile", ())
+    layouts = [tile[3] if isinstance(tile[3], tuple) else (tile[3],) for tile in tiles]
     if image.format == "PPM":
         return any(isinstance(part, int) and part > 255 for layout in layouts for part in layout)
     return any(isinstance(part, str) and ";16" in part for layout in layouts for part in layout)
@@ -526,7 +528,7 @@ def _metadata(image: Image.Image) -> Metadata:
         gamma=info.get("gamma"),
         srgb=info.get("srgb"),
         chromaticity=tuple(info["chromaticity"]) if "chromaticity" in info else None,
-        dpi=tuple(float(value) for value in info["dpi"]) if "dpi" in info else None,
+        dpi=(float(info["dpi"][0]), float(info["dpi"][1])) if "dpi" in info else None,
         text=tuple(text.items()),
         exif=exif.tobytes() if len(exif) else None,
     )
