@@ -119,7 +119,7 @@ class Domain(NamedTuple):
              to be asked before any work is done.
     save:    `(file, cover, rest, *, path)` writes to a binary file what the file `path` shall hold.
     notes:   `(rest) -> sentences` without full stops: what a person should know about a cover.
-    costs:   name -> cost function: plane `[..., H, W]` float32 -> `Costs`; where covers have a `side`,
+    costs:   name -> cost function: `plane [..., H, W] float32 -> Costs`; of covers with a `side`,
              `(plane [H, W], *side of the plane) -> Costs`.
     recipes: name -> `recipes.Recipe`.
     """

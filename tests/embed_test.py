@@ -263,8 +263,11 @@ def test_hardly_anything_to_hide(recipe, length):
     np.testing.assert_array_equal(message, bits(length))
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES.values(), MASKS], ids=[*RECIPES, "masks"])
-@pytest.mark.parametrize("domain", [PIXELS, NARROW], ids=["pixels", "-3..3"])
+@pytest.mark.parametrize(
+    "recipe,domain",
+    [(RECIPES["plain"], PIXELS), (RECIPES["synch"], PIXELS), (RECIPES["cmd"], NARROW)],
+    ids=["plain", "synch", "cmd, -3..3"],
+)
 def test_no_change_leaves_the_range_of_the_domain(recipe, domain):
     """Coded, simulated of a cover, and simulated of planes, all elements at an end of the range."""
     ends = np.array([domain.lowest, domain.highest], np.int16)
@@ -273,8 +276,9 @@ def test_no_change_leaves_the_range_of_the_domain(recipe, domain):
     coded, _ = embed.embed(parts_of(cover, recipe), cover, bits(200), code=STC, **given)
     drawn = embed.simulate(jax.random.key(0), cover, 200.0, **given)
     plane = jnp.asarray(cover.planes[0], jnp.float32)
-    in_graph = np.asarray(embed.simulate(jax.random.key(0), plane, 200.0, **given)).ravel()
-    for changes in (coded, drawn, in_graph):
+    in_graph = embed.simulate(jax.random.key(0), plane, 200.0, **given)
+    np.testing.assert_array_equal(in_graph, drawn.reshape(plane.shape))
+    for changes in (coded, drawn):
         values = cover.flat() + changes
         assert (changes == 1).any() and (changes == -1).any()
         assert domain.lowest <= values.min() and values.max() <= domain.highest
@@ -386,13 +390,6 @@ def test_the_simulator_makes_as_many_changes_as_the_optimum(recipe):
         products = np.asarray((drawn[:, 1:] * drawn[:, :-1]).sum(axis=(1, 2)))
         assert (products > 0).all() and (changed > optimum).all()
         assert (changed < 2.2 * optimum).all()
-    # The same draws for a `Cover` of one plane, whose costs and lambdas are found elsewhere.
-    alone = Cover((np.asarray(cover[0], np.int16),))
-    used = scheme(recipe, COSTS["lsbm"])
-    np.testing.assert_array_equal(
-        embed.simulate(jax.random.key(3), alone, 450.0, scheme=used).reshape(64, 64),
-        embed.simulate(jax.random.key(3), cover[0], 450.0, scheme=used),
-    )
 
 
 def test_planes_of_a_cover_share_one_payload():

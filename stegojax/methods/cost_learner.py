@@ -104,12 +104,7 @@ def generate(
 
 
 def generated_costs(
-    generator: Generator,
-    params: Params,
-    batch_stats: Params,
-    maps: Array,
-    *,
-    formula: str,
+    generator: Generator, params: Params, batch_stats: Params, maps: Array, *, formula: str
 ) -> Costs:
     """The raw costs that a trained generator's probabilities stand for.
 
