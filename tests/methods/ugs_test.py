@@ -111,7 +111,10 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, network, passing):
         return MODULE.apply(variables, jnp.asarray(plane)[None, :, :, None], train=False)[0]
 
     gradient = jax.grad(lambda plane: -jax.nn.log_softmax(logits(plane))[0])(jnp.asarray(plane))
-    base, taps = HILL.cost(jnp.asarray(plane)), ugs.residual_filter(jnp.asarray(plane))
+    base, taps = (
+        embed.bounded(HILL.cost)(jnp.asarray(plane)),
+        ugs.residual_filter(jnp.asarray(plane)),
+    )
     noise_key, threshold_key = jax.random.split(jax.random.key(0))
     noise = np.asarray(jax.random.uniform(noise_key, plane.shape))
     tried, margins, distances = [], [], []
