@@ -116,16 +116,19 @@ def main() -> int:
     from stegojax import embed, images, secret
     from stegojax.coding import ternary
     from stegojax.hiders import by_costs, many
-    from stegojax.types import Costs
+    from stegojax.types import Costs, Cover
 
-    name, cost, recipe = scheme(flags)
+    used = scheme(flags)
+    name, _, recipe = used
     pixels = photographs(flags.size, flags.batch)
-    covers = pixels[:, None].astype(np.float32)
+    covers = [Cover((plane.astype(np.int16),)) for plane in pixels]
     rng = np.random.default_rng(0)
-    orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
-    messages = rng.integers(0, 2, (flags.batch, int(flags.payload * covers[0].size))).astype(
-        np.uint8
-    )
+    parts = [
+        embed.carriers(rng.permutation(cover.elements), cover.shapes, recipe=recipe)
+        for cover in covers
+    ]
+    bits = int(flags.payload * covers[0].elements)
+    messages = rng.integers(0, 2, (flags.batch, bits)).astype(np.uint8)
     code = ternary.stc_code(constraint_height=flags.constraint_height)
     rows = []
 
@@ -133,28 +136,24 @@ def main() -> int:
         wall, busy = least(function, flags.repeats)
         rows.append((what, wall / flags.batch, busy / flags.batch))
 
-    changes, _ = embed.embed_many(orders, covers, messages, cost=cost, recipe=recipe, code=code)
-    add(
-        "initial costs",
-        lambda: embed._costs(covers, changes.astype(np.float32), None, embed.no_adjustment, cost),
-    )
+    changes, _ = embed.embed_many(parts, covers, messages, scheme=used, code=code)
+    add("initial costs", lambda: embed.first_costs(covers, scheme=used))
     for visit in recipe.visits[1:]:
+        alone = used._replace(recipe=recipe._replace(visits=(visit,)))
         add(
             f"generator of sub-image {visit.lattice + 1}",
-            lambda visit=visit: embed._costs(
-                covers, changes.astype(np.float32), None, visit.adjust, cost
-            ),
+            lambda alone=alone: embed.costs_after(covers, changes, scheme=alone),
         )
-    costs = embed.costs_after(covers, changes, cost=cost, recipe=recipe)
-    parts = [embed.carriers(order, covers.shape[1:], recipe=recipe) for order in orders]
-    lengths = embed.shares(orders[0], covers.shape[1:], messages.shape[1], recipe=recipe)
+    costs = embed.costs_after(covers, changes, scheme=used)
+    values = np.stack([cover.flat() for cover in covers])
 
     def coded():
         begin = 0
-        for lattice, length in enumerate(lengths):
+        for lattice, length in enumerate(embed.shares(parts[0], bits)):
             at = np.arange(flags.batch)[:, None], np.stack([own[lattice] for own in parts])
-            flat = [values.reshape(flags.batch, -1)[at] for values in (covers, *costs)]
-            ternary.embed(flat[0], Costs(*flat[1:]), messages[:, begin : begin + length], code=code)
+            plus, minus = (rho[at] for rho in costs)
+            message = messages[:, begin : begin + length]
+            ternary.embed(values[at], Costs(plus, minus), message, code=code)
             begin += length
 
     add("both layers of all sub-images", coded)
@@ -169,13 +168,11 @@ def main() -> int:
         )
         add(
             "whole: pixels to coded pixels",
-            lambda: embed.embed_many(orders, covers, messages, cost=cost, recipe=recipe, code=code),
+            lambda: embed.embed_many(parts, covers, messages, scheme=used, code=code),
         )
         shared = secret.key_file(bytes(range(32)))
         content = rng.bytes(messages.shape[1] // 8 - secret.OVERHEAD_BYTES)
-        choices = by_costs.Choices(
-            embed.Scheme(name, cost, recipe), constraint_height=flags.constraint_height
-        )
+        choices = by_costs.Choices(used, constraint_height=flags.constraint_height)
         paths = [folder / f"{i}.png" for i in range(flags.batch)]
 
         def to_files():

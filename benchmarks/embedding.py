@@ -300,26 +300,29 @@ def pipeline(options: argparse.Namespace) -> None:
 
     from stegojax import embed
     from stegojax.coding import ternary
-    from stegojax.costs import COSTS
+    from stegojax.types import Cover
 
     pixels = photograph(options.image, 512)
     rng = np.random.default_rng(0)
-    covers = np.stack(
-        [np.roll(pixels, shift, axis=(0, 1)) for shift in rng.integers(0, 512, options.batch)]
-    ).astype(np.float32)
+    covers = [
+        Cover((np.roll(pixels, shift, axis=(0, 1)).astype(np.int16),))
+        for shift in rng.integers(0, 512, options.batch)
+    ]
     orders = np.stack([rng.permutation(pixels.size) for _ in covers])
     shape = len(covers), int(options.payload * pixels.size)
     messages = rng.integers(0, 2, shape).astype(np.uint8)
-    runs = {}
-    for recipe in ("plain", "cmd"):
-        runs[f"HILL, {recipe}, STC h=10"] = lambda recipe=recipe: embed.embed_many(
-            orders,
-            covers,
-            messages,
-            cost=COSTS["hill"],
-            recipe=embed.RECIPES[recipe],
-            code=ternary.stc_code(),
-        )
+
+    def run(scheme):
+        parts = [
+            embed.carriers(order, cover.shapes, recipe=scheme.recipe)
+            for order, cover in zip(orders, covers, strict=True)
+        ]
+        embed.embed_many(parts, covers, messages, scheme=scheme, code=ternary.stc_code())
+
+    runs = {
+        f"HILL, {recipe}, STC h=10": functools.partial(run, embed.parse_scheme(f"hill-{recipe}"))
+        for recipe in ("plain", "cmd")
+    }
     results = in_turns(runs, max(1, options.repeats // 3))
     print(
         f"\nPixels to pixels on {jax.devices()[0].device_kind}, batch of {len(covers)}, "

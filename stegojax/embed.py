@@ -2,21 +2,23 @@
 
 A recipe says how the elements fall into lattices and in which order these are visited. A visit
 takes back what its lattice carried before, finds the costs given all modifications so far, and lets
-the code put the lattice's share of the message into it. Plain embedding is one lattice and one
-visit; CMD visits four interleaved lattices with costs that favour the neighbours' directions; Synch
-goes over two checkerboard lattices several times. The receiver needs the order of the elements,
-which stands for the key, and the lengths, never the costs.
+the code put the lattice's share of the message into it. The receiver needs the carriers, the
+elements of each lattice in their keyed order, and the lengths, never the costs.
 
-Covers are planes `[..., H, W]` of whole pixel values 0..255 that make up one picture (`[C, H, W]`:
-lattices, neighbours and costs stay within a plane); modifications are -1, 0 or 1 per element. An
-order is a permutation of all or some of the elements of the flattened cover; elements that it
-leaves out carry nothing.
+A cover is a `Cover` of a `Domain`. Its elements are numbered as `Cover.flat` has them: orders,
+carriers, costs and modifications are vectors of that numbering, `[N]`, or `[B, N]` of covers of one
+shape. Modifications are -1, 0 or 1. Neighbours, and what a cost sees, stay within a plane.
+
+Costs are raw and know no range. Here, and nowhere else, becomes wet what a cover freezes and what
+would leave the domain's range.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -28,8 +30,8 @@ from stegojax import probabilities
 from stegojax.coding import ternary
 from stegojax.domains import PIXELS
 from stegojax.errors import InputError
-from stegojax.recipes import RECIPES, CostFunction, Recipe, Visit, masks, no_adjustment
-from stegojax.types import WET_COST, Array, Costs, Domain, Key
+from stegojax.recipes import RECIPES, CostFunction, Rank, Recipe, Visit, masks, no_adjustment
+from stegojax.types import WET_COST, Array, ChangeProbabilities, Costs, Cover, Domain, Key
 
 __all__ = [
     "DEFAULT_SCHEME",
@@ -39,25 +41,38 @@ __all__ = [
     "Scheme",
     "Simulated",
     "Visit",
+    "bounded",
     "capacity",
     "carriers",
     "costs_after",
     "embed",
     "embed_many",
     "first_costs",
+    "forbid",
     "masks",
     "no_adjustment",
     "parse_scheme",
     "reveal",
+    "rule_out",
     "shares",
     "simulate",
     "simulate_visits",
 ]
 
+DEFAULT_SCHEME = "hill-cmd"
+
+Lengths = tuple[tuple[int, int], ...]
+"""For every lattice the message bits in the upper and in the lower layer of the code."""
+
 
 class Scheme(NamedTuple):
-    """A cost function with a recipe that belongs to it, under a name for logs: what a trained run
-    embeds with.
+    """A cost with a recipe, under a name for logs.
+
+    name:   "hill-cmd", or the name of a run.
+    cost:   `plane [..., H, W] -> Costs`, raw; it is compiled, and must not depend on anything but
+            its input. One that holds arrays is a `jax.tree_util.Partial` of a function and these
+            arrays. Where covers have a `side`, it is `(plane [H, W], *side) -> Costs`.
+    recipe: from the domain's recipes, `recipes.masks` or alike.
     """
 
     name: str
@@ -65,7 +80,19 @@ class Scheme(NamedTuple):
     recipe: Recipe
 
 
-DEFAULT_SCHEME = "hill-cmd"
+class Simulated(NamedTuple):
+    """What a simulated embedding did, arrays of the cover's shape.
+
+    modifications: in {-1, 0, 1}, float32.
+    lattices:      the lattice of every element.
+    before:        for every visit the modifications that it found, 0 in its own lattice.
+    costs:         for every visit what its rule gave for all elements.
+    """
+
+    modifications: Array
+    lattices: Array
+    before: tuple[Array, ...]
+    costs: tuple[Costs, ...]
 
 
 def parse_scheme(text: str, *, domain: Domain = PIXELS) -> Scheme:
@@ -91,119 +118,126 @@ def parse_scheme(text: str, *, domain: Domain = PIXELS) -> Scheme:
     return Scheme(str(text), domain.costs[cost], domain.recipes[recipe])
 
 
-class Simulated(NamedTuple):
-    """What a simulated embedding did, arrays of the cover's shape.
+def forbid(planes: Array, costs: Costs, *, domain: Domain = PIXELS) -> Costs:
+    """Costs with every change made wet that would leave the domain's range.
 
-    modifications: in {-1, 0, 1}, float32.
-    lattices:      the lattice of every element.
-    before:        for every visit the modifications that it found, 0 in its own lattice.
-    costs:         for every visit what its rule gave for all elements.
+    Args:
+      planes: the elements, any shape.
+      costs: of that shape; what is NaN becomes wet too.
+      domain: of the elements.
+
+    Returns:
+      Costs of that shape, at most `WET_COST`.
     """
-
-    modifications: Array
-    lattices: Array
-    before: tuple[Array, ...]
-    costs: tuple[Costs, ...]
+    return _forbid(planes, costs, domain)
 
 
-def carriers(order_N: np.ndarray, shape: tuple[int, ...], *, recipe: Recipe) -> list[np.ndarray]:
+def rule_out(
+    planes: Array, chances: ChangeProbabilities, *, domain: Domain = PIXELS
+) -> ChangeProbabilities:
+    """Change probabilities with 0 for every change that would leave the domain's range: `forbid`
+    for who has probabilities and no costs.
+
+    Args:
+      planes: the elements, any shape.
+      chances: of that shape.
+      domain: of the elements.
+
+    Returns:
+      ChangeProbabilities of that shape.
+    """
+    return ChangeProbabilities(
+        jnp.where(planes < domain.highest, chances.plus, 0.0),
+        jnp.where(planes > domain.lowest, chances.minus, 0.0),
+    )
+
+
+def bounded(cost: CostFunction, *, domain: Domain = PIXELS) -> CostFunction:
+    """A cost function after which no change leaves the domain's range: what a rule (`Visit.adjust`)
+    is given, and whoever asks for the lambda or the capacity of costs.
+
+    Args:
+      cost: raw.
+      domain: of its planes.
+
+    Returns:
+      `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial`.
+    """
+    return Partial(_Bounded(domain), _as_argument(cost))
+
+
+def carriers(
+    order_N: np.ndarray, shapes: Sequence[tuple[int, int]], *, recipe: Recipe, grain: int = 0
+) -> list[np.ndarray]:
     """The elements of every lattice, in the order in which they carry its share of the message.
 
     Args:
-      order_N: `[N]` distinct positions in the flattened cover.
-      shape: of the cover, `[..., H, W]`.
-      recipe: the scheme.
+      order_N: distinct elements of the cover: the key. Elements that it leaves out carry nothing.
+      shapes: height and width of the cover's planes.
+      recipe: the recipe.
+      grain: lattices whose sizes depend on the order are used up to a multiple of the cover's size
+        divided by this, so that under most keys they are of one size, and covers can be embedded
+        into together; 0 to use all elements.
 
     Returns:
-      One vector of positions per lattice; together they are the order, but for what the recipe's
-      grain cuts off.
+      One vector of elements per lattice; together they are the order, but for what the grain cuts
+      off.
 
     Raises:
       InputError: the order names elements that the cover does not have.
     """
-    order = np.asarray(order_N)
-    size = math.prod(shape)
+    order, sizes = np.asarray(order_N), [height * width for height, width in shapes]
+    size = sum(sizes)
     if (
         order.ndim != 1
-        or len(shape) < 2
         or order.size > size
         or (order.size and not 0 <= order.min() <= order.max() < size)
     ):
         raise InputError(
-            f"an order names elements of the cover {shape}; got {order.size} positions that do "
-            "not fit"
+            f"an order names elements of the cover {tuple(shapes)}; got {order.size} positions "
+            "that do not fit"
         )
     if recipe.lattices == 1:
         return [order]
-    rank = np.zeros(size, np.int64)
-    rank[order] = np.arange(order.size)
-    lattices = np.broadcast_to(
-        recipe.partition(rank.reshape(shape), max(order.size, 1)), shape
-    ).ravel()[order]
+    place = np.zeros(size, np.int64)
+    place[order] = np.arange(order.size)
+    lattices = _lattices(place, max(order.size, 1), shapes, recipe)[order]
     parts = [order[lattices == lattice] for lattice in range(recipe.lattices)]
-    unit = max(1, size // recipe.grain) if recipe.grain else 1
+    unit = max(1, size // grain) if grain and not recipe.shares else 1
     return [part[: part.size // unit * unit] for part in parts]
 
 
-def shares(
-    order_N: np.ndarray, shape: tuple[int, ...], message_length: int, *, recipe: Recipe
-) -> list[int]:
-    """How many message bits each lattice carries: in proportion to its elements, by the lengths
-    alone.
+def shares(parts: Sequence[np.ndarray], message_length: int) -> list[int]:
+    """How many message bits each lattice carries: in proportion to its elements.
 
     Args:
-      order_N: `[N]` positions.
-      shape: of the cover.
+      parts: from `carriers`.
       message_length: number of message bits M.
-      recipe: the scheme.
 
     Returns:
       One number per lattice; their sum is M.
-
-    Raises:
-      InputError: as `carriers`.
     """
-    return _shares([part.size for part in carriers(order_N, shape, recipe=recipe)], message_length)
+    sizes = [part.size for part in parts]
+    ends = [
+        message_length * sum(sizes[: number + 1]) // max(sum(sizes), 1)
+        for number in range(len(sizes))
+    ]
+    return [end - begin for begin, end in zip([0, *ends], ends)]
 
 
-def first_costs(
-    cover: np.ndarray, *, cost: CostFunction, recipe: Recipe, wet: np.ndarray | None = None
-) -> Costs:
-    """The costs that the first visit sees.
-
-    Args:
-      cover: `[..., H, W]` whole values.
-      cost: the cost function.
-      recipe: the scheme.
-      wet: as for `embed`.
-
-    Returns:
-      Costs, NumPy float32 of the cover's shape.
-
-    Raises:
-      InputError: the values are none of a cover.
-    """
-    cover = _checked_cover(cover)
-    return _costs(cover, np.zeros_like(cover), wet, recipe.visits[0].adjust, cost)
-
-
-def capacity(order_N: np.ndarray, costs: Costs, *, recipe: Recipe) -> int:
+def capacity(parts: Sequence[np.ndarray], costs_N: Costs) -> int:
     """The most bits that any code could hide: no lattice's share exceeds log2 of its elements'
     allowed choices.
 
     Args:
-      order_N: `[N]` positions.
-      costs: those of the first visit, of the cover's shape (`first_costs`).
-      recipe: the scheme.
+      parts: from `carriers`.
+      costs_N: of the cover, from `first_costs`.
 
     Returns:
       Bits. Real codes come to two thirds of it and more.
-
-    Raises:
-      InputError: as `carriers`.
     """
-    choices = sum((rho < WET_COST).astype(np.int64) for rho in costs).ravel()
-    parts = carriers(order_N, costs.plus.shape, recipe=recipe)
+    plus, minus = (np.asarray(rho) < WET_COST for rho in costs_N)
+    choices = plus.astype(np.int64) + minus
     used = sum(part.size for part in parts)
     bits = [
         np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size
@@ -213,176 +247,169 @@ def capacity(order_N: np.ndarray, costs: Costs, *, recipe: Recipe) -> int:
     return int(min(bits, default=0))
 
 
+def first_costs(covers: Sequence[Cover], *, scheme: Scheme, domain: Domain = PIXELS) -> Costs:
+    """The costs that the first visit sees.
+
+    Args:
+      covers: of one shape.
+      scheme: costs and recipe.
+      domain: of the covers.
+
+    Returns:
+      Costs `[B, N]`, NumPy float32.
+
+    Raises:
+      InputError: the covers differ in shape or are none of the domain.
+    """
+    stack = _stacked(covers, domain)
+    return _costs(stack, _unchanged(stack), scheme.recipe.visits[0].adjust, scheme.cost, domain)
+
+
 def costs_after(
-    cover: np.ndarray,
-    modifications: np.ndarray,
+    covers: Sequence[Cover],
+    modifications_BN: np.ndarray,
     *,
-    cost: CostFunction,
-    recipe: Recipe,
-    wet: np.ndarray | None = None,
+    scheme: Scheme,
+    domain: Domain = PIXELS,
 ) -> Costs:
     """The costs that one more visit would see.
 
     Args:
-      cover: `[..., H, W]` whole values.
-      modifications: same shape, -1, 0 or 1.
-      cost: the cost function.
-      recipe: the scheme; its last visit's rule is applied.
-      wet: as for `embed`.
+      covers: of one shape.
+      modifications_BN: -1, 0 or 1.
+      scheme: costs and recipe; its last visit's rule is applied.
+      domain: of the covers.
 
     Returns:
-      Costs, NumPy float32 of the cover's shape. They hold for elements that are not modified yet.
+      Costs `[B, N]`, NumPy float32. They hold for elements that are not modified yet.
 
     Raises:
-      InputError: shapes differ.
+      InputError: shapes differ, or the covers are none of the domain.
     """
-    cover = _checked_cover(cover)
-    if np.shape(modifications) != cover.shape:
+    stack = _stacked(covers, domain)
+    modifications = np.asarray(modifications_BN, np.float32)
+    if modifications.shape != stack.values.shape:
         raise InputError(
-            f"cover {cover.shape} and modifications {np.shape(modifications)} must have the same "
-            "shape"
+            f"covers of {stack.values.shape} elements and modifications {modifications.shape} must "
+            "have the same shape"
         )
-    return _costs(cover, np.asarray(modifications, np.float32), wet, recipe.visits[-1].adjust, cost)
+    return _costs(stack, modifications, scheme.recipe.visits[-1].adjust, scheme.cost, domain)
 
 
 def embed(
-    order_N: np.ndarray,
-    cover: np.ndarray,
+    parts: Sequence[np.ndarray],
+    cover: Cover,
     message_M: np.ndarray,
     *,
-    cost: CostFunction,
-    recipe: Recipe,
+    scheme: Scheme,
     code: ternary.Code,
-    wet: np.ndarray | None = None,
-) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
+    domain: Domain = PIXELS,
+) -> tuple[np.ndarray, Lengths]:
     """Hides a message in a cover, phase by phase, with a real code.
 
     Args:
-      order_N: `[N]` distinct positions in the flattened cover: the key.
-      cover: `[..., H, W]` whole values 0..255.
-      message_M: `[M]` bits.
-      cost: plane -> Costs, from `stegojax.costs.COSTS` or alike; it is compiled, and must not
-        depend on anything but its input.
-      recipe: the scheme, from `RECIPES` or alike.
+      parts: the elements of every lattice, from `carriers`.
+      cover: the cover.
+      message_M: bits.
+      scheme: costs and recipe.
       code: the code of both layers.
-      wet: bool, the cover's shape: elements that must not change; by default those alone that cost
-        `WET_COST`.
+      domain: of the cover.
 
     Returns:
-      Modifications, int8 of the cover's shape, and per lattice the bits in the upper and the lower
-      layer, for `reveal`.
+      Modifications `[N]`, int8, and the lengths that `reveal` needs.
 
     Raises:
       InputError: the arguments do not fit together, or the message does not fit in the cover.
     """
-    cover, message = _checked_cover(cover), np.asarray(message_M, np.uint8)
+    message = np.asarray(message_M, np.uint8)
     if message.ndim != 1:
         raise InputError(f"a message is one vector of bits; got shape {message.shape}")
     modifications, lengths = embed_many(
-        np.asarray(order_N)[None],
-        cover[None],
-        message[None],
-        cost=cost,
-        recipe=recipe,
-        code=code,
-        wet=None if wet is None else wet[None],
+        [parts], [cover], message[None], scheme=scheme, code=code, domain=domain
     )
     return modifications[0], lengths[0]
 
 
 def embed_many(
-    orders_BN: np.ndarray,
-    covers: np.ndarray,
+    parts_B: Sequence[Sequence[np.ndarray]],
+    covers: Sequence[Cover],
     messages_BM: np.ndarray,
     *,
-    cost: CostFunction,
-    recipe: Recipe,
+    scheme: Scheme,
     code: ternary.Code,
-    wet: np.ndarray | None = None,
+    domain: Domain = PIXELS,
     first: Costs | None = None,
-) -> tuple[np.ndarray, list[tuple[tuple[int, int], ...]]]:
+) -> tuple[np.ndarray, list[Lengths]]:
     """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises
     run side by side.
 
     Args:
-      orders_BN: `[B, N]`, for each cover distinct positions in it, flattened.
-      covers: `[B, ..., H, W]` whole values 0..255.
-      messages_BM: `[B, M]` bits.
-      cost, recipe, code: as for `embed`.
-      wet: bool, the covers' shape; as for `embed`.
-      first: what `first_costs` gives for the covers, where it is known already.
+      parts_B: for each cover the elements of every lattice, from `carriers`.
+      covers: of one shape.
+      messages_BM: bits.
+      scheme, code, domain: as for `embed`.
+      first: what `first_costs` gives, where it is known already.
 
     Returns:
-      Modifications, int8 of the covers' shape, and for every cover the lengths that `embed`
-      returns. Where lattices of the covers are of one size, their bits are split between the two
-      layers as is best on average.
+      Modifications `[B, N]`, int8, and for every cover its lengths. Where lattices of the covers
+      are of one size, their bits are split between the two layers as is best on average.
 
     Raises:
       InputError: as `embed`; one message that does not fit fails all.
     """
-    covers, messages, orders = (
-        _checked_cover(covers),
-        np.asarray(messages_BM, np.uint8),
-        np.asarray(orders_BN),
-    )
-    if (
-        covers.ndim < 3
-        or messages.ndim != 2
-        or orders.ndim != 2
-        or not len(covers) == len(messages) == len(orders)
-    ):
+    stack, recipe = _stacked(covers, domain), scheme.recipe
+    messages = np.asarray(messages_BM, np.uint8)
+    if messages.ndim != 2 or not len(covers) == len(messages) == len(parts_B):
         raise InputError(
-            "every cover needs an order and a message: orders, covers and messages of shapes "
-            f"{orders.shape}, {covers.shape} and {messages.shape} given"
+            f"every cover needs carriers and a message: {len(parts_B)} carriers, {len(covers)} "
+            f"covers and messages of shape {messages.shape} given"
         )
-    parts = [carriers(order, covers.shape[1:], recipe=recipe) for order in orders]
-    ends = [
-        np.cumsum(_shares([part.size for part in lattices], messages.shape[1]))
-        for lattices in parts
-    ]
-    values = covers.reshape(len(covers), -1)
-    modifications = np.zeros_like(values)
+    if any(len(parts) != recipe.lattices for parts in parts_B):
+        raise InputError(f"carriers of another recipe given; this one has {recipe.lattices} parts")
+    ends = [np.cumsum(shares(parts, messages.shape[1])) for parts in parts_B]
+    modifications = _unchanged(stack)
     lengths = [[(0, 0)] * recipe.lattices for _ in covers]
     for number, (lattice, adjust) in enumerate(recipe.visits):
-        for row, lattices in enumerate(parts):
-            modifications[row, lattices[lattice]] = 0
-        if number == 0 and first is not None:
-            costs = first
-        else:
-            costs = _costs(covers, modifications.reshape(covers.shape), wet, adjust, cost)
-        flat = [rho.reshape(values.shape) for rho in costs]
+        for row, parts in enumerate(parts_B):
+            modifications[row, parts[lattice]] = 0
+        costs = (
+            first
+            if first is not None and not number
+            else _costs(stack, modifications, adjust, scheme.cost, domain)
+        )
         alike: dict[tuple[int, int, int], list[int]] = {}
-        for row, lattices in enumerate(parts):
+        for row, parts in enumerate(parts_B):
             begin, end = ends[row][lattice - 1] if lattice else 0, ends[row][lattice]
             if end > begin:
-                alike.setdefault((lattices[lattice].size, int(begin), int(end)), []).append(row)
+                alike.setdefault((parts[lattice].size, int(begin), int(end)), []).append(row)
         for (_, begin, end), rows in alike.items():
-            at = np.asarray(rows)[:, None], np.stack([parts[row][lattice] for row in rows])
+            at = np.asarray(rows)[:, None], np.stack([parts_B[row][lattice] for row in rows])
             stego, split = ternary.embed(
-                values[at], Costs(*(rho[at] for rho in flat)), messages[rows, begin:end], code=code
+                stack.values[at],
+                Costs(*(rho[at] for rho in costs)),
+                messages[rows, begin:end],
+                code=code,
             )
-            modifications[at] = stego - values[at]
+            modifications[at] = stego - stack.values[at]
             for row in rows:
                 lengths[row][lattice] = split
-    return modifications.astype(np.int8).reshape(covers.shape), [tuple(pairs) for pairs in lengths]
+    return modifications.astype(np.int8), [tuple(pairs) for pairs in lengths]
 
 
 def reveal(
-    order_N: np.ndarray,
-    stego: np.ndarray,
-    lengths: tuple[tuple[int, int], ...],
+    parts: Sequence[np.ndarray],
+    stego_N: np.ndarray,
+    lengths: Lengths,
     *,
-    recipe: Recipe,
     code: ternary.Code,
     order: str = "strided",
 ) -> np.ndarray:
-    """Reads the message that `embed` hid; one function for all schemes and costs.
+    """Reads the message that `embed` hid; one function for all schemes, costs and domains.
 
     Args:
-      order_N: `[N]` positions, as given to `embed`.
-      stego: `[..., H, W]` whole values 0..255.
-      lengths: per lattice the bits in the upper and the lower layer.
-      recipe: the scheme; only its partition and grain matter.
+      parts: as given to `embed`, of the same order and recipe.
+      stego_N: the elements, from `Cover.flat`.
+      lengths: from `embed`.
       code: the code of both layers.
       order: how the two layers take the elements, see `ternary.ORDERS`.
 
@@ -392,33 +419,72 @@ def reveal(
     Raises:
       InputError: the lengths cannot be those of a message in this stego.
     """
-    stego = np.asarray(stego)
-    if len(lengths) != recipe.lattices:
-        raise InputError(
-            f"this scheme has {recipe.lattices} lattices; lengths of {len(lengths)} given"
-        )
-    parts = carriers(order_N, stego.shape, recipe=recipe)
-    values = stego.ravel()
+    values = np.asarray(stego_N)
+    if len(lengths) != len(parts):
+        raise InputError(f"this recipe has {len(parts)} lattices; lengths of {len(lengths)} given")
     if any(
         min(pair) < 0 or max(pair) > part.size for part, pair in zip(parts, lengths, strict=True)
     ):
         raise InputError("the lengths are larger than the stego: another key or another picture")
-    found = [
-        ternary.extract(values[part], tuple(pair), code=code, order=order)
+    bits = [
+        ternary.extract(values[part], pair, code=code, order=order)
         for part, pair in zip(parts, lengths)
         if any(pair)
     ]
-    return np.concatenate([np.zeros(0, np.uint8), *found])
+    return np.concatenate([np.zeros(0, np.uint8), *bits])
+
+
+def simulate(
+    key: Key,
+    cover: Array | Cover,
+    payload: float | Array,
+    *,
+    scheme: Scheme,
+    domain: Domain = PIXELS,
+) -> Array | np.ndarray:
+    """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the
+    best code there could be.
+
+    Args:
+      key: PRNG key: the draws, and the masks where a recipe's are random.
+      cover: a `Cover`; or planes `[..., H, W]`, float32 whole numbers, each of which is a cover of
+        its own, also under `jax.jit` and `jax.vmap`.
+      payload: bits per cover: a number, or for planes an array of shape `[...]`. For planes nothing
+        is raised: run `probabilities.check_payload` on their costs where the payload may exceed the
+        capacity.
+      scheme: costs and recipe.
+      domain: of the cover.
+
+    Returns:
+      Modifications in {-1, 0, 1}: of a `Cover` int8 `[N]`, of planes float32 in their shape.
+
+    Raises:
+      InputError: the planes have fewer than two axes, or the `Cover` is none of the domain or
+        cannot carry the payload.
+    """
+    if isinstance(cover, Cover):
+        return _simulate_cover(key, cover, payload, scheme, domain)
+    recipe = scheme.recipe
+    return _simulate_planes(
+        key,
+        cover,
+        payload,
+        _as_argument(scheme.cost),
+        [_as_argument(visit.adjust) for visit in recipe.visits],
+        order=tuple(visit.lattice for visit in recipe.visits),
+        recipe=recipe._replace(visits=()),
+        domain=domain,
+    )
 
 
 def simulate_visits(
-    key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe
+    key: Key, cover: Array, payload: float | Array, *, scheme: Scheme, domain: Domain = PIXELS
 ) -> Simulated:
-    """`simulate`, not compiled, with what every visit saw; a recipe's rules may hold arrays that
-    are being traced.
+    """`simulate` of planes, not compiled, with what every visit saw; costs and rules may hold
+    arrays that are being traced.
 
     Args:
-      key, cover, payload, cost, recipe: as for `simulate`.
+      key, cover, payload, scheme, domain: as for `simulate`.
 
     Returns:
       The modifications, and what every visit saw.
@@ -426,97 +492,224 @@ def simulate_visits(
     Raises:
       InputError: the cover has fewer than two axes.
     """
+    return _simulate(key, cover, payload, scheme.cost, scheme.recipe, domain)
+
+
+@functools.partial(jax.jit, static_argnames=("order", "recipe", "domain"))
+def _simulate_planes(key, cover, payload, cost, rules, *, order, recipe, domain):
+    visits = tuple(Visit(lattice, rule) for lattice, rule in zip(order, rules, strict=True))
+    return _simulate(
+        key, cover, payload, cost, recipe._replace(visits=visits), domain
+    ).modifications
+
+
+def _simulate(key, cover, payload, cost, recipe, domain) -> Simulated:
     if cover.ndim < 2:
         raise InputError(f"a cover is [..., H, W]; got shape {cover.shape}")
-    planes, count = cover.shape[:-2], math.prod(cover.shape[-2:])
+    planes, shape = cover.shape[:-2], cover.shape[-2:]
+    count = math.prod(shape)
     noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (*planes, count))
-    rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1).reshape(cover.shape)
-    lattices = jnp.broadcast_to(recipe.partition(rank, count), cover.shape)
+    place = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1).reshape(cover.shape)
+    lattices = jnp.broadcast_to(
+        recipe.partition(Rank(place, count), shape, recipe.lattices), cover.shape
+    )
     modifications, before, seen = jnp.zeros_like(cover), [], []
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications = jnp.where(inside, 0.0, modifications)
-        costs = adjust(cost, cover, modifications)
+        costs = _visit_costs(adjust, cost, (), cover, modifications, None, domain)
         before.append(modifications)
         seen.append(costs)
-        costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in costs))
         share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(
             axis=(-2, -1)
         )
-        chances = probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, share))
-        modifications += probabilities.simulate(jax.random.fold_in(key, number), chances)
+        modifications += _draw(jax.random.fold_in(key, number), costs, inside, share, axes=2)
     return Simulated(modifications, lattices, tuple(before), tuple(seen))
 
 
-@functools.partial(jax.jit, static_argnames=("cost", "recipe"))
-def simulate(
-    key: Key, cover: Array, payload: float | Array, *, cost: CostFunction, recipe: Recipe
-) -> Array:
-    """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the
-    best code there could be.
-
-    Args:
-      key: PRNG key: the draws, and the masks where a recipe's are random.
-      cover: `[..., H, W]` float32 whole values 0..255; every plane is a cover of its own.
-      payload: bits per plane, a number or an array of shape `[...]`. As this is compiled nothing is
-        raised: run `probabilities.check_payload` on the costs where the payload may exceed the
-          capacity.
-      cost: plane -> Costs.
-      recipe: the scheme.
-
-    Returns:
-      Modifications in {-1, 0, 1}, float32, shape of the cover.
-
-    Raises:
-      InputError: the cover has fewer than two axes.
-    """
-    return simulate_visits(key, cover, payload, cost=cost, recipe=recipe).modifications
-
-
-def _shares(sizes: list[int], message_length: int) -> list[int]:
-    ends = [
-        message_length * sum(sizes[: number + 1]) // max(sum(sizes), 1)
-        for number in range(len(sizes))
-    ]
-    return [end - begin for begin, end in zip([0, *ends], ends)]
-
-
-def _checked_cover(cover: np.ndarray) -> np.ndarray:
-    values = np.asarray(cover)
-    if values.ndim < 2 or values.size == 0:
-        raise InputError(
-            f"a cover is [..., H, W] with at least one element; got shape {values.shape}"
+def _simulate_cover(key, cover, payload, scheme, domain) -> np.ndarray:
+    """As `simulate_visits` of one plane, of all planes together."""
+    stack, recipe = _stacked([cover], domain), scheme.recipe
+    noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (cover.elements,))
+    place = np.asarray(jnp.argsort(jnp.argsort(noise)))
+    lattices = _lattices(place, cover.elements, cover.shapes, recipe)
+    modifications = _unchanged(stack)
+    for number, (lattice, adjust) in enumerate(recipe.visits):
+        inside = lattices == lattice
+        modifications[0, inside] = 0
+        costs = _costs(stack, modifications, adjust, scheme.cost, domain)
+        modifications[0] += np.asarray(
+            _draw(
+                jax.random.fold_in(key, number),
+                Costs(*(jnp.asarray(rho[0]) for rho in costs)),
+                inside,
+                payload * inside.mean(),
+                axes=1,
+            )
         )
+    return modifications[0].astype(np.int8)
+
+
+def _draw(key, costs, inside, payload, *, axes):
+    """The changes of an optimal sender in one lattice."""
+    costs = Costs(*(jnp.where(inside, rho, WET_COST) for rho in costs))
+    lambda_ = probabilities.lambda_for_payload(costs, payload, axes=axes)
+    return probabilities.simulate(key, probabilities.gibbs(costs, lambda_))
+
+
+class _Stack(NamedTuple):
+    """Covers of one shape, for the compiler.
+
+    values: all elements, float32 `[B, N]`.
+    frozen: bool `[B, N]`, or None.
+    shapes: `[B, C, H, W]` of every group of adjacent planes of one size.
+    sides:  for every group what its costs depend on besides, arrays `[B, C, ...]`.
+    """
+
+    values: np.ndarray
+    frozen: np.ndarray | None
+    shapes: tuple[tuple[int, int, int, int], ...]
+    sides: tuple[tuple[np.ndarray, ...], ...]
+
+    def grouped(self, vectors: np.ndarray) -> list[np.ndarray]:
+        """Vectors `[B, N]` as planes `[B, C, H, W]`, one array for each group."""
+        ends = np.cumsum([math.prod(shape[1:]) for shape in self.shapes])[:-1]
+        return [
+            part.reshape(shape)
+            for part, shape in zip(np.split(vectors, ends, axis=1), self.shapes, strict=True)
+        ]
+
+
+def _stacked(covers: Sequence[Cover], domain: Domain) -> _Stack:
+    shapes = covers[0].shapes if covers else ()
+    if not shapes or any(cover.shapes != shapes for cover in covers):
+        raise InputError(
+            "covers that are embedded into together have the same planes; got planes of "
+            f"{sorted({cover.shapes for cover in covers})}"
+        )
+    if any(len(shape) != 2 or 0 in shape for shape in shapes):
+        raise InputError(f"the planes of a cover are [H, W] with elements; got {shapes}")
+    values = _flat([cover.planes for cover in covers])
+    lowest, highest = values.min(), values.max()
     if (
-        values.min() < 0
-        or values.max() > 255
-        or (values.dtype.kind == "f" and (values != np.round(values)).any())
+        not domain.lowest <= lowest <= highest <= domain.highest
+        or values.dtype.kind == "f"
+        and (values != np.round(values)).any()
     ):
-        raise InputError("a cover has whole values 0..255: others given")
-    return values.astype(np.float32)
+        raise InputError(
+            f"a cover has whole values {domain.lowest}..{domain.highest}; this one has others "
+            f"(smallest {lowest:g}, largest {highest:g})"
+        )
+    frozen = None
+    if any(mask is not None for cover in covers for mask in cover.frozen):
+        free = (None,) * len(shapes)
+        frozen = _flat(
+            [
+                [
+                    np.zeros(shape, bool) if mask is None else mask
+                    for shape, mask in zip(shapes, cover.frozen or free, strict=True)
+                ]
+                for cover in covers
+            ]
+        )
+    grouped, sides = [], []
+    for shape, group in itertools.groupby(range(len(shapes)), key=lambda plane: shapes[plane]):
+        members = list(group)
+        grouped.append((len(covers), len(members), *shape))
+        sides.append(_sides(covers, members))
+    return _Stack(values.astype(np.float32), frozen, tuple(grouped), tuple(sides))
 
 
-@jax.jit
-def _adjusted(adjust, cost, cover, modifications):
-    return adjust(cost, cover, modifications)
+def _flat(planes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """The elements of several covers' planes, `[B, N]`."""
+    return np.stack([np.concatenate([np.ravel(plane) for plane in own]) for own in planes])
 
 
-def _as_argument(function):
+def _sides(covers: Sequence[Cover], members: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """What the costs of some planes of one size depend on besides, `[B, C, ...]`."""
+    if not covers[0].side:
+        return ()
+    return tuple(
+        np.stack([np.stack([cover.side[plane][number] for plane in members]) for cover in covers])
+        for number in range(len(covers[0].side[members[0]]))
+    )
+
+
+def _lattices(
+    place_N: np.ndarray, count: int, shapes: Sequence[tuple[int, int]], recipe: Recipe
+) -> np.ndarray:
+    """The lattice of every element, `[N]`, given its place among the `count` elements of the
+    order.
+    """
+    lattices, first = [], 0
+    for shape in shapes:
+        last = first + math.prod(shape)
+        rank = Rank(place_N[first:last].reshape(shape), count)
+        of_plane = recipe.partition(rank, shape, recipe.lattices)
+        lattices.append(np.broadcast_to(of_plane, shape).ravel())
+        first = last
+    return np.concatenate(lattices)
+
+
+def _unchanged(stack: _Stack) -> np.ndarray:
+    return np.zeros_like(stack.values)
+
+
+def _as_argument(function: Callable) -> Partial:
     """A function as a tree: compiled once, with the arrays it holds (a `Partial`'s) as arguments
     and not as constants.
     """
     return function if isinstance(function, Partial) else Partial(function)
 
 
-def _costs(cover, modifications, wet, adjust, cost) -> Costs:
-    costs = [
-        np.asarray(rho)
-        for rho in _adjusted(_as_argument(adjust), _as_argument(cost), cover, modifications)
+def _forbid(planes, costs, domain, frozen=None) -> Costs:
+    """The one place where changes become wet that there must not be."""
+    plus = (costs.plus < WET_COST) & (planes < domain.highest)
+    minus = (costs.minus < WET_COST) & (planes > domain.lowest)
+    if frozen is not None:
+        plus, minus = plus & ~frozen, minus & ~frozen
+    return Costs(jnp.where(plus, costs.plus, WET_COST), jnp.where(minus, costs.minus, WET_COST))
+
+
+class _Bounded(NamedTuple):
+    # Equal where its domain is, so that what was compiled with it serves again.
+    domain: Domain
+
+    def __call__(self, cost, plane, *side):
+        return _forbid(plane, cost(plane, *side), self.domain)
+
+
+def _visit_costs(adjust, cost, side, planes, modifications, frozen, domain) -> Costs:
+    """The costs of one visit; its rule, too, is given none that lead out of the range."""
+
+    def allowed(plane):
+        # What is beside belongs to one plane, and so does the cost that sees it.
+        own = jax.vmap(jax.vmap(cost)) if side else cost
+        return _forbid(plane, own(plane, *side), domain)
+
+    return _forbid(planes, adjust(allowed, planes, modifications), domain, frozen)
+
+
+_adjusted = jax.jit(_visit_costs, static_argnames="domain")
+
+
+def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domain) -> Costs:
+    """The costs of one visit, NumPy float32 `[B, N]`."""
+    frozen = (None,) * len(stack.shapes) if stack.frozen is None else stack.grouped(stack.frozen)
+    adjust, cost = _as_argument(adjust), _as_argument(cost)
+    groups = [
+        _adjusted(adjust, cost, *group, domain=domain)
+        for group in zip(
+            stack.sides,
+            stack.grouped(stack.values),
+            stack.grouped(modifications),
+            frozen,
+            strict=True,
+        )
     ]
-    if wet is not None:
-        if wet.shape != cover.shape:
-            raise InputError(
-                f"cover {cover.shape} and wet elements {wet.shape} must have the same shape"
-            )
-        costs = [np.where(wet, np.float32(WET_COST), rho) for rho in costs]
-    return Costs(*costs)
+    count = len(stack.values)
+    plus = [np.asarray(costs.plus).reshape(count, -1) for costs in groups]
+    minus = [np.asarray(costs.minus).reshape(count, -1) for costs in groups]
+    if len(groups) == 1:
+        return Costs(plus[0], minus[0])
+    return Costs(np.concatenate(plus, axis=1), np.concatenate(minus, axis=1))

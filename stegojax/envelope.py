@@ -19,7 +19,8 @@ header's layout byte is 16 times the partition's number plus the code's, plus 12
     partition  0 one lattice, 1 quarters, 2 checkerboard (the recipes in `RECIPES`), 3 masks
     code       0 polar, 7 to 12 a syndrome-trellis code of that constraint height
     128        set in all that is written today: the lower layer takes the elements in strides, and
-               lattices have a grain. Without it both layers take all elements as they come.
+               lattices have a grain (`GRAIN`). Without it both layers take all elements as they
+               come.
 
 `segments` counts the independent trellises of the code, one in all that is written today. Of masks
 it holds the weights instead, and there is one trellis: two to four weights of 1 to 15, four bits
@@ -61,6 +62,8 @@ MASKS = 3
 """The number of masks among partitions."""
 MOST_MASKS, LARGEST_SHARE = secret.PHASES, 15
 """How many masks a header can describe, and the largest weight of one."""
+GRAIN = 1024
+"""Of quarters and checkerboards, each lattice is used up to a multiple of N // 1024 elements."""
 BY_NETWORKS = 64
 """The layout byte where networks write."""
 HEIGHTS = range(7, 13)

@@ -101,7 +101,7 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
 
     Returns:
       The `Picture`: palettes are resolved to their colours, black-and-white becomes 0 and 255,
-        alpha is kept apart.
+      alpha is kept apart.
 
     Raises:
       InputError: the file is missing, broken, of more than 8 bits a channel, animated, or in a
@@ -367,9 +367,8 @@ def resize_weights(old: int, new: int) -> np.ndarray:
     """The matrix that resizes one dimension as MATLAB's `imresize(..., 'bicubic')` does.
 
     Row i holds the weights of the old samples in the new sample i: Keys' cubic kernel with a = -1/2
-      around the position
-    (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing), normalised to sum
-    1, with samples beyond the border mirrored (the border sample is repeated).
+    around the position (i + 1/2) old/new - 1/2, stretched by old/new when shrinking (antialiasing),
+    normalised to sum 1, with samples beyond the border mirrored (the border sample is repeated).
 
     Args:
       old, new: number of samples before and after.
@@ -402,7 +401,7 @@ def imresize(image: Array, size: tuple[int, int]) -> Array:
     floating-point pictures.
 
     Neither rounded nor clipped: the kernel overshoots at edges. (MATLAB's result on uint8 is
-      `data.preprocess.resize`.)
+    `data.preprocess.resize`.)
 
     Args:
       image: float32 `[..., H, W, C]` with C = 1 or 3, or a plane `[H, W]`.
@@ -466,9 +465,10 @@ def _opened(source: str | os.PathLike | bytes, name: str):
 
 
 def _check_kind(image: Image.Image, name: str) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
         raise InputError(
-            f"{name}: holds {image.n_frames} pictures (animated or several pages); give a file "
+            f"{name}: holds {frames} pictures (animated or several pages); give a file "
             "with one picture"
         )
     if _deep(image):
@@ -488,8 +488,9 @@ def _deep(image: Image.Image) -> bool:
     if image.mode.startswith("I") or image.mode == "F":
         return True
     if image.format == "TIFF":
-        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8
-    layouts = [tile[3] if isinstance(tile[3], tuple) else (tile[3],) for tile in image.tile]
+        return max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))) > 8
+    tiles = getattr(image, "tile", ())
+    layouts = [tile[3] if isinstance(tile[3], tuple) else (tile[3],) for tile in tiles]
     if image.format == "PPM":
         return any(isinstance(part, int) and part > 255 for layout in layouts for part in layout)
     return any(isinstance(part, str) and ";16" in part for layout in layouts for part in layout)
@@ -527,7 +528,7 @@ def _metadata(image: Image.Image) -> Metadata:
         gamma=info.get("gamma"),
         srgb=info.get("srgb"),
         chromaticity=tuple(info["chromaticity"]) if "chromaticity" in info else None,
-        dpi=tuple(float(value) for value in info["dpi"]) if "dpi" in info else None,
+        dpi=(float(info["dpi"][0]), float(info["dpi"][1])) if "dpi" in info else None,
         text=tuple(text.items()),
         exif=exif.tobytes() if len(exif) else None,
     )

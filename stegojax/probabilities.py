@@ -1,18 +1,14 @@
 """Costs, change probabilities and payloads; simulators of optimal embedding.
 
 A sender who changes elements with the probabilities exp(-lambda rho) / Z conveys the most bits at a
-given distortion, and
-lambda sets how many: their entropy. No code does better, so these functions give both the bound
-  that codes are measured
-against and, drawn from, the stego an ideal code would make. In training, where a draw has no
-gradient, others stand in for it.
+given distortion, and lambda sets how many: their entropy. No code does better, so these functions
+give both the bound that codes are measured against and, drawn from, the stego an ideal code would
+make. In training, where a draw has no gradient, others stand in for it.
 
 Costs and probabilities hold one value per element and direction, in arrays of any shape; `axes`
-says how many of the last
-axes make up one cover: 2 for planes `[..., H, W]` (the default), 1 for vectors of elements `[...,
-  N]`. Everything that belongs
-to a cover (lambda, bits, distortion) has the shape that is left, `[...]`. Entropies and payloads
-are in bits.
+says how many of the last axes make up one cover: 2 for planes `[..., H, W]` (the default), 1 for
+vectors of elements `[..., N]`. Everything that belongs to a cover (lambda, bits, distortion) has
+the shape that is left, `[...]`. Entropies and payloads are in bits.
 """
 
 from __future__ import annotations
@@ -24,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from stegojax.costs import roots
 from stegojax.errors import InputError
@@ -102,9 +99,7 @@ def costs_from_probabilities(
 
     Returns:
       Costs, float32, finite. A probability of 0 is wet in the exact form and costs ln(1e7 - 2) in
-        the symmetric one: the
-      caller makes saturated pixels wet. Exact costs are negative where a change is likelier than
-      none.
+      the symmetric one. Exact costs are negative where a change is likelier than none.
 
     Raises:
       InputError: shapes differ, or the formula is unknown.
@@ -195,9 +190,10 @@ def change_rate(probabilities: ChangeProbabilities, *, axes: int = 2) -> Array:
 def expected_distortion(
     costs: Costs, probabilities: ChangeProbabilities, *, axes: int = 2
 ) -> Array:
-    """The expected sum of the costs of all changes. At the probabilities of `gibbs` it is the
-    rate-distortion bound: no code
-    that conveys their entropy has less (Filler, Judas and Fridrich 2011).
+    """The expected sum of the costs of all changes.
+
+    At the probabilities of `gibbs` it is the rate-distortion bound: no code that conveys their
+    entropy has less (Filler, Judas and Fridrich 2011).
 
     Args:
       costs: `[..., elements]`; a wet change adds nothing, its probability being 0.
@@ -225,8 +221,8 @@ def lambda_for_payload(costs: Costs, payload: float | Array, *, axes: int = 2) -
     sender).
 
     Filler, Judas and Fridrich 2011: the entropy of `gibbs` falls with lambda; its crossing of the
-      payload is found
-    by Newton's method in ln(lambda), held in a bracket, to one part in a million of the payload.
+    payload is found by Newton's method in ln(lambda), held in a bracket, to one part in a million
+    of the payload.
 
     Args:
       costs: `[..., elements]`, float32.
@@ -235,9 +231,8 @@ def lambda_for_payload(costs: Costs, payload: float | Array, *, axes: int = 2) -
 
     Returns:
       lambda, float32, `[...]`, without gradient. Inside `jax.jit`, where nothing can be raised, a
-      payload out of reach gets the
-      nearest that is not (lambda is 0 from the capacity on): run `check_payload` on the costs
-        first.
+      payload out of reach gets the nearest that is not (lambda is 0 from the capacity on): run
+      `check_payload` on the costs first.
 
     Raises:
       InputError: shapes do not fit; or the payload cannot be met to 1e-4 bits per element, and the
@@ -316,9 +311,8 @@ def simulate(key: Key, probabilities: ChangeProbabilities) -> Array:
 def staircase(key: Key, probabilities: ChangeProbabilities) -> Array:
     """Draws modifications from the two tails of the noise: -1 below p-, +1 above 1 - p+.
 
-    The embedding simulator of the papers on learned costs (Tang et al., ASDL-GAN, 2017):
-      distributed as `simulate`'s, and the
-    limit of `double_tanh` for the same key.
+    The embedding simulator of the papers on learned costs (Tang et al., ASDL-GAN, 2017). Its draws
+    are distributed as `simulate`'s, and are the limit of `double_tanh`'s for the same key.
 
     Args:
       key: PRNG key.
@@ -340,9 +334,8 @@ def double_tanh(key: Key, probabilities: ChangeProbabilities, *, slope: float = 
     """The staircase with its edges rounded, so that gradients reach the probabilities.
 
     Yang et al., UT-GAN, "An embedding cost learning framework using GAN", IEEE TIFS 15, 2020, where
-    p is the
-    probability of either change and p/2 of each: -0.5 tanh(slope (p - 2n)) + 0.5 tanh(slope (p -
-      2(1 - n))).
+    p is the probability of either change and p/2 of each:
+    -0.5 tanh(slope (p - 2n)) + 0.5 tanh(slope (p - 2(1 - n))).
 
     Args:
       key: PRNG key.
@@ -367,8 +360,7 @@ def straight_through(key: Key, probabilities: ChangeProbabilities) -> Array:
     """The staircase's modifications with the gradient of their expectation p+ - p-.
 
     Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons",
-      2013: the draw is real, and
-    backwards it passes for its mean.
+    2013: the draw is real, and backwards it passes for its mean.
 
     Args:
       key: PRNG key.
@@ -471,7 +463,7 @@ def _capacity(costs, *, axes):
 
 
 def _traced(*arrays):
-    return any(isinstance(array, jax.core.Tracer) for array in arrays)
+    return any(isinstance(array, Tracer) for array in arrays)
 
 
 def _checked_pair(pair, what, axes=0):

@@ -21,18 +21,13 @@ from stegojax.types import WET_COST, Array, Costs
 CostFunction = Callable[[Array], Costs]
 
 CMD_FACTOR = 9.0
-"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015 recommend 9 to
-10).
-"""
+"""By how much a change in the neighbours' direction becomes cheaper (Li et al. 2015: 9 to 10)."""
 OPPOSITE_FACTOR = 5.0
 """How much dearer two neighbours changed in opposite directions are than one changed alone
 (Denemark and Fridrich 2015).
 """
-MOST_MASKS, LARGEST_SHARE = 4, 15
-"""How many random masks a header can describe, and the largest weight of one."""
 SYNCH_SWEEPS = 2
-"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to suffice).
-"""
+"""How often Synch goes over both lattices after the first embedding (2 to 3 are said to do)."""
 
 
 class Visit(NamedTuple):
@@ -48,43 +43,51 @@ class Visit(NamedTuple):
     adjust: Callable[[CostFunction, Array, Array], Costs]
 
 
+class Rank(NamedTuple):
+    """Where elements stand in the keyed order.
+
+    place: `[..., H, W]` integers, 0 for the first; of elements that are not in the order any.
+    total: how many elements are in the order.
+    """
+
+    place: Array | np.ndarray
+    total: int
+
+
 class Recipe(NamedTuple):
-    """A scheme of phased embedding.
+    """A scheme of phased embedding, but for its costs.
 
     lattices:  number of parts that the elements fall into.
-    partition: `(rank [..., H, W], count) -> lattice of every element`, of a shape that broadcasts
-               to `[..., H, W]`; `rank` is each element's place in the keyed order, and `count` the
-               number of elements in it.
+    partition: `(rank, shape, phases) -> lattice of every element`, of a shape that broadcasts to
+               `[..., H, W]`, for one plane or several of one size; `rank` is a `Rank`, `shape`
+               height and width, and `phases` the number of lattices.
     visits:    in which order the lattices are embedded into, each at least once.
-    grain:     of several lattices each is used up to a multiple of the cover's size divided by
-               this, so that under most keys they are of one size, and covers can be embedded into
-               together; 0 to use all elements.
     shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other
                partitions.
     """
 
     lattices: int
-    partition: Callable[[Array, int], Array]
+    partition: Callable[[Rank, tuple[int, int], int], Array | np.ndarray]
     visits: tuple[Visit, ...]
-    grain: int = 1024
     shares: tuple[int, ...] = ()
 
 
-def whole(rank: Array, count: int) -> np.ndarray:
+def whole(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
     """The partition of one lattice.
 
     Args:
-      rank: `[..., H, W]`; only its shape matters.
-      count: number of elements in the order; not used.
+      rank: not used.
+      shape: height and width of the plane.
+      phases: not used.
 
     Returns:
       `[H, W]` int8 zeros.
     """
-    del count
-    return np.zeros(rank.shape[-2:], np.int8)
+    del rank, phases
+    return np.zeros(shape, np.int8)
 
 
-def quarters(rank: Array, count: int) -> np.ndarray:
+def quarters(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
     """Four interleaved lattices, every other row and column, in serpentine order: (0, 0), (0, 1),
     (1, 1), (1, 0).
 
@@ -92,62 +95,54 @@ def quarters(rank: Array, count: int) -> np.ndarray:
     steganography", IEEE TIFS 10, 2015, sec. III.
 
     Args:
-      rank: `[..., H, W]`; only its shape matters.
-      count: number of elements in the order; not used.
+      rank: not used.
+      shape: height and width of the plane.
+      phases: not used.
 
     Returns:
       `[H, W]` int8, 0..3.
     """
-    del count
-    i, j = np.indices(rank.shape[-2:]) % 2
+    del rank, phases
+    i, j = np.indices(shape) % 2
     return (2 * i + (i ^ j)).astype(np.int8)
 
 
-def checkerboard(rank: Array, count: int) -> np.ndarray:
+def checkerboard(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
     """Two lattices, each holding the other's four neighbours.
 
     Denemark and Fridrich, "Improving steganographic security by synchronizing the selection
     channel", IH&MMSec 2015, sec. 3.
 
     Args:
-      rank: `[..., H, W]`; only its shape matters.
-      count: number of elements in the order; not used.
+      rank: not used.
+      shape: height and width of the plane.
+      phases: not used.
 
     Returns:
       `[H, W]` int8, 0 or 1.
     """
-    del count
-    i, j = np.indices(rank.shape[-2:])
+    del rank, phases
+    i, j = np.indices(shape)
     return ((i + j) % 2).astype(np.int8)
 
 
-def random_masks(rank: Array, count: int, *, phases: int) -> Array:
-    """Random disjoint masks of equal size: consecutive parts of the keyed order.
-
-    Args:
-      rank: `[..., H, W]` integers, each element's place in the order.
-      count: number of elements in the order.
-      phases: number of masks.
-
-    Returns:
-      `[..., H, W]` integers, 0..phases - 1; element counts differ by at most one.
-    """
-    return ((rank + 1) * phases - 1) // count
-
-
-def weighted_masks(rank: Array, count: int, *, shares: tuple[int, ...]) -> Array:
+def weighted_masks(
+    rank: Rank, shape: tuple[int, int], phases: int, *, shares: tuple[int, ...]
+) -> Array | np.ndarray:
     """Random disjoint masks of given relative sizes: consecutive parts of the keyed order.
 
     Args:
-      rank: `[..., H, W]` integers, each element's place in the order.
-      count: number of elements in the order.
+      rank: of every element.
+      shape: not used.
+      phases: number of masks.
       shares: weights of the masks, positive integers; (3, 7) are 30 % and 70 %.
 
     Returns:
-      `[..., H, W]` integers, 0..len(shares) - 1; equal weights give `random_masks`.
+      `[..., H, W]` integers, 0..phases - 1.
     """
-    ends = [count * sum(shares[: number + 1]) // sum(shares) for number in range(len(shares) - 1)]
-    return sum(((rank >= end) * 1 for end in ends), rank * 0)
+    del shape
+    ends = [rank.total * sum(shares[:number]) // sum(shares) for number in range(1, phases)]
+    return sum(((rank.place >= end) * 1 for end in ends), rank.place * 0)
 
 
 def masks(
@@ -156,37 +151,29 @@ def masks(
     """Random masks that are embedded into one after the other; one alone is plain embedding.
 
     Args:
-      shares: weights of one to four masks, 1..15.
+      shares: weights of the masks, positive integers. What tells a receiver of them may know fewer
+        masks, or smaller weights.
       adjustments: the rule of each mask's visit, see `Visit.adjust`.
 
     Returns:
-      The recipe. All elements are used.
+      The recipe.
 
     Raises:
-      InputError: there are more masks or other weights than a header can tell the receiver, or not
-        one rule for each mask.
+      InputError: there are no masks, weights that are none, or not one rule for each mask.
     """
-    shares = tuple(int(share) for share in shares)
-    if not 1 <= len(shares) <= MOST_MASKS or not all(
-        1 <= share <= LARGEST_SHARE for share in shares
-    ):
+    if not len(shares) or any(share != int(share) or share < 1 for share in shares):
         raise InputError(
-            f"the shares of the sub-images are one to {MOST_MASKS} whole numbers from 1 to "
-            f"{LARGEST_SHARE}, such as "
-            f"3, 7 for 30 % and 70 %; got {shares}"
+            "the shares of the sub-images are whole numbers from 1 on, such as 3, 7 for 30 % and "
+            f"70 %; got {tuple(shares)}"
         )
     if len(adjustments) != len(shares):
         raise InputError(f"{len(shares)} masks need as many rules; {len(adjustments)} given")
     visits = tuple(Visit(lattice, adjust) for lattice, adjust in enumerate(adjustments))
     if len(shares) == 1:
         return Recipe(1, whole, visits)
-    return Recipe(
-        len(shares),
-        functools.partial(weighted_masks, shares=shares),
-        visits,
-        grain=0,
-        shares=shares,
-    )
+    shares = tuple(int(share) for share in shares)
+    partition = functools.partial(weighted_masks, shares=shares)
+    return Recipe(len(shares), partition, visits, shares=shares)
 
 
 def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
@@ -209,8 +196,7 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     neighbours' changes.
 
     Li, Wang, Li and Huang, IEEE TIFS 10, 2015, sec. III: the cost of +1 is divided where the
-      neighbours' modifications add up
-    to more than 0, that of -1 where to less.
+    neighbours' modifications add up to more than 0, that of -1 where to less.
 
     Args:
       cost: the cost function.

@@ -1,14 +1,14 @@
-"""The words every room shares: dimension letters, value ranges, and the contract of a trainable
-system.
+"""The words every room shares: dimension letters, values, and the contracts of covers, domains and
+trainable systems.
 
 Dimension letters used in docstrings and, as suffixes, in the dense numeric files:
 
     B batch   H height   W width   C channels   N cover elements   M message bits   S trellis states
               K segments
 
-Values: images are float32 in pixel units 0..255, `[B, H, W, C]`; a single-channel *plane* is `[...,
-  H, W]`. Bits are uint8
-{0, 1}. Payloads are in bits. uint8 pixels exist only in files and in the rounded stego.
+Values: images are float32 in pixel units 0..255, `[B, H, W, C]`; a single-channel *plane* is
+`[..., H, W]`. Bits are uint8 {0, 1}. Payloads are in bits. uint8 pixels exist only in files and in
+the rounded stego.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ class Costs(NamedTuple):
     """Additive embedding costs rho of the two changes of every element; leaving an element as it is
     costs nothing.
 
-    plus:  cost of +1, same shape as the cover, finite, `WET_COST` where the change is forbidden.
+    plus:  cost of +1, same shape as the cover, finite, `WET_COST` where the change is forbidden
+           (by a cost function only where the scheme itself forbids it: `embed` knows the rest).
     minus: cost of -1, likewise.
     """
 
-    plus: Array
-    minus: Array
+    plus: Array | np.ndarray
+    minus: Array | np.ndarray
 
 
 class ChangeProbabilities(NamedTuple):
@@ -118,7 +119,8 @@ class Domain(NamedTuple):
              to be asked before any work is done.
     save:    `(file, cover, rest, *, path)` writes to a binary file what the file `path` shall hold.
     notes:   `(rest) -> sentences` without full stops: what a person should know about a cover.
-    costs:   name -> cost function: plane `[..., H, W]` float32 (and the plane's `side`) -> `Costs`.
+    costs:   name -> cost function: `plane [..., H, W] float32 -> Costs`; of covers with a `side`,
+             `(plane [H, W], *side of the plane) -> Costs`.
     recipes: name -> `recipes.Recipe`.
     """
 
@@ -131,6 +133,10 @@ class Domain(NamedTuple):
     notes: Callable[[Any], tuple[str, ...]]
     costs: Mapping[str, Callable[..., Costs]]
     recipes: Mapping[str, Any]
+
+    def __hash__(self) -> int:
+        # Costs and recipes are dictionaries; whatever is compiled for a domain is looked up by it.
+        return hash((self.lowest, self.highest, self.endings))
 
 
 class State(NamedTuple):
@@ -175,23 +181,20 @@ class Method(NamedTuple):
     init:       `(key, batch) -> State`; of the batch only shapes and dtypes matter.
     train_step: `(state, batch, key) -> (state, metrics)`, on one device's share of the batch, under
                 the axis `parallel.AXIS`: gradients, BatchNorm statistics and metrics are averaged
-                  over it. The key is the same on all
-                devices; randomness per example comes from `parallel.example_keys`. Metrics are
-                scalars; one of them is "loss".
+                over it. The key is the same on all devices; randomness per example comes from
+                `parallel.example_keys`. Metrics are scalars; one of them is "loss".
     predict:    `(state, batch, key) -> dict of arrays`, deterministic given its arguments, with
-                running BatchNorm statistics.
-                It returns what the batch allows: with cover and message the stego and what is
-                  revealed from the *rounded*
-                stego; with `{"stego": ...}` alone what is revealed. Every stego in it is rounded
-                and clipped to 0..255.
+                running BatchNorm statistics. It returns what the batch allows: with cover and
+                message the stego and what is revealed from the *rounded* stego; with
+                `{"stego": ...}` alone what is revealed. Every stego in it is rounded and clipped to
+                the domain's range.
     measure:    `(batch, outputs of predict) -> {name: [B]}`, the figures of one evaluation, one
                 value per example.
     stages:     the stages where there are several; empty means one stage of `train_step` that lasts
                 the whole run.
     receptive_radius: how far, in pixels, one output of `predict` sees in every direction; pictures
-                larger than a tile are
-                processed in tiles that overlap by it. None: the networks see the whole picture,
-                  which is never tiled.
+                larger than a tile are processed in tiles that overlap by it. None: the networks see
+                the whole picture, which is never tiled.
     size_multiple: height and width of what `predict` takes must be multiples of this.
     describe:   `(batch) -> lines` for the log at the start of a run: what follows from the size of
                 the pictures.

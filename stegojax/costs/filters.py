@@ -1,10 +1,9 @@
 """Mirrored borders and one-dimensional correlations, from which all cost functions are composed.
 
 Every two-dimensional kernel of the five schemes is a product of two vectors. A correlation is a sum
-  of shifted copies: XLA
-turns that into one vectorised loop, on the CPU ten to a hundred times as fast as its convolution
-operator, and it adds in float32 whatever the device's matrix units would rather do. Planes are
-`[..., H, W]`.
+of shifted copies: XLA turns that into one vectorised loop, on the CPU ten to a hundred times as
+fast as its convolution operator, and it adds in float32 whatever the device's matrix units would
+rather do. Planes are `[..., H, W]`.
 """
 
 from __future__ import annotations
@@ -39,9 +38,8 @@ def correlate(plane: Array, taps: Sequence[float], axis: int) -> Array:
     - 1` shorter.
     """
     length = plane.shape[axis] - len(taps) + 1
-    return sum(
-        tap * lax.slice_in_dim(plane, i, i + length, axis=axis) for i, tap in enumerate(taps)
-    )
+    shifted = (lax.slice_in_dim(plane, i, i + length, axis=axis) for i in range(len(taps)))
+    return sum((tap * part for tap, part in zip(taps, shifted)), jnp.zeros((), plane.dtype))
 
 
 def convolve(plane: Array, taps: Sequence[float], axis: int) -> Array:

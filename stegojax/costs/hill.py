@@ -1,7 +1,7 @@
 """HILL: high-pass, low-pass, low-pass (Li, Wang, Huang and Li, ICIP 2014).
 
-A pixel is cheap to change where its surroundings are rough. Planes are `[..., H, W]` of pixels
-0..255, of any size from 1 x 1.
+A pixel is cheap to change where its surroundings are rough. Planes are `[..., H, W]` of any size
+from 1 x 1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from stegojax.costs import filters
 from stegojax.costs.filters import COLUMNS, ROWS
-from stegojax.costs.saturation import check_cover, forbid_saturated
+from stegojax.costs.plane import check_plane, finite
 from stegojax.types import WET_COST, Array, Costs
 
 _SECOND_DIFFERENCE = (1.0, -2.0, 1.0)
@@ -26,15 +26,15 @@ def hill(plane: Array) -> Costs:
     first MATLAB release. Where all of 21 x 21 pixels is flat the cost is 1e10, which is wet.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
 
     Returns:
-      Costs, equal for +1 and -1 but for saturated pixels.
+      Costs, equal for +1 and -1.
 
     Raises:
-      InputError: the plane is not a cover.
+      InputError: the plane holds no whole numbers.
     """
-    check_cover(plane)
+    check_plane(plane)
     return _hill(plane)
 
 
@@ -51,4 +51,4 @@ def _hill(plane):
     roughness = filters.box_sum(jnp.abs(residual)[..., 1 : height + 3, 1 : width + 3], 3)
     inverse = jnp.where(roughness > 0, 9 / jnp.maximum(roughness, 1), WET_COST)
     rho = filters.box_sum(filters.mirror(inverse, 7), 15) / 225
-    return forbid_saturated(plane, rho, rho)
+    return finite(rho, rho)

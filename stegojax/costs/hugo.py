@@ -2,7 +2,7 @@
 
 The costs count how a change moves the differences of neighbouring pixels, along four orientations,
 weighted by how common such differences are. +1 and -1 cost differently. Planes are `[..., H, W]` of
-pixels 0..255, of any size from 1 x 1.
+any size from 1 x 1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from stegojax.costs import filters
-from stegojax.costs.saturation import check_cover, forbid_saturated
+from stegojax.costs.plane import check_plane, finite
 from stegojax.types import Array, Costs
 
 _ORIENTATIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -27,15 +27,15 @@ def hugo(plane: Array) -> Costs:
     scheme with T = 90 and model correction.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
 
     Returns:
       Costs, different for +1 and -1.
 
     Raises:
-      InputError: the plane is not a cover.
+      InputError: the plane holds no whole numbers.
     """
-    check_cover(plane)
+    check_plane(plane)
     return _hugo(plane)
 
 
@@ -50,7 +50,7 @@ def _hugo(plane):
         ]
 
     def weight(squares):
-        # Sums of three squares of differences stay below 2^18: exact in float32.
+        # Sums of three squares of differences of pixels stay below 2^18: exact in float32.
         return 1 / (1 + jnp.sqrt(sum(squares)))
 
     plus = minus = jnp.zeros_like(plane)
@@ -74,4 +74,4 @@ def _hugo(plane):
         cover = sum(weight(squares[k : k + 3]) for k in range(4))
         plus = plus + cover + sum(weight(raised[k : k + 3]) for k in range(4))
         minus = minus + cover + sum(weight(lowered[k : k + 3]) for k in range(4))
-    return forbid_saturated(plane, plus, minus)
+    return finite(plus, minus)

@@ -3,12 +3,11 @@
 A pixel is modelled as a Gaussian whose variance is estimated from its surroundings; the change
 probabilities are those that make the likelihood-ratio test of a detector who knows everything
 weakest, at the wanted payload. So they, and the costs read from them, belong to one payload. Planes
-are `[..., H, W]` of pixels 0..255, of any size from 1 x 1.
+are `[..., H, W]` of any size from 1 x 1.
 
 Everything here is computed in float64 whatever JAX is set to, and only results are float32: the
-  released implementation reads
-change probabilities from a table in steps, and a pixel takes the right step only if its Fisher
-information has ten digits.
+released implementation reads change probabilities from a table in steps, and a pixel takes the
+right step only if its Fisher information has ten digits.
 """
 
 from __future__ import annotations
@@ -20,11 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from numpy.polynomial import chebyshev
 
 from stegojax.costs import filters, roots
 from stegojax.costs.filters import COLUMNS, ROWS
-from stegojax.costs.saturation import check_cover, forbid_saturated
+from stegojax.costs.plane import check_plane, finite
 from stegojax.errors import InputError
 from stegojax.types import Array, ChangeProbabilities, Costs
 
@@ -53,17 +53,17 @@ def mipod(
     detectability", IEEE TIFS 11(2), 2016.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
       payload: bits per plane, a number or an array of the leading shape `[...]`; None takes
         `DEFAULT_RATE` bits per pixel.
       inverse: as in `mipod_probabilities`.
 
     Returns:
-      Costs, equal for +1 and -1 but for saturated pixels; no surroundings are wet.
+      Costs, equal for +1 and -1; no surroundings are wet.
 
     Raises:
-      InputError: the plane is not a cover, or the payload is not between 0 and log2(3) bits per
-        pixel.
+      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits
+        per pixel.
     """
     payload = _checked(
         plane,
@@ -80,25 +80,22 @@ def mipod_probabilities(
 
     They minimise sum beta^2 I, I being the Fisher information, while the ternary entropies add up
     to the payload: beta = 1/x with x ln(x - 2) = lambda I (the paper's I has a factor 2, which
-      lambda absorbs). Saturated pixels take
-    part in this as in the released code; only then are the changes that leave 0..255 ruled out, so
-    those pixels carry less.
+    lambda absorbs). Saturated pixels take part in this, as in the released code, which rules out
+    the changes that leave the range only then; so does `embed.rule_out`.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
       payload: bits per plane, a number or an array of the leading shape `[...]`.
       inverse: "released" inverts x ln(x - 2) as the authors' MATLAB code does, in steps of 0.01
-        below 1000, and repeats its
-        bisection to the stopping rule: their maps to every digit of float32. "exact" solves both
-          equations, which moves a
-        probability by up to 0.1 percent.
+        below 1000, and repeats its bisection to the stopping rule: their maps to every digit of
+        float32. "exact" solves both equations, which moves a probability by up to 0.1 percent.
 
     Returns:
-      ChangeProbabilities, equal for +1 and -1 but for saturated pixels.
+      ChangeProbabilities, equal for +1 and -1.
 
     Raises:
-      InputError: the plane is not a cover, or the payload is not between 0 and log2(3) bits per
-        pixel.
+      InputError: the plane holds no whole numbers, or the payload is not between 0 and log2(3) bits
+        per pixel.
     """
     return _probabilities(plane, _checked(plane, payload, inverse), inverse=inverse)
 
@@ -107,27 +104,26 @@ def fisher_information(plane: Array) -> Array:
     """The smoothed Fisher information of every pixel, 1 / variance^2 averaged over 7 x 7.
 
     Sedighi, Cogranne and Fridrich 2016, eq. (24) to (27): the residual of a 2 x 2 Wiener filter is
-      fitted in blocks of 9 x 9 by
-    the 45 lowest cosines; what is left, per degree of freedom, is the variance of the centre pixel,
-    at least 0.01.
+    fitted in blocks of 9 x 9 by the 45 lowest cosines; what is left, per degree of freedom, is the
+    variance of the centre pixel, at least 0.01.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
 
     Returns:
       `[..., H, W]`, float32.
 
     Raises:
-      InputError: the plane is not a cover.
+      InputError: the plane holds no whole numbers.
     """
-    check_cover(plane)
+    check_plane(plane)
     with jax.enable_x64(True):
         return _fisher_information(plane).astype(jnp.float32)
 
 
 def _checked(plane, payload, inverse):
     """The payload as float64 where it can be, after checking the arguments."""
-    check_cover(plane)
+    check_plane(plane)
     if inverse not in ("released", "exact"):
         raise InputError(f'MiPOD\'s inverse is "released" or "exact"; got {inverse!r}')
     if jnp.shape(payload) not in ((), jnp.shape(plane)[:-2]):
@@ -135,7 +131,7 @@ def _checked(plane, payload, inverse):
             f"the payload is one number of bits or one for every plane {jnp.shape(plane)[:-2]}; "
             f"got shape {jnp.shape(payload)}"
         )
-    if not isinstance(payload, jax.core.Tracer):
+    if not isinstance(payload, Tracer):
         payload = np.asarray(payload, np.float64)
         most = math.prod(jnp.shape(plane)[-2:]) * math.log2(3)
         if not (np.all(payload > 0) and np.all(payload < most)):
@@ -151,16 +147,14 @@ def _checked(plane, payload, inverse):
 def _mipod(plane, payload, *, inverse):
     with jax.enable_x64(True):
         rho = jnp.log(_inverse_probabilities(plane, payload, inverse) - 2)
-        return forbid_saturated(plane, rho, rho)
+        return finite(rho, rho)
 
 
 @functools.partial(jax.jit, static_argnames="inverse")
 def _probabilities(plane, payload, *, inverse):
     with jax.enable_x64(True):
         beta = (1 / _inverse_probabilities(plane, payload, inverse)).astype(jnp.float32)
-        return ChangeProbabilities(
-            plus=jnp.where(plane < 255, beta, 0.0), minus=jnp.where(plane > 0, beta, 0.0)
-        )
+        return ChangeProbabilities(plus=beta, minus=beta)
 
 
 def _inverse_probabilities(plane, payload, inverse):
@@ -371,9 +365,8 @@ def _solve_released(information, nats):
     released bisection stops.
 
     That bisection ends at an entropy within 1e-4 nat, where single pixels on the brink of a table
-    step still matter, so its
-    very midpoints are repeated. Those far from the zero need no evaluation: a bracket found faster
-      says which way they go.
+    step still matter, so its very midpoints are repeated. Those far from the zero need no
+    evaluation: a bracket found faster says which way they go.
     """
     end = jnp.float64(_TABLE_END)
 

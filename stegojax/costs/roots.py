@@ -19,8 +19,8 @@ _MOST_STEPS = 80
 def falling_zero(
     function: Callable[[Array], tuple[Array, Array]],
     start: Array,
-    low: Array,
-    high: Array,
+    low: float | Array,
+    high: float | Array,
     *,
     tolerance: float | Array,
 ) -> tuple[Array, Array]:

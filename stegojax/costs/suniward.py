@@ -2,7 +2,7 @@
 EURASIP 2014).
 
 The cost of a change is the sum of the relative changes it makes to the wavelet coefficients. Planes
-are `[..., H, W]` of pixels 0..255, of any size from 1 x 1.
+are `[..., H, W]` of whole numbers, of any size from 1 x 1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import jax
 
 from stegojax.costs import wavelets
-from stegojax.costs.saturation import check_cover, forbid_saturated
+from stegojax.costs.plane import check_plane, finite
 from stegojax.types import Array, Costs
 
 
@@ -21,16 +21,16 @@ def suniward(plane: Array) -> Costs:
     domain", EURASIP Journal on Information Security 2014:1.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
 
     Returns:
-      Costs, equal for +1 and -1 but for saturated pixels; no surroundings are wet, a flat area
+      Costs, equal for +1 and -1; no surroundings are wet, a flat area
       costs most.
 
     Raises:
-      InputError: the plane is not a cover.
+      InputError: the plane holds no whole numbers.
     """
-    check_cover(plane)
+    check_plane(plane)
     return _suniward(plane)
 
 
@@ -38,4 +38,4 @@ def suniward(plane: Array) -> Costs:
 def _suniward(plane):
     sensitivities = [1 / (abs(residual) + 1) for residual in wavelets.residuals(plane)]
     rho = wavelets.gather(*sensitivities, combine=lambda a, b, c: a + b + c)
-    return forbid_saturated(plane, rho, rho)
+    return finite(rho, rho)

@@ -1,9 +1,9 @@
 """The directional filter bank of WOW and S-UNIWARD: Daubechies' wavelet with 8 vanishing moments.
 
 Three kernels of 16 x 16, each the product of a column and a row: low x high, high x low, high x
-  high. Both schemes look at
-the residuals a cover leaves in them, and gather at every pixel what a change of that pixel would
-meet, |kernel| being the trace of the change. Planes are `[..., H, W]` in pixel units.
+high. Both schemes look at the residuals a cover leaves in them, and gather at every pixel what a
+change of that pixel would meet, |kernel| being the trace of the change. Planes are `[..., H, W]` in
+pixel units.
 """
 
 from __future__ import annotations

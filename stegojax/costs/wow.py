@@ -1,7 +1,7 @@
 """WOW: wavelet obtained weights (Holub and Fridrich, WIFS 2012).
 
 A pixel is cheap to change only where the picture is hard to predict in all of three directions.
-Planes are `[..., H, W]` of pixels 0..255, of any size from 1 x 1.
+Planes are `[..., H, W]` of whole numbers, of any size from 1 x 1.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 
 from stegojax.costs import wavelets
-from stegojax.costs.saturation import check_cover, forbid_saturated
+from stegojax.costs.plane import check_plane, finite
 from stegojax.types import Array, Costs
 
 
@@ -21,15 +21,15 @@ def wow(plane: Array) -> Costs:
     area) is wet.
 
     Args:
-      plane: the cover, `[..., H, W]`, float32, integers 0..255.
+      plane: the cover, `[..., H, W]`, float32 whole numbers.
 
     Returns:
-      Costs, equal for +1 and -1 but for saturated pixels.
+      Costs, equal for +1 and -1.
 
     Raises:
-      InputError: the plane is not a cover.
+      InputError: the plane holds no whole numbers.
     """
-    check_cover(plane)
+    check_plane(plane)
     return _wow(plane)
 
 
@@ -37,4 +37,4 @@ def wow(plane: Array) -> Costs:
 def _wow(plane):
     magnitudes = [abs(residual) for residual in wavelets.residuals(plane)]
     rho = wavelets.gather(*magnitudes, combine=lambda a, b, c: 1 / a + 1 / b + 1 / c)
-    return forbid_saturated(plane, rho, rho)
+    return finite(rho, rho)

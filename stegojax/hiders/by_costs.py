@@ -56,15 +56,9 @@ class Choices(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Covers of one shape.
+    """Covers of one shape, and the costs `[B, N]` that the first visit of the scheme sees."""
 
-    values: `[B, ..., H, W]` float32.
-    wet:    bool of that shape, what must not change; None for nothing.
-    first:  the costs that the first visit of the scheme sees, of that shape.
-    """
-
-    values: np.ndarray
-    wet: np.ndarray | None
+    covers: Sequence[Cover]
     first: Costs
 
 
@@ -167,12 +161,18 @@ def capacity(cover: Cover, *, choices: Choices) -> Capacity:
     nothing = Capacity(cover.elements, "samples", None)
     if nothing.elements < LOWEST_ELEMENTS:
         return nothing
-    batch, sizes = _batch([cover], choices), _sizes(nothing.elements)
-    values, first = batch.values[0], Costs(*(rho[0] for rho in batch.first))
-    order = secret.public_order(sizes.elements)
+    sizes, unchanged = _sizes(nothing.elements), np.zeros((1, nothing.elements), np.int8)
+    how = {"scheme": choices.scheme, "domain": choices.domain}
+    first, last = (
+        _one(costs, 0)
+        for costs in (
+            embed.first_costs([cover], **how),
+            embed.costs_after([cover], unchanged, **how),
+        )
+    )
+    values, order = cover.flat(), secret.public_order(sizes.elements)
     salt, rest = order[: sizes.salt], order[sizes.salt :]
-    most = _room(rest[sizes.header :], first, choices, _SAFE_SHARE)
-    last = embed.costs_after(values, np.zeros(values.shape), **_how(batch, 0, choices))
+    most = _room(_carriers(rest[sizes.header :], cover, choices), first, _SAFE_SHARE)
     headers = [
         rest[begin : begin + sizes.header]
         for begin in range(0, rest.size - sizes.header, sizes.header)
@@ -310,24 +310,11 @@ def reveal(shared: secret.Secret, stego: Cover, *, domain: Domain = domains.PIXE
 
 
 def _batch(covers: Sequence[Cover], choices: Choices) -> _Batch:
-    values = np.stack([np.stack(cover.planes) for cover in covers]).astype(np.float32)
-    wet = None
-    if any(frozen is not None for cover in covers for frozen in cover.frozen):
-        wet = np.zeros(values.shape, bool)
-        for row, cover in enumerate(covers):
-            for plane, frozen in enumerate(cover.frozen):
-                wet[row, plane] = False if frozen is None else frozen
-    cost, recipe = choices.scheme.cost, choices.scheme.recipe
-    return _Batch(values, wet, embed.first_costs(values, cost=cost, recipe=recipe, wet=wet))
+    return _Batch(covers, embed.first_costs(covers, scheme=choices.scheme, domain=choices.domain))
 
 
-def _how(batch: _Batch, row: int, choices: Choices) -> dict:
-    """What `embed` must be told of one cover."""
-    return {
-        "cost": choices.scheme.cost,
-        "recipe": choices.scheme.recipe,
-        "wet": None if batch.wet is None else batch.wet[row],
-    }
+def _one(costs: Costs, row: int) -> Costs:
+    return Costs(*(rho[row] for rho in costs))
 
 
 def _sizes(elements: int) -> envelope.Sizes:
@@ -336,10 +323,14 @@ def _sizes(elements: int) -> envelope.Sizes:
     return envelope.Sizes(elements, salt, header)
 
 
-def _room(body: np.ndarray, first: Costs, choices: Choices, share: float) -> int:
+def _carriers(body: np.ndarray, cover: Cover, choices: Choices) -> list[np.ndarray]:
+    recipe = choices.scheme.recipe
+    return embed.carriers(body, cover.shapes, recipe=recipe, grain=envelope.GRAIN)
+
+
+def _room(carriers: Sequence[np.ndarray], first: Costs, share: float) -> int:
     """Bytes of message that take a share of what any code could hide, negative where none do."""
-    bits = embed.capacity(body, first, recipe=choices.scheme.recipe)
-    return int(share * bits) // 8 - secret.OVERHEAD_BYTES
+    return int(share * embed.capacity(carriers, first)) // 8 - secret.OVERHEAD_BYTES
 
 
 def _layout(choices: Choices) -> tuple[int, int]:
@@ -384,38 +375,29 @@ def _embedded(
     """
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         keys = list(pool.map(lambda salt: secret.derive(shared, salt), salts))
-    sizes = _sizes(batch.values[0].size)
-    stegos, last = batch.values.reshape(len(covers), -1).copy(), Costs(None, None)
+    sizes = _sizes(covers[0].elements)
+    values = np.stack([cover.flat() for cover in covers])
+    stegos, last = values.copy(), batch.first
     layout, segments = _layout(choices)
 
     def put_bodies(parts, bodies):
         nonlocal last
-        orders = np.stack([part.places for part in parts])
-        _check_room(orders, batch, len(packed[0]) - 1, choices)
+        carriers = [
+            _carriers(part.places, cover, choices)
+            for part, cover in zip(parts, covers, strict=True)
+        ]
+        _check_room(carriers, batch, len(packed[0]) - 1)
+        how = {"scheme": choices.scheme, "domain": choices.domain}
         modifications, lengths = embed.embed_many(
-            orders,
-            batch.values,
-            bodies,
-            cost=choices.scheme.cost,
-            recipe=choices.scheme.recipe,
-            code=_code(choices),
-            wet=batch.wet,
-            first=batch.first,
+            carriers, covers, bodies, code=_code(choices), first=batch.first, **how
         )
-        stegos[:] += modifications.reshape(stegos.shape)
-        last = embed.costs_after(
-            batch.values,
-            modifications,
-            cost=choices.scheme.cost,
-            recipe=choices.scheme.recipe,
-            wet=batch.wet,
-        )
+        stegos[:] += modifications
+        last = embed.costs_after(covers, modifications, **how)
         return [[upper for upper, _ in pairs] for pairs in lengths]
 
     def put(row, part, bits):
-        costs = Costs(*(rho[row] for rho in last))
         stegos[row, part.places] += _syndrome_changes(
-            part.places, batch.values[row], costs, bits, keys[row].signs
+            part.places, values[row], _one(last, row), bits, keys[row].signs
         )
 
     envelope.write(
@@ -434,10 +416,9 @@ def _embedded(
     return written
 
 
-def _check_room(orders: np.ndarray, batch: _Batch, length: int, choices: Choices) -> None:
+def _check_room(carriers: Sequence[Sequence[np.ndarray]], batch: _Batch, length: int) -> None:
     room = min(
-        _room(order, Costs(*(rho[row] for rho in batch.first)), choices, _TRIED_SHARE)
-        for row, order in enumerate(orders)
+        _room(parts, _one(batch.first, row), _TRIED_SHARE) for row, parts in enumerate(carriers)
     )
     if room < 0:
         raise InputError(
@@ -457,8 +438,8 @@ def _syndrome_changes(
     """Modifications of some elements that put bits in the syndrome of their lowest bits; ties in
     cost go by `signs`.
     """
-    plus, minus = (rho.ravel()[places] for rho in costs)
-    lowest = _lowest_bits(values.ravel()[places])
+    plus, minus = (rho[places] for rho in costs)
+    lowest = _lowest_bits(values[places])
     try:
         changed = stc.embed(lowest, np.minimum(plus, minus), bits) != lowest
     except InputError as error:
@@ -501,25 +482,28 @@ def _check_it_comes_back(
 
 def _read(keys_of, stego: Cover, domain: Domain) -> bytes:
     """The message in a stego; `keys_of` as for `envelope.read`."""
-    values = np.stack(stego.planes)
+    values = stego.flat()
     if values.size < LOWEST_ELEMENTS:
         raise InputError(secret.NO_MESSAGE)
-    flat = values.ravel()
 
     def get(part, length):
-        return stc.extract(_lowest_bits(flat[part.places]), message_length=length)
+        return stc.extract(_lowest_bits(values[part.places]), message_length=length)
 
     def get_body(part, header):
         layout, length = envelope.layout_of(header), 8 * header.length
         if length > values.size * math.log2(3):
             raise InputError(secret.NO_MESSAGE)
-        recipe = _recipe(layout, domain)
-        shares = embed.shares(part.places, values.shape, length, recipe=recipe)
-        return embed.reveal(
+        carriers = embed.carriers(
             part.places,
+            stego.shapes,
+            recipe=_recipe(layout, domain),
+            grain=envelope.GRAIN if layout.strided else 0,
+        )
+        shares = embed.shares(carriers, length)
+        return embed.reveal(
+            carriers,
             values,
             tuple((upper, share - upper) for upper, share in zip(header.upper, shares)),
-            recipe=recipe,
             code=ternary.stc_code(constraint_height=layout.height, segments=layout.segments)
             if layout.height
             else ternary.polar_code(),
@@ -530,9 +514,6 @@ def _read(keys_of, stego: Cover, domain: Domain) -> bytes:
 
 
 def _recipe(layout: envelope.Layout, domain: Domain) -> recipes.Recipe:
-    recipe = (
-        recipes.masks(layout.shares, [recipes.no_adjustment] * len(layout.shares))
-        if layout.shares
-        else domain.recipes[layout.recipe]
-    )
-    return recipe if layout.strided else recipe._replace(grain=0)
+    if layout.shares:
+        return recipes.masks(layout.shares, [recipes.no_adjustment] * len(layout.shares))
+    return domain.recipes[layout.recipe]

@@ -166,12 +166,14 @@ def initial_cost(system: System, state: State) -> embed.CostFunction:
       state: of the training; "initial" in it is what the scheme holds.
 
     Returns:
-      `plane [..., H, W] -> Costs`.
+      `plane [..., H, W] -> Costs`, after which no change leaves the range.
     """
     if isinstance(system.initial, cost_learner.Generator):
         params, stats = state.params["initial"], state.batch_stats["initial"]
-        return cost_learner.cost_function(system.initial, params, stats)
-    return trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
+        cost = cost_learner.cost_function(system.initial, params, stats)
+    else:
+        cost = trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
+    return embed.bounded(cost)
 
 
 def initial_probabilities(system: System, state: State, covers: Array) -> ChangeProbabilities:
@@ -224,7 +226,7 @@ class _Adjustment(NamedTuple):
         def adjusted(covers, before):
             maps = self.maps(before, change_probabilities(cost(covers), self.payload))
             return cost_learner.generated_costs(
-                self.generator, params, batch_stats, maps, covers, formula=self.formula
+                self.generator, params, batch_stats, maps, formula=self.formula
             )
 
         return cost_learner.plane_by_plane(adjusted, cover, modifications)

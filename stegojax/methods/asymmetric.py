@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from stegojax import embed, losses, optimizers, parallel, recipes
+from stegojax import embed, envelope, losses, optimizers, parallel, recipes
 from stegojax.errors import InputError
 from stegojax.methods import adjustment, cost_learner, steganalyzer, trained
 from stegojax.methods import network as networks
@@ -357,7 +357,7 @@ def scheme(
 
 def _check(training: Training) -> None:
     system, weights, schedule = training.system, training.weights, training.schedule
-    embed.masks(system.shares, [embed.no_adjustment] * len(system.shares))
+    envelope.check_shares(system.shares)
     if not 0 < system.payload < 1.5:
         raise InputError(
             f"method.payload={system.payload} must be above 0 and under 1.5 bits per pixel"
@@ -530,7 +530,7 @@ def _imitating_step(training: Training, number: int) -> Callable:
     def wanted(state, view):
         costs = system.imitated(adjustment.initial_cost(system, state), view.covers, view.before)
         chances = adjustment.change_probabilities(costs, system.payload)
-        return cost_learner.within_range(view.covers, chances)
+        return embed.rule_out(view.covers, chances)
 
     return cost_learner.imitation_step(
         f"generator{number}",
@@ -574,7 +574,7 @@ def _simulated(system, state, covers, keys, recipe) -> embed.Simulated:
     cost = adjustment.initial_cost(system, state)
     return jax.vmap(
         lambda key, cover: embed.simulate_visits(
-            key, cover, system.bits(cover), cost=cost, recipe=recipe
+            key, cover, system.bits(cover), scheme=embed.Scheme("", cost, recipe)
         )
     )(keys, covers)
 

@@ -23,10 +23,20 @@ import optax
 from jax.tree_util import Partial
 
 from stegojax import embed, losses, parallel, probabilities
-from stegojax.costs import forbid_saturated
+from stegojax.domains import PIXELS
 from stegojax.methods import network as networks
 from stegojax.methods import steganalyzer
-from stegojax.types import WET_COST, Array, Batch, ChangeProbabilities, Costs, Key, Params, State
+from stegojax.types import (
+    WET_COST,
+    Array,
+    Batch,
+    ChangeProbabilities,
+    Costs,
+    Domain,
+    Key,
+    Params,
+    State,
+)
 
 GENERATOR = "generator"
 """The name of the generator's optimiser and of its state."""
@@ -67,34 +77,12 @@ class Generator(NamedTuple):
 
     module:        maps `[B, H, W, C]` -> output `[B, H, W, K]`.
     probabilities: `output -> ChangeProbabilities [B, H, W]`.
-    lowest:        the least value of an element; no change goes below it.
-    highest:       the greatest; no change goes above it.
+    domain:        of the covers, whose range no change leaves.
     """
 
     module: nn.Module
     probabilities: Callable[[Array], ChangeProbabilities] = both_directions
-    lowest: float = 0.0
-    highest: float = 255.0
-
-
-def within_range(
-    covers: Array, chances: ChangeProbabilities, *, lowest: float = 0.0, highest: float = 255.0
-) -> ChangeProbabilities:
-    """Change probabilities with 0 where a change would leave the range.
-
-    Args:
-      covers: any shape.
-      chances: same shape.
-      lowest: the least value of an element.
-      highest: the greatest.
-
-    Returns:
-      ChangeProbabilities of that shape.
-    """
-    return ChangeProbabilities(
-        jnp.where(covers < highest, chances.plus, 0.0),
-        jnp.where(covers > lowest, chances.minus, 0.0),
-    )
+    domain: Domain = PIXELS
 
 
 def generate(
@@ -112,33 +100,24 @@ def generate(
     """
     output, stats = networks.apply_training(generator.module, params, batch_stats, maps)
     chances = generator.probabilities(output)
-    kept = within_range(covers, chances, lowest=generator.lowest, highest=generator.highest)
-    return kept, stats
+    return embed.rule_out(covers, chances, domain=generator.domain), stats
 
 
 def generated_costs(
-    generator: Generator,
-    params: Params,
-    batch_stats: Params,
-    maps: Array,
-    covers: Array,
-    *,
-    formula: str,
+    generator: Generator, params: Params, batch_stats: Params, maps: Array, *, formula: str
 ) -> Costs:
-    """The costs that a trained generator's probabilities stand for.
+    """The raw costs that a trained generator's probabilities stand for.
 
     Args:
       generator, params, batch_stats: the network.
       maps: what it sees, `[B, H, W, C]`.
-      covers: `[B, H, W]`.
       formula: see `probabilities.costs_from_probabilities`.
 
     Returns:
       Costs `[B, H, W]`.
     """
     output = networks.apply(generator.module, params, batch_stats, maps)
-    costs = probabilities.costs_from_probabilities(generator.probabilities(output), formula=formula)
-    return forbid_saturated(covers, *costs)
+    return probabilities.costs_from_probabilities(generator.probabilities(output), formula=formula)
 
 
 def implied_probabilities(costs: Costs, *, formula: str) -> ChangeProbabilities:
@@ -225,7 +204,7 @@ class _LearnedCost(NamedTuple):
     def __call__(self, params, batch_stats, cover):
         def costs(covers):
             return generated_costs(
-                self.generator, params, batch_stats, self.see(covers), covers, formula=self.formula
+                self.generator, params, batch_stats, self.see(covers), formula=self.formula
             )
 
         return plane_by_plane(costs, cover)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from stegojax import embed, losses, parallel, probabilities
+from stegojax import domains, embed, losses, parallel, probabilities
 from stegojax.errors import InputError
 from stegojax.images import round_to_pixels
 from stegojax.methods import network
@@ -195,15 +195,16 @@ def simulator(name: str, *, payload: float) -> Simulator:
 def _optimal(key: Key, cover: Array, *, payload: float, scheme: embed.Scheme) -> Array:
     planes = jnp.moveaxis(cover, -1, 0)
     bits = payload * planes.shape[1] * planes.shape[2]
-    changes = embed.simulate(key, planes, bits, cost=scheme.cost, recipe=scheme.recipe)
+    changes = embed.simulate(key, planes, bits, scheme=scheme)
     return jnp.moveaxis(changes, 0, -1)
 
 
 def _changes(key: Key, cover: Array, rate: Array) -> Array:
-    """Changes with probability `rate`, up or down with equal chances, but up at 0 and down at
-    255.
+    """Changes with probability `rate`, up or down with equal chances, but the one way that there is
+    at the ends of the range.
     """
-    up = jnp.where(cover <= 0.0, 1.0, jnp.where(cover >= 255.0, 0.0, 0.5))
+    lowest, highest = domains.PIXELS.lowest, domains.PIXELS.highest
+    up = jnp.where(cover <= lowest, 1.0, jnp.where(cover >= highest, 0.0, 0.5))
     return probabilities.simulate(key, ChangeProbabilities(rate * up, rate * (1.0 - up)))
 
 

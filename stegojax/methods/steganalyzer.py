@@ -138,12 +138,12 @@ def simulator(scheme: embed.Scheme) -> Simulator:
     frozen = trained.freeze(scheme)
 
     def stegos(arrays, batch, key, payload):
-        _, cost, recipe = frozen.attach(arrays)
+        attached = frozen.attach(arrays)
         covers = batch["cover"][..., 0]
         bits = payload * covers.shape[1] * covers.shape[2]
 
         def one(key, cover):
-            visits = embed.simulate_visits(key, cover, bits, cost=cost, recipe=recipe)
+            visits = embed.simulate_visits(key, cover, bits, scheme=attached)
             return cover + visits.modifications
 
         return jax.vmap(one)(parallel.example_keys(key, covers.shape[0]), covers)[..., None]

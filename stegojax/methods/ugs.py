@@ -258,8 +258,7 @@ def cost_function(
       `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial` that holds the parameters; a function
       of the cover alone, the same in every call.
     """
-    cost = cost if isinstance(cost, Partial) else Partial(cost)
-    return Partial(_Chosen(module, search), cost, params, batch_stats)
+    return Partial(_Chosen(module, search), embed.bounded(cost), params, batch_stats)
 
 
 class _Chosen(NamedTuple):

@@ -12,12 +12,13 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from stegojax import embed, run, security, train
+from stegojax import embed, envelope, run, security, train
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.data import pipeline
 from stegojax.protocols.quality import model_name
 from stegojax.tables import markdown
+from stegojax.types import Cover
 
 _TIMED = 3
 
@@ -68,20 +69,20 @@ def seconds_per_stego(config: ml_collections.ConfigDict, loaded: run.Loaded) -> 
         planes = [batch["cover"][0, ..., 0] for batch in loader]
     covers = np.stack([np.roll(planes[i % len(planes)], 7 * i, axis=0) for i in range(8)])
     rng = np.random.default_rng(0)
-    orders = np.stack([rng.permutation(covers[0].size) for _ in covers])
+    shapes = [covers[0].shape]
+    carriers = [
+        embed.carriers(
+            rng.permutation(covers[0].size), shapes, recipe=scheme.recipe, grain=envelope.GRAIN
+        )
+        for _ in covers
+    ]
     bits = int(config.method.payload * covers[0].size)
     messages = rng.integers(0, 2, (len(covers), bits)).astype(np.uint8)
+    wholes = [Cover((cover,)) for cover in covers]
     spent = []
     for _ in range(1 + _TIMED):
         begin = time.perf_counter()
-        embed.embed_many(
-            orders,
-            covers,
-            messages,
-            cost=scheme.cost,
-            recipe=scheme.recipe,
-            code=ternary.stc_code(),
-        )
+        embed.embed_many(carriers, wholes, messages, scheme=scheme, code=ternary.stc_code())
         spent.append(time.perf_counter() - begin)
     return min(spent[1:]) / len(covers)
 

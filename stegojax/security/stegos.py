@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from stegojax import embed, images, probabilities, run
+from stegojax import embed, envelope, images, probabilities, run
 from stegojax.coding import lsbm, ternary
 from stegojax.data import preprocess
 from stegojax.data.cover_stego import match
@@ -21,7 +21,7 @@ from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr
 from stegojax.security.covers import Covers, tiles
 from stegojax.security.sources import SIMULATOR, Case
-from stegojax.types import Key
+from stegojax.types import Cover, Key
 
 
 class Maker(NamedTuple):
@@ -106,9 +106,10 @@ def _of_run(task: _Task) -> Maker:
 
 def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
     code, covers = task.case.source.code, task.covers
+    allowed = jax.jit(embed.bounded(scheme.cost))
 
     def check(numbers, planes):
-        room = np.asarray(probabilities.capacity(jax.jit(scheme.cost)(planes)))
+        room = np.asarray(probabilities.capacity(allowed(planes)))
         if (room < task.bits).any():
             worst = int(room.argmin())
             raise InputError(
@@ -122,11 +123,7 @@ def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
 
         def one(number, cover):
             return cover + embed.simulate(
-                jax.random.fold_in(key, number),
-                cover,
-                task.bits,
-                cost=scheme.cost,
-                recipe=scheme.recipe,
+                jax.random.fold_in(key, number), cover, task.bits, scheme=scheme
             )
 
         many = jax.jit(jax.vmap(one))
@@ -147,10 +144,15 @@ def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
         planes = covers.floats(numbers)
         check(numbers, planes)
         orders, messages = task.orders_and_messages(numbers)
+        shapes = [planes[0].shape]
+        carriers = [
+            embed.carriers(order, shapes, recipe=scheme.recipe, grain=envelope.GRAIN)
+            for order in orders
+        ]
         changes, _ = embed.embed_many(
-            orders, planes, messages, cost=scheme.cost, recipe=scheme.recipe, code=real
+            carriers, [Cover((plane,)) for plane in planes], messages, scheme=scheme, code=real
         )
-        return (planes + changes).astype(np.uint8)
+        return (planes + changes.reshape(planes.shape)).astype(np.uint8)
 
     return Maker(coded, f"real coding, {code}")
 

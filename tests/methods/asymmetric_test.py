@@ -27,7 +27,7 @@ from stegojax.methods.asymmetric import (
     Steganalyzers,
     Weights,
 )
-from stegojax.types import ChangeProbabilities
+from stegojax.types import ChangeProbabilities, Cover
 
 SYSTEM = System(ROUGH, cost_learner.Generator(small_networks.Generator()))
 LEARNING = SYSTEM._replace(initial=cost_learner.Generator(small_networks.Generator(branches=1)))
@@ -315,7 +315,7 @@ def test_one_sub_image_is_the_initial_scheme(batch):
     key = jax.random.key(3)
     outputs = jax.jit(made.predict)(state, batch, key)
     plain = embed.RECIPES["plain"]
-    simulate = functools.partial(embed.simulate, cost=ROUGH.cost, recipe=plain)
+    simulate = functools.partial(embed.simulate, scheme=ROUGH)
     for i, cover in enumerate(batch["cover"][..., 0]):
         np.testing.assert_array_equal(
             outputs["stego"][i, ..., 0] - cover,
@@ -324,8 +324,9 @@ def test_one_sub_image_is_the_initial_scheme(batch):
     rng = np.random.default_rng(0)
     message, order = rng.integers(0, 2, 300), rng.permutation(1024)
     cost, code = adjustment.initial_cost(system, state), ternary.stc_code(constraint_height=7)
+    cover = Cover((batch["cover"][0, ..., 0],))
     coded = [
-        embed.embed(order, batch["cover"][0, ..., 0], message, cost=cost, recipe=recipe, code=code)
+        embed.embed([order], cover, message, scheme=embed.Scheme("", cost, recipe), code=code)
         for recipe in (adjustment.recipe(system, state), plain)
     ]
     np.testing.assert_array_equal(coded[0][0], coded[1][0])
@@ -359,12 +360,12 @@ def test_embedding_compiles_once_for_a_run_and_a_size(batch):
     for seed, picture in enumerate(batch["cover"][:2, ..., 0]):
         state = made.init(jax.random.key(seed), batch)
         state = made.stages[1].begin(state, jax.random.key(seed))
+        cost, recipe = adjustment.initial_cost(system, state), adjustment.recipe(system, state)
         embed.embed(
-            np.arange(1024),
-            picture,
+            embed.carriers(np.arange(1024), [picture.shape], recipe=recipe),
+            Cover((picture,)),
             np.zeros(60, np.uint8),
-            cost=adjustment.initial_cost(system, state),
-            recipe=adjustment.recipe(system, state),
+            scheme=embed.Scheme("", cost, recipe),
             code=ternary.stc_code(constraint_height=7),
         )
     # The initial costs at most, and the generators' rule.

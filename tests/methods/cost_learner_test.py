@@ -25,16 +25,6 @@ def on_one_device(function, *arguments):
     return jax.tree.map(lambda leaf: leaf[0], out)
 
 
-def test_no_change_leaves_the_range():
-    covers = jnp.asarray([[[0.0, 255.0, 9.0, 254.0]]])
-    chances = cost_learner.within_range(covers, CHANCES)
-    np.testing.assert_allclose(chances.plus, [[[0.2, 0, 0.2, 0.2]]])
-    np.testing.assert_allclose(chances.minus, [[[0, 0.1, 0.1, 0.1]]])
-    narrow = cost_learner.within_range(covers, CHANCES, lowest=9.0, highest=254.0)
-    np.testing.assert_allclose(narrow.plus, [[[0.2, 0, 0.2, 0]]])
-    np.testing.assert_allclose(narrow.minus, [[[0, 0.1, 0, 0.1]]])
-
-
 def test_one_map_is_both_directions():
     one = cost_learner.both_directions(jnp.asarray([[[0.1], [0.2]]]))
     np.testing.assert_array_equal(one.plus, one.minus)
@@ -299,9 +289,8 @@ def test_the_two_formulas(formula):
             return maps
 
     def costs(chances):
-        maps, covers = jnp.stack(chances, -1), jnp.full(chances.plus.shape, 100.0)
-        generator = cost_learner.Generator(Given())
-        return cost_learner.generated_costs(generator, {}, {}, maps, covers, formula=formula)
+        generator, maps = cost_learner.Generator(Given()), jnp.stack(chances, -1)
+        return cost_learner.generated_costs(generator, {}, {}, maps, formula=formula)
 
     plus, minus = jnp.asarray([[[1 / 3 - 1e-6, 0.05, 0.2]]]), jnp.asarray([[[0.01, 0.05, 0.1]]])
     found = costs(ChangeProbabilities(plus, minus))
@@ -337,7 +326,7 @@ def test_planes_a_few_at_a_time_are_the_planes_together():
 
 
 def test_a_learned_cost_is_a_cost_under_any_recipe(batch):
-    """It takes planes of any number, knows the range, is embedded with CMD's rule, and one of the
+    """It takes planes of any number, is embedded with CMD's rule, and one of the
     same network with other parameters shares what was compiled.
     """
     module = small_networks.Generator(branches=1)
@@ -354,7 +343,7 @@ def test_a_learned_cost_is_a_cost_under_any_recipe(batch):
     np.testing.assert_allclose(together.plus[2], alone.plus, rtol=1e-6)
     assert differs(together.plus, costs[1](planes).plus)
     done = embed.simulate_visits(
-        jax.random.key(0), planes, 20.0, cost=costs[0], recipe=embed.RECIPES["cmd"]
+        jax.random.key(0), planes, 20.0, scheme=embed.Scheme("", costs[0], embed.RECIPES["cmd"])
     )
     stego = planes + done.modifications
     assert 0 <= float(stego.min()) and float(stego.max()) <= 255 and done.modifications.any()

@@ -17,7 +17,7 @@ from stegojax import embed, probabilities, run
 from stegojax.coding import ternary
 from stegojax.errors import InputError
 from stegojax.methods import steganalyzer, trained, ugs
-from stegojax.types import WET_COST, Costs
+from stegojax.types import WET_COST, Costs, Cover
 
 SEARCH = ugs.Search(payload=0.4, candidates=7)
 SECTION = dict(
@@ -111,7 +111,10 @@ def test_the_chosen_candidate_is_the_best_that_passes(plane, network, passing):
         return MODULE.apply(variables, jnp.asarray(plane)[None, :, :, None], train=False)[0]
 
     gradient = jax.grad(lambda plane: -jax.nn.log_softmax(logits(plane))[0])(jnp.asarray(plane))
-    base, taps = HILL.cost(jnp.asarray(plane)), ugs.residual_filter(jnp.asarray(plane))
+    base, taps = (
+        embed.bounded(HILL.cost)(jnp.asarray(plane)),
+        ugs.residual_filter(jnp.asarray(plane)),
+    )
     noise_key, threshold_key = jax.random.split(jax.random.key(0))
     noise = np.asarray(jax.random.uniform(noise_key, plane.shape))
     tried, margins, distances = [], [], []
@@ -144,9 +147,9 @@ def test_planes_are_adjusted_one_by_one_and_carry_messages(plane, network):
     np.testing.assert_allclose(together.plus[1], alone.plus, rtol=1e-4)
     rng = np.random.default_rng(2)
     message, order = rng.integers(0, 2, 300), rng.permutation(plane.size)
-    code, recipe = ternary.stc_code(constraint_height=7), embed.RECIPES["plain"]
-    changes, lengths = embed.embed(order, plane, message, cost=cost, recipe=recipe, code=code)
-    found = embed.reveal(order, plane + changes, lengths, recipe=recipe, code=code)
+    code, scheme = ternary.stc_code(constraint_height=7), HILL._replace(cost=cost)
+    changes, lengths = embed.embed([order], Cover((plane,)), message, scheme=scheme, code=code)
+    found = embed.reveal([order], plane.ravel() + changes, lengths, code=code)
     np.testing.assert_array_equal(found, message)
 
 

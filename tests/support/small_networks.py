@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stegojax import embed, parallel
-from stegojax.costs import forbid_saturated
 from stegojax.models import layers
+from stegojax.types import Costs
 
 
 class Steganalyzer(nn.Module):
@@ -55,7 +55,7 @@ class Generator(nn.Module):
 def rough_cost(plane):
     """A cost by the horizontal difference."""
     rho = 100 / (1 + jnp.abs(plane - jnp.roll(plane, 1, axis=-1)))
-    return forbid_saturated(plane, rho, rho)
+    return Costs(rho, rho)
 
 
 ROUGH = embed.Scheme("rough", rough_cost, embed.RECIPES["plain"])
