@@ -44,13 +44,10 @@ def others():
 
 def on_one_device(step):
     """A train step as `(state, batch, key) -> (state, metrics)`, the batch `[1, B, ...]`."""
-    return jax.pmap(
-        step,
-        axis_name=parallel.AXIS,
-        in_axes=(None, 0, None),
-        out_axes=(None, None),
-        devices=jax.local_devices()[:1],
+    batched = jax.vmap(
+        step, axis_name=parallel.AXIS, in_axes=(None, 0, None), out_axes=(None, None)
     )
+    return jax.jit(batched)
 
 
 def traced(config, monkeypatch):
@@ -159,7 +156,7 @@ def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path
     check_moves(tiny.stages[0], tiny.state, first, values)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, first, Position(1, 0))
-    restored = checkpoints.restore(1, run.state_like(tiny.method, tiny.sizes, tiny.example, 0))
+    restored = checkpoints.restore(1, jax.tree.map(as_shape, first))
     checkpoints.close()
     second, resumed = (step(one, tiny.batches[1], key)[0] for one in (first, restored))
     for one, other in zip(jax.tree.leaves(second), jax.tree.leaves(resumed), strict=True):
