@@ -156,7 +156,7 @@ def test_a_small_step_is_finite_moves_what_is_trained_and_resumes(name, tmp_path
     check_moves(tiny.stages[0], tiny.state, first, values)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, first, Position(1, 0))
-    restored = checkpoints.restore(1, jax.tree.map(as_shape, first))
+    restored = checkpoints.restore(1, first)
     checkpoints.close()
     second, resumed = (step(one, tiny.batches[1], key)[0] for one in (first, restored))
     for one, other in zip(jax.tree.leaves(second), jax.tree.leaves(resumed), strict=True):
