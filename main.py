@@ -94,9 +94,10 @@ def parse_flags(argv):
     except AttributeError as error:
         cause = error.args[0] if error.args else ""
         name, _, hint = str(cause.args[0] if isinstance(cause, KeyError) else cause).partition("\n")
-        _refuse(
-            f"the config has no field {name.strip(QUOTES)}; {hint or 'its file lists the fields'}"
-        )
+        name = name.strip(QUOTES)
+        if any(re.match(rf"--?config\.[\w.]*optimizer\.{name}\b", given) for given in argv):
+            hint = "an optimiser is replaced whole, --config.method.optimizer=NAME:FIELD=VALUE,..."
+        _refuse(f"the config has no field {name}; {hint or 'its file lists the fields'}")
     except (flags.Error, KeyError, OSError, TypeError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         causes = [line for line in lines if re.match(r"(\w+Error: |\[Errno )", line)]

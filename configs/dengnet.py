@@ -9,7 +9,9 @@ steganalysis", 2019): cover or stego?
 (--config.data.source=folder:DIR) and resize them; a hash of the name sends half of them to
 training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
 folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
-saying which are for training and which for validation.
+saying which are for training and which for validation. `laptop` reads a folder of photographs
+(--config.data.source=folder:DIR); it is Xu-Net's recipe, and nobody has trained this network with
+it yet.
 
 Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 18.7 % for HILL,
 12.3 % for S-UNIWARD and 11.3 % for WOW at 0.4 bpp; 27.5, 25.3 and 20.8 % at 0.2. Accuracy is 1 -
@@ -36,6 +38,10 @@ PRESETS = {
     "tiny": (
         "a thin network, a few steps, for tests",
         {**sections.STEGANALYZER_TINY, "method.width": 0.125},
+    ),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 128x128 crops, HILL at 0.4 bpp; not measured",
+        sections.STEGANALYZER_LAPTOP,
     ),
     "paper": ("256x256, HILL at 0.4 bpp, 200 epochs of 16 pairs with SGD in four rates", PAPER),
     "curriculum": (

@@ -104,8 +104,6 @@ def checkpoint(every: int, *, keep: int = 2, milestones: int = 0, best: str = ""
     return ConfigDict(dict(section, best=best) if best else section)
 
 
-# Pictures in pictures.
-
 PICTURES_TINY = {
     "steps": 8,
     "data.crop": 32,
@@ -139,9 +137,6 @@ def pictures_paper(source: str, *, epochs: float, side: int = 256) -> dict[str, 
         "report.batches": 500,
         "checkpoint.every": 1000,
     }
-
-
-# Steganalyzers.
 
 
 def steganalyzer(
@@ -261,9 +256,6 @@ def curriculum(*parts: tuple[float, int]) -> dict[str, Any]:
     return {"steps": 0, "epochs": 0.0, "method.payload": parts[-1][0], "method.curriculum": parts}
 
 
-# The security protocol, by itself and as a report of other runs.
-
-
 def attacker(
     network: str,
     *,
@@ -350,8 +342,6 @@ COST_SECURITY_PAPER = {
     "report.security.splits.test": 0.4,
 }
 
-
-# Bits that networks write and read.
 
 JOINT_TRAINING = dict(
     # Of the cover's weight, at the first step: with all of it a short training ends in copying the
@@ -471,8 +461,6 @@ def bits_paper(
     }
 
 
-# Optimisers of the steganalyzers' papers, which other experiments train, too.
-
 XUNET_PAPER = dict(
     name="sgd", learning_rate=1e-3, momentum=0.9, factor=0.9, every=5000.0, unit="steps"
 )
@@ -501,9 +489,6 @@ DENGNET_PAPER = dict(
     factor=0.1,
     milestones=(80.0, 140.0, 180.0),
 )
-
-
-# Covers that are made.
 
 
 def cover_maker(size: int, *, covers: dict[str, Any]) -> ConfigDict:

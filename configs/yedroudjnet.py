@@ -9,7 +9,9 @@ steganalysis", 2018): cover or stego?
 (--config.data.source=folder:DIR) and resize them; a hash of the name sends half of them to
 training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
 folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
-saying which are for training and which for validation.
+saying which are for training and which for validation. `laptop` reads a folder of photographs
+(--config.data.source=folder:DIR); it is Xu-Net's recipe, and nobody has trained this network with
+it yet.
 
 Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 20.0 % for HILL,
 17.6 % for S-UNIWARD and 14.0 % for WOW at 0.4 bpp; 29.8, 31.2 and 23.6 % at 0.2. Accuracy is 1 -
@@ -35,6 +37,10 @@ PRESETS = {
     "tiny": (
         "a thin network, a few steps, for tests",
         {**sections.STEGANALYZER_TINY, "method.width": 0.25},
+    ),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 128x128 crops, HILL at 0.4 bpp; not measured",
+        sections.STEGANALYZER_LAPTOP,
     ),
     "paper": ("256x256, HILL at 0.4 bpp, 250 epochs of 16 pairs with SGD in four rates", PAPER),
     "curriculum": (

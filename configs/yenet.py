@@ -9,7 +9,9 @@ cover or stego?
 (--config.data.source=folder:DIR) and resize them; a hash of the name sends half of them to
 training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
 folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
-saying which are for training and which for validation.
+saying which are for training and which for validation. `laptop` reads a folder of photographs
+(--config.data.source=folder:DIR); it is Xu-Net's recipe, and nobody has trained this network with
+it yet.
 
 For these pictures and schemes no figures are at hand. Accuracy is 1 - P_E, at the best of the
 evaluations. Measured with the default: not learned, .50 and .59 on 32 held-out pairs at steps 150
@@ -42,6 +44,10 @@ PRESETS = {
             "data.crop": 160,
             "evaluation.refresh_batches": 0,
         },
+    ),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 160x160 crops, HILL at 0.4 bpp; not measured",
+        {**sections.STEGANALYZER_LAPTOP, "data.crop": 160, "evaluation.refresh_batches": 0},
     ),
     "paper": ("256x256, HILL at 0.4 bpp, 300 epochs (our choice) of 16 pairs with Adadelta", PAPER),
     "curriculum": (

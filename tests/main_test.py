@@ -3,6 +3,7 @@ one line.
 """
 
 import importlib.util
+import json
 import os
 import pathlib
 import signal
@@ -32,8 +33,9 @@ def main(*arguments, cwd=ROOT):
 def test_the_tiny_preset_trains_stops_on_sigterm_and_goes_on(tmp_path):
     workdir = tmp_path / "run"
     arguments = (
-        "--config=configs/isgan.py:tiny",
+        "--config=configs/atique.py:tiny",
         f"--workdir={workdir}",
+        "--config.method.optimizer=sgd:learning_rate=1e-4,momentum=0.5",
         "--config.steps=120",
         "--config.evaluation.every=120",
         "--config.checkpoint.every=120",
@@ -64,6 +66,8 @@ def test_the_tiny_preset_trains_stops_on_sigterm_and_goes_on(tmp_path):
     assert "finished 120 steps" in again.stdout and str(workdir / "panel.png") in again.stdout
     steps = [line for line in metrics.read_text().splitlines() if '"kind": "train"' in line]
     assert len(steps) == 120
+    kept = json.loads((workdir / "config.json").read_text())
+    assert kept["method"]["optimizer"] == dict(name="sgd", learning_rate=1e-4, momentum=0.5)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,27 @@ def test_the_tiny_preset_trains_stops_on_sigterm_and_goes_on(tmp_path):
     [
         (["--config=configs/none.py"], "No such file"),
         (["--config=configs/isgan.py:nonsense"], "preset 'nonsense' is unknown"),
+        (["--config=configs/asymmetric.py:small_hill"], "did you mean small_"),
+        (["--config=configs/asymmetric.py::hill_"], "preset ':hill_' is unknown"),
+        (["--config=configs/none.py:help"], "No such file"),
+        (
+            ["--config=configs/xunet.py:tiny", "--config.method.optimizer=adam:momentum=1"],
+            "optimizer 'adam' takes no 'momentum'",
+        ),
+        (
+            ["--config=configs/xunet.py:tiny", "--config.method.optimizer=adam:fast"],
+            "not of the form",
+        ),
+        (["--config=configs/xunet.py:tiny", "--config.method.optimizer={'name':"], "is not a dict"),
+        (["--config=configs/xunet.py:tiny", "--config.method.optimizer.b1=1"], "is replaced whole"),
+        (
+            [
+                "--config=configs/xunet.py:tiny",
+                "--config.method.optimizer.name=adam",
+                "--config.method.optimizer.momentum=0.5",
+            ],
+            "method.optimizer: optimizer 'adam' takes no 'momentum'",
+        ),
         (["--config=configs/isgan.py:tiny", "--config.method.gama=1"], "no field gama"),
         (
             ["--config=configs/isgan.py:tiny", "--config.batch_size=many"],
@@ -92,6 +117,27 @@ def test_a_mistake_is_answered_in_one_line(tmp_path, arguments, message):
     assert done.returncode in (1, 2)
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_an_optimizer_may_be_named_anew(tmp_path):
+    done = main(
+        "--config=configs/xunet.py:tiny",
+        "--config.method.optimizer.name=adam",
+        "--config.data.crop=4000",
+        f"--workdir={tmp_path / 'run'}",
+    )
+    left_out, refused = done.stderr.strip().splitlines()
+    assert left_out.startswith("method.optimizer: adam takes no momentum")
+    assert "4000" in refused and done.returncode == 1
+
+
+def test_help_lists_the_presets_of_a_config_wherever_it_lies(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text((ROOT / "configs" / "xunet.py").read_text())
+    done = main(f"--config={mine}:help", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == ""
+    listed = [line.split(None, 1)[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert listed[:3] == ["(none)", "tiny", "laptop"] and "Xu-Net" in done.stdout
 
 
 def test_the_default_work_directory_is_named_after_config_and_preset():

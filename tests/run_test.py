@@ -7,6 +7,7 @@ import json
 import pytest
 from ml_collections import ConfigDict
 from support import toy, toy_runs
+from support.configs import load
 
 from stegojax import methods, older, run
 from stegojax.errors import InputError
@@ -155,3 +156,57 @@ def test_an_older_run_goes_on_and_is_written_in_todays_form(workdir):
     rewrite(workdir, age)
     run.open_workdir(toy_runs.config("toy_pictures", raised=1.0), workdir)
     assert json.loads((workdir / run.CONFIG_NAME).read_text())["report"] == {"batches": 1}
+
+
+def saved(folder, config):
+    (folder / run.CONFIG_NAME).write_text(json.dumps(run.plain(config)))
+    return folder
+
+
+def older(config):
+    """A config as it was written before reports had a section of their own."""
+    report = config.report
+    del config.report
+    config.evaluation.final_batches = report.batches
+    config.evaluation.transfer_steps = report.transfer.steps if "transfer" in report else 0
+    if "transfer" in report:
+        config.evaluation.transfer_optimizer = report.transfer.optimizer
+    if "bits" in report:
+        config.evaluation.photographs = report.bits.photographs
+        config.evaluation.cross_source = report.bits.cross_source
+        config.evaluation.security = report.security
+    if "sentences" in report:
+        config.evaluation.sentences = report.sentences.count
+        for name in ("searched", "beams", "weights"):
+            config.evaluation[name] = report.sentences[name]
+    return config
+
+
+@pytest.mark.parametrize(
+    "name,steps", [("isgan", None), ("sftn", 1600), ("seq2seq_gan", 2400), ("baluja", None)]
+)
+def test_a_run_in_the_older_form_is_read_as_todays(tmp_path, name, steps):
+    config = load(name).get_config()
+    config.loader.workers = 3
+    now = run.plain(config)
+    then = older(load(name).get_config())
+    if steps:
+        then.steps = steps
+    read = run.read_config(saved(tmp_path, then))
+    assert run.difference(run.plain(read), now) == []
+    assert read.report.batches == now["report"]["batches"]
+    wanted = {key: value for key, value in now["report"].items() if key != "batches"}
+    transfer = {} if "transfer" in wanted else {"transfer": {"steps": 0}}
+    assert run.plain(read)["report"] == {**now["report"], **transfer}
+    run.open_workdir(config, tmp_path, None)
+
+
+def test_a_difference_is_told_in_one_line(tmp_path):
+    config = toy.config()
+    saved(tmp_path, config)
+    config.batch_size, config.loader.threads, config.report.batches = 8, 7, 50
+    config.method.noises = ()  # A field that the saved one lacks.
+    with pytest.raises(InputError) as caught:
+        run.open_workdir(config, tmp_path, None)
+    assert str(caught.value).endswith("the difference: batch_size is 4 there and 8 is asked for")
+    assert "\n" not in str(caught.value)
