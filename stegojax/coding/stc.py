@@ -7,8 +7,8 @@ message only through the h - 1 rows that are still open. These rows are the stat
 which the Viterbi algorithm finds the cheapest y. The code is the one of the original C++: either
 reads what the other wrote.
 
-`viterbi` is the algorithm, a pure function under `jax.jit` and `jax.vmap`. `embed` finds the same
-path many times faster by `lanes`, which walks the trellis by the same `add_compare_select`. Both
+`viterbi` is the algorithm, a pure function under `jax.jit` and `jax.vmap`. `embed` finds such a
+path several times faster by `lanes`, which walks the trellis by the same `add_compare_select`. Both
 search for the changes x of least cost whose syndrome is what the cover's lacks of the message:
 H (y ^ x) = message where H x = message ^ H y.
 
