@@ -7,13 +7,30 @@ message only through the h - 1 rows that are still open. These rows are the stat
 which the Viterbi algorithm finds the cheapest y. The code is the one of the original C++: either
 reads what the other wrote.
 
-`viterbi` is the algorithm, a pure function under `jax.jit` and `jax.vmap`. `embed` finds the same
-path many times faster by `lanes`, which walks the trellis by the same `add_compare_select`. Both
+`viterbi` is the algorithm, a pure function under `jax.jit` and `jax.vmap`. `embed` finds such a
+path several times faster by `lanes`, which walks the trellis by the same `add_compare_select`. Both
 search for the changes x of least cost whose syndrome is what the cover's lacks of the message:
 H (y ^ x) = message where H x = message ^ H y.
 
 Layout: element vectors `[N]`, or `[B, N]` for a batch of independent covers; bits are uint8 {0, 1}.
-A state is an integer of h bits: bit j is what row i + j of the syndrome lacks or has too much of.
+A state is an integer of h bits: bit j is what the changes so far add to row i + j.
+
+The search for two covers of 60 elements that carry 20 bits each, at the same time:
+
+    >>> import functools, jax, numpy as np
+    >>> from stegojax.coding import block_columns, stc, viterbi
+    >>> rng = np.random.default_rng(0)
+    >>> covers, messages = (rng.integers(0, 2, (2, n), np.uint8) for n in (60, 20))
+    >>> rho = rng.random((2, 60))
+    >>> code = {"message_length": 20, "constraint_height": 7}
+    >>> search = jax.vmap(functools.partial(viterbi, constraint_height=7), in_axes=(0, 0, None))
+    >>> targets = messages ^ stc.syndrome(covers, **code)
+    >>> path = jax.jit(search)(rho, targets, block_columns(60, **code))
+    >>> stegos = covers ^ np.asarray(path.changes_N)
+    >>> bool((stc.extract(stegos, **code) == messages).all())
+    True
+    >>> bool(np.allclose((rho * path.changes_N).sum(axis=1), path.cost))
+    True
 """
 
 from __future__ import annotations
@@ -68,15 +85,15 @@ def add_compare_select(
 def viterbi(rho_N: Array, target_M: Array, columns: Array, *, constraint_height: int) -> Path:
     """The cheapest changes with a given syndrome (Filler et al. 2011, Sec. IV, Algorithm 1).
 
-    Works under `jax.jit` and `jax.vmap`: all shapes follow from those of the arguments. It is
-    differentiable nowhere: the changes are bits, and gradients with respect to the costs are 0. It
-    keeps N 2^h bits for the way back; `embed` needs less and is faster.
+    Works under `jax.jit` and `jax.vmap`, as the example in the head of this module shows: all
+    shapes follow from those of the arguments. It is differentiable nowhere: the changes are bits,
+    and gradients with respect to the costs are 0. It keeps N 2^h bits for the way back; `embed`
+    needs less and is faster.
 
     Args:
       rho_N: `[N]` the cost of each change, at least 0; `WET_COST` or more forbids it. The costs of
         all others together have to stay below `WET_COST`.
-      target_M: `[M]` bits, the syndrome that the changes must have, which is that of the cover ^
-        the message.
+      target_M: `[M]` bits, the syndrome that the changes must have: message ^ the cover's syndrome.
       columns: `[M, W]` int32, the submatrix of every block, row j in bit j; 0 where a block is
         narrower than the widest (see `block_columns`). The elements fill the other places in order;
         those left over are not changed.
@@ -88,21 +105,6 @@ def viterbi(rho_N: Array, target_M: Array, columns: Array, *, constraint_height:
 
     Raises:
       ValueError: if the shapes do not go together.
-
-    Example, two covers of 60 elements, 20 bits each:
-
-      >>> import functools, jax, numpy as np
-      >>> from stegojax.coding import block_columns, stc, viterbi
-      >>> rng = np.random.default_rng(0)
-      >>> covers, messages = (rng.integers(0, 2, (2, n), np.uint8) for n in (60, 20))
-      >>> code = {"message_length": 20, "constraint_height": 7}
-      >>> search = jax.vmap(functools.partial(viterbi, constraint_height=7), in_axes=(0, 0, None))
-      >>> path = jax.jit(search)(
-      ...     rng.random((2, 60)), messages ^ stc.syndrome(covers, **code),
-      ...     block_columns(60, **code))
-      >>> stegos = covers ^ np.asarray(path.changes_N)
-      >>> bool((stc.extract(stegos, **code) == messages).all())
-      True
     """
     if rho_N.ndim != 1 or target_M.ndim != 1 or columns.shape[:1] != target_M.shape:
         raise ValueError(

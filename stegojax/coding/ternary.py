@@ -235,11 +235,12 @@ def _check_values(cover: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> Non
             "a cover is one vector or a batch of them, with costs of its shape: shapes "
             f"{[cover.shape, plus.shape, minus.shape]} given"
         )
-    if not (np.isfinite(cover) & (cover == np.rint(cover))).all():
-        raise InputError("a cover has whole values: others given")
     if any(np.isnan(cost).any() or (cost < 0).any() for cost in (plus, minus)):
         raise InputError("costs must be numbers of at least 0: NaN or negative costs given")
-    if cover.dtype.kind in "iu":
+    if cover.dtype.kind not in "iu":
+        if not (np.isfinite(cover) & (cover == np.rint(cover))).all():
+            raise InputError("a cover has whole values: others given")
+    else:
         ends = np.iinfo(cover.dtype)
         leaving = ((cover == ends.max) & (plus < WET_COST)) | (
             (cover == ends.min) & (minus < WET_COST)
