@@ -62,33 +62,41 @@ def test_a_reward_by_hand(rule):
     np.testing.assert_allclose(slope.minus[0, 0], [0, -reward[1] / 0.1 / 4, 0, 0], rtol=1e-3)
 
 
-def test_the_gradient_through_a_simulator_is_that_of_the_whole():
+@pytest.mark.parametrize("devices", [1, 2])
+def test_the_gradient_through_a_simulator_is_that_of_the_whole(devices):
     """Two covers' stegos through a steganalyzer's loss, by JAX's chain rule and by the guidance."""
     key, covers = jax.random.key(0), jnp.asarray(small_networks.covers(2, (4, 4))[..., 0])
     chances = ChangeProbabilities(jnp.full((2, 4, 4), 0.3), jnp.full((2, 4, 4), 0.25))
-    weights = jax.random.normal(key, (4, 4))
+    weights = jax.random.normal(key, (1, 4, 4))
 
     def loss(stego):
-        return jnp.mean(jnp.tanh(jnp.sum(stego * weights[None], axis=(1, 2)) / 300))
+        return jnp.mean(jnp.tanh(jnp.sum(stego * weights, axis=(1, 2)) / 300))
 
-    def draw(chances):
-        keys = jax.random.split(key, 2)
+    def draw(keys, chances):
         return jax.vmap(lambda key, one: probabilities.double_tanh(key, one, slope=2.0))(
             keys, chances
         )
 
-    expected = jax.grad(lambda chances: -loss(covers + draw(chances)))(chances)
+    keys = jax.random.split(key, 2)
+    expected = jax.grad(lambda chances: -loss(covers + draw(keys, chances)))(chances)
 
-    def guided(chances):
-        gradient = jax.grad(loss)(covers + draw(chances))
-        return jax.grad(
-            lambda chances: jnp.mean(cost_learner.through(chances, draw(chances), gradient, 1.0))
+    def guided(keys, covers, chances):
+        gradient = jax.grad(loss)(covers + draw(keys, chances)) / jax.lax.psum(1, parallel.AXIS)
+        slope = jax.grad(
+            lambda chances: jnp.mean(
+                cost_learner.through(chances, draw(keys, chances), gradient, 1.0)
+            )
         )(chances)
+        # As an optimiser's step averages them.
+        return jax.tree.map(lambda leaf: leaf / jax.lax.psum(1, parallel.AXIS), slope)
 
-    found = on_one_device(guided, chances)
+    shares = jax.tree.map(
+        lambda leaf: leaf.reshape(devices, -1, *leaf.shape[1:]), (keys, covers, chances)
+    )
+    found = jax.jit(jax.vmap(guided, axis_name=parallel.AXIS))(*shares)
     assert np.abs(expected.plus).max() > 1e-5
-    np.testing.assert_allclose(found.plus, expected.plus, rtol=1e-4, atol=1e-9)
-    np.testing.assert_allclose(found.minus, expected.minus, rtol=1e-4, atol=1e-9)
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(got.reshape(2, 4, 4), wanted, rtol=1e-4, atol=1e-9)
 
 
 def test_the_weakest_learns_and_the_strongest_guides():
