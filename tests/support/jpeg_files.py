@@ -86,9 +86,9 @@ def _one_scan_each(layout, content):
 def _zeros_fill(content):
     """The file with zeros in the last byte of its data instead of ones."""
     layout = markers.parse(content)
-    found = jpeg_codec.decode(content)
+    picture = jpeg_codec.decode(content)
     (scan,) = layout.scans
-    pictured = jpeg_codec._pictured(found.planes, found.rest)
+    pictured = jpeg_codec._pictured(picture.planes, picture.rest)
     data = encoding.encode(
         pictured, layout.frame, scan, encoding.codes(layout.tables), np.zeros(1, np.uint8)
     )

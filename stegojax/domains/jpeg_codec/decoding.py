@@ -237,11 +237,9 @@ def _blocks_of(symbols, stream, scan, done):
     kept = nth < stream.blocks[symbols.interval]
     if (kept & (nth + amount > stream.blocks[symbols.interval])).any():
         raise damaged("a run of blocks goes beyond its picture")
-    done[which] = (
-        np.minimum(done[which] + np.add.reduceat(amount, first), stream.blocks[which])
-        if len(first)
-        else done[which]
-    )
+    if len(first):
+        sums = done[which] + np.add.reduceat(amount, first)
+        done[which] = np.minimum(sums, stream.blocks[which])
     return symbols.interval * stream.each + nth, kept
 
 
@@ -254,14 +252,14 @@ def _settle(coded, scan, frame, pictured, stream):
         per_mcu = dc.reshape(-1, len(owners))
         mcus = stream.each // len(owners)
         for owner in range(len(scan.components)):
-            mine = owners == owner
-            values = per_mcu[:, mine].astype(np.int64)
+            of_owner = owners == owner
+            values = per_mcu[:, of_owner].astype(np.int64)
             sums = np.cumsum(values).reshape(values.shape)
             base = np.append(0, sums[mcus - 1 :: mcus, -1])
             sums -= np.repeat(base, mcus)[: len(sums), None]
             if abs(sums).max() > 0x7FFF:
                 raise damaged("a coefficient is out of range")
-            per_mcu[:, mine] = sums
+            per_mcu[:, of_owner] = sums
     if only_dc:
         flats = [component[..., 0] for component in pictured]
         blocks.scatter(coded, flats, frame, scan)
@@ -308,9 +306,9 @@ def _refine_ac(stream, scan, layout, pictured, used):
     zeros = np.flatnonzero(flat == 0).astype(np.int32)
     per_block = np.append(0, np.cumsum((values == 0).sum(1)))
     known = np.flatnonzero(flat)
-    found, symbols = _walk_refinement(stream, layout.tables[place], width, zeros, per_block)
+    appeared, symbols = _walk_refinement(stream, layout.tables[place], width, zeros, per_block)
     used[place] += np.bincount(symbols, minlength=256)
-    new, signs, first_bit, cuts = found
+    new, signs, first_bit, cuts = appeared
     correction = lanes.bits(stream.words, _positions_of(known, first_bit, cuts), np.int64(1))
     one = np.int16(1 << scan.low)
     flat[known] += np.where(flat[known] > 0, one, -one) * correction.astype(np.int16)

@@ -99,11 +99,11 @@ def _differences(dc, frame, scan):
     result = np.empty(per_mcu.shape, np.int32)
     mcus = _each(frame, scan) // len(owners)
     for owner in range(len(scan.components)):
-        mine = owners == owner
-        values = per_mcu[:, mine].astype(np.int32)
+        of_owner = owners == owner
+        values = per_mcu[:, of_owner].astype(np.int32)
         differences = np.diff(values.reshape(-1), prepend=0).reshape(values.shape)
         differences[::mcus, 0] = values[::mcus, 0]
-        result[:, mine] = differences
+        result[:, of_owner] = differences
     return result.reshape(-1)
 
 

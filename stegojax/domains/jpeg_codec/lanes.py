@@ -185,7 +185,7 @@ def _walk(stream, position, state, end, rules):
     `[steps, readers]`, the last row without entries.
     """
     position, state = position.astype(np.int64), state.astype(np.int64)
-    positions, states, found = [], [], []
+    positions, states, entries_read = [], [], []
     octet, code = np.empty_like(position), np.empty_like(position)
     word = np.empty(position.shape, np.uint32)
     shift = np.empty_like(word)
@@ -205,10 +205,10 @@ def _walk(stream, position, state, end, rules):
             position += entry & _ADVANCE
             state += (entry >> _STEP_AT) & _STEP
             state = rules.following.take(state, mode="clip")
-        positions.append(batch[0]), states.append(batch[1]), found.append(batch[2])
+        positions.append(batch[0]), states.append(batch[1]), entries_read.append(batch[2])
     positions.append(position[None].astype(np.int32)), states.append(state[None].astype(np.int32))
-    found.append(np.zeros((1, len(position)), np.int32))
-    return np.concatenate(positions), np.concatenate(states), np.concatenate(found)
+    entries_read.append(np.zeros((1, len(position)), np.int32))
+    return np.concatenate(positions), np.concatenate(states), np.concatenate(entries_read)
 
 
 def _at(rows, counts):
@@ -242,15 +242,15 @@ def _walk_alone(stream, position, state, end, rules):
     """As `_walk`, for one reader; `[3, symbols + 1]`."""
     stream, lookup = memoryview(stream), memoryview(rules.entries)
     base, following = memoryview(rules.base), memoryview(rules.following)
-    positions, states, found = [], [], []
+    positions, states, entries_read = [], [], []
     while position < end:
         code = stream[position >> 3] >> (16 - (position & 7)) & 0xFFFF
         entry = lookup[base[state] + code]
-        positions.append(position), states.append(state), found.append(entry)
+        positions.append(position), states.append(state), entries_read.append(entry)
         position += entry & _ADVANCE
         state = following[state + (entry >> _STEP_AT & _STEP)]
-    positions.append(position), states.append(state), found.append(0)
-    return np.array([positions, states, found], np.int32)
+    positions.append(position), states.append(state), entries_read.append(0)
+    return np.array([positions, states, entries_read], np.int32)
 
 
 def _symbols(rows, counts, interval, rules):
