@@ -108,6 +108,9 @@ def deceit(name: str) -> Callable[[Array, Array], Array]:
     Args:
       name: in `DECEITS`.
 
+    Returns:
+      `(logits of covers, logits of stegos) -> [B]`.
+
     Raises:
       InputError: the name is unknown.
     """
@@ -200,9 +203,7 @@ def _optimal(key: Key, cover: Array, *, payload: float, scheme: embed.Scheme) ->
 
 
 def _changes(key: Key, cover: Array, rate: Array) -> Array:
-    """Changes with probability `rate`, up or down with equal chances, but up at 0 and down at
-    255.
-    """
+    """Changes with probability `rate`, up or down with equal chances, but up at 0 and down at 255."""
     up = jnp.where(cover <= 0.0, 1.0, jnp.where(cover >= 255.0, 0.0, 0.5))
     return probabilities.simulate(key, ChangeProbabilities(rate * up, rate * (1.0 - up)))
 
@@ -285,6 +286,9 @@ def game(
       rules: the numbers.
       hide: the embedding.
       noise: `(key, count) -> [count, 100]`, what pictures are made from.
+
+    Returns:
+      The method.
 
     Raises:
       InputError: a number is out of range.
