@@ -203,7 +203,7 @@ def _optimal(key: Key, cover: Array, *, payload: float, scheme: embed.Scheme) ->
 
 
 def _changes(key: Key, cover: Array, rate: Array) -> Array:
-    """Changes with probability `rate`, up or down with equal chances, but up at 0 and down at 255."""
+    """Changes with probability `rate`, up or down with equal chances; up at 0, down at 255."""
     up = jnp.where(cover <= 0.0, 1.0, jnp.where(cover >= 255.0, 0.0, 0.5))
     return probabilities.simulate(key, ChangeProbabilities(rate * up, rate * (1.0 - up)))
 

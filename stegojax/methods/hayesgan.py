@@ -1,4 +1,4 @@
-"""HayesGAN: Alice, Bob and Eve, a message in a picture that is made anew (Hayes and Danezis 2017)."""
+"""HayesGAN: Alice, Bob and Eve, a message in a picture made anew (Hayes and Danezis 2017)."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _predict(
     batch: Batch,
     key: Key,
 ) -> dict[str, Array]:
-    """What `predict` gives and, where messages are drawn, the logits of stegos under every noise."""
+    """What `predict` gives and, where messages are drawn, the logits under every noise."""
     outputs = predict(state, batch, key)
     if "stego" in batch or "message" in batch:
         return outputs

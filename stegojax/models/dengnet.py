@@ -124,7 +124,7 @@ def upper_triangle(matrix: Array) -> Array:
 
 
 def _uniform_bias(inputs: int):
-    """PyTorch's initialisation of a bias: uniform within one over the root of the number of inputs."""
+    """PyTorch's initialisation of a bias: uniform within 1 / sqrt(number of inputs)."""
     limit = inputs**-0.5
 
     def init(key, shape, dtype=jnp.float32):
