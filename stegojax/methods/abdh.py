@@ -114,6 +114,9 @@ def make(
       message_loss: `(logits, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the absolute error is that of pictures in [-1, 1].
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a weight is negative.
     """

@@ -108,6 +108,9 @@ def deceit(name: str) -> Callable[[Array, Array], Array]:
     Args:
       name: in `DECEITS`.
 
+    Returns:
+      `(logits of covers, logits of stegos) -> [B]`.
+
     Raises:
       InputError: the name is unknown.
     """
@@ -286,6 +289,9 @@ def game(
       rules: the numbers.
       hide: the embedding.
       noise: `(key, count) -> [count, 100]`, what pictures are made from.
+
+    Returns:
+      The method.
 
     Raises:
       InputError: a number is out of range.

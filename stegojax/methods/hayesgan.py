@@ -1,6 +1,4 @@
-"""HayesGAN: Alice, Bob and Eve, a message in a picture that is made anew (Hayes and Danezis
-2017).
-"""
+"""HayesGAN: Alice, Bob and Eve, a message in a picture made anew (Hayes and Danezis 2017)."""
 
 from __future__ import annotations
 
@@ -49,6 +47,9 @@ def make(
       adversarial_weight: of the cross entropy by which Eve is deceived.
       message_loss: `(what Bob says, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the absolute error is that of pictures in [-1, 1].
+
+    Returns:
+      The method.
 
     Raises:
       InputError: a weight is out of range.

@@ -39,6 +39,9 @@ def make(
       message_loss: `(estimated bits, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the squared error is that of pictures in [-1, 1].
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a number is out of range.
     """
@@ -142,9 +145,7 @@ def _predict(
     batch: Batch,
     key: Key,
 ) -> dict[str, Array]:
-    """What `predict` gives and, where messages are drawn, the logits of stegos under every
-    noise.
-    """
+    """What `predict` gives and, where messages are drawn, the logits under every noise."""
     outputs = predict(state, batch, key)
     if "stego" in batch or "message" in batch:
         return outputs

@@ -135,6 +135,9 @@ def make(
       delta: weight of the adversarial term.
       flip: share of the steganalyzer's labels that are flipped.
 
+    Returns:
+      The method.
+
     Raises:
       InputError: the share is out of range.
     """

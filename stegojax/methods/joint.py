@@ -293,6 +293,9 @@ def make(system: System, training: Training) -> Method:
       system: what is trained.
       training: how.
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a number is out of range.
     """

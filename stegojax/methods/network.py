@@ -15,15 +15,31 @@ from stegojax.types import Array, Key, Params
 
 
 def initialise(key: Key, module: nn.Module, *inputs: Array) -> tuple[Params, Params]:
-    """Parameters and BatchNorm statistics (`{}` without BatchNorm) of a module for inputs of these
-    shapes.
+    """The initial parameters and BatchNorm statistics of a module.
+
+    Args:
+      key: PRNG key.
+      module: called with `train`.
+      inputs: arrays of the shapes that it takes.
+
+    Returns:
+      Parameters, and statistics: `{}` without BatchNorm.
     """
     variables = module.init(key, *inputs, train=False)
     return variables["params"], variables.get("batch_stats", {})
 
 
 def apply(module: nn.Module, params: Params, batch_stats: Params, *inputs: Array) -> Any:
-    """Applies a module with its running statistics, which stay as they are."""
+    """Applies a module with its running statistics, which stay as they are.
+
+    Args:
+      module: called with `train=False`.
+      params, batch_stats: as `initialise` gives them.
+      inputs: what it takes.
+
+    Returns:
+      Its output.
+    """
     return module.apply(_variables(params, batch_stats), *inputs, train=False)
 
 
@@ -56,8 +72,13 @@ def _variables(params: Params, batch_stats: Params) -> dict[str, Params]:
 def descend(
     optimizer: optax.GradientTransformation, gradients: Params, opt_state: Any, params: Params
 ) -> tuple[Params, Any, Array]:
-    """One step of an optimiser with the gradients of this device's share, averaged over all
-    devices.
+    """One step of an optimiser; gradients are averaged over all devices.
+
+    Args:
+      optimizer: whose step it is.
+      gradients: of this device's share of the batch, a tree like `params`.
+      opt_state: the optimiser's.
+      params: what is trained.
 
     Returns:
       The new parameters, the new optimiser state, and the averaged gradients' global norm.
@@ -68,7 +89,15 @@ def descend(
 
 
 def split_keys(key: Key, *names: str) -> dict[str, Key]:
-    """One key per network name, which does not depend on the other names."""
+    """One key for each name, which does not depend on the other names.
+
+    Args:
+      key: PRNG key.
+      names: of networks, or of what else is drawn.
+
+    Returns:
+      Name -> key.
+    """
     return {
         name: jax.random.fold_in(
             key, sum(ord(letter) * 31**i for i, letter in enumerate(name)) % (1 << 31)

@@ -133,6 +133,9 @@ def make(
         is revealed in training.
       picture_loss: `(x, y) -> [B]`; the squared error is taken on values in [0, 1].
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a weight or the noise is negative.
     """

@@ -39,8 +39,14 @@ def predict_with(
 
 
 def measure(batch: Batch, outputs: dict[str, Array]) -> dict[str, Array]:
-    """PSNR (dB) and SSIM of stego and revealed picture, all on 8-bit values, the columns of ISGAN's
-    Table 5.
+    """The columns of ISGAN's Table 5, all on 8-bit values.
+
+    Args:
+      batch: with "cover" and "secret".
+      outputs: of `predict_with`'s function.
+
+    Returns:
+      `[B]` each: "stego_psnr" and "revealed_psnr" (dB), "stego_ssim" and "revealed_ssim".
     """
     return {
         "stego_psnr": metrics.psnr(outputs["stego"], batch["cover"]),

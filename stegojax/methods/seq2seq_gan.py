@@ -204,6 +204,9 @@ def make(
         everything; () for the second alone.
       channel_noise: standard deviation of the noise in the first stage, in place of a picture.
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a weight is negative, there are other than two stages, or wrong keys are asked for
         where the receiver has none.

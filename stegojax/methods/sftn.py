@@ -104,6 +104,9 @@ def make(
       message_loss: `(logits, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the squared error is in grey levels.
 
+    Returns:
+      The method.
+
     Raises:
       InputError: a weight or limit is out of range.
     """

@@ -86,8 +86,7 @@ def make(
     message_loss: Callable[[Array, Array], Array] = losses.bit_cross_entropy,
     cover_loss: Callable[[Array, Array], Array] = joint.squared_error(127.5),
 ) -> Method:
-    """SteganoGAN as a `Method`; steganalyzer and coders take their steps in turn, batch by
-    batch.
+    """SteganoGAN as a `Method`; steganalyzer and coders take their steps in turn, batch by batch.
 
     Args:
       networks: the modules.
@@ -97,6 +96,9 @@ def make(
       adversarial_weight: of the steganalyzer's score.
       message_loss: `(logits, message) -> [B]`.
       cover_loss: `(cover, stego) -> [B]`; the squared error is that of pictures in [-1, 1].
+
+    Returns:
+      The method.
 
     Raises:
       InputError: a number is out of range.

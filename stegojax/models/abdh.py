@@ -2,10 +2,10 @@
 hiding" (Yu, AAAI 2020).
 
 The original's code is not public: the parts are known (ResNet-50's first layers for the mask,
-CycleGAN's generator twice, two PatchGAN steganalyzers), their sizes and joints less so, and
-figures are to be reported as ABDH-like. The attention begins from random parameters and is trained
-with the rest, because no pre-trained ones come with this package. The secret is a map of bits here,
-so the extractor ends in logits.
+CycleGAN's generator twice, two PatchGAN steganalyzers), their sizes and joints less so, and figures
+are to be reported as ABDH-like. The attention begins from random parameters and is trained with the
+rest, because no pre-trained ones come with this package. The secret is a map of bits here, so the
+extractor ends in logits.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are float32
 maps of bits {0, 1}, `[B, H, W, D]`, and what is read is logits, positive for 1. Any H and W from
@@ -50,8 +50,8 @@ MINIMUM_SIZE = 8
 """Smallest height and width of a picture: reflection needs two pixels at a quarter of the size."""
 
 PATCH_MINIMUM_SIZE = 24
-"""Smallest height and width of a picture for the steganalyzer, whose last two layers take a row
-and a column each.
+"""Smallest height and width of a picture for the steganalyzer, whose last two layers take a row and
+a column each.
 """
 
 LEAK = 0.2

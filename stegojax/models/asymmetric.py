@@ -7,9 +7,8 @@ a symmetric scheme) and gives each pixel's probability of being raised and of be
 one decoder and a picture as its input it is the generator of a symmetric scheme.
 
 Maps are `[B, H, W, C]` float32, probabilities `[B, H, W, branches]` in (0, 1/3), so that leaving a
-pixel as it is is always the
-likeliest. Any H and W: sizes are halved with rounding up, and what is doubled again is cut to the
-  size of the encoder's map.
+pixel as it is is always the likeliest. Any H and W: sizes are halved with rounding up, and what is
+doubled again is cut to the size of the encoder's map.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The networks of Rehman et al. 2017 (Atique's "End-to-end trained CNN encoder-decoder networks for
-image steganography"): a
-grey guest picture hidden in a colour host picture of the same size.
+image steganography"): a grey guest picture hidden in a colour host picture of the same size.
 
 Pictures are `[B, H, W, C]` float32 in pixel units 0..255, in [0, 1] inside. The last layers are
 linear: outputs may leave the range and are clipped when they are rounded. Any H and W. There is no
-  batch normalisation, so `train` changes nothing.
+batch normalisation, so `train` changes nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ reveal network takes the secret out of the stego. Each is made of three branches
 
 Pictures are `[B, H, W, C]` float32 in pixel units 0..255, in [0, 1] inside. The last layers are
 linear: outputs may leave the range and are clipped when they are rounded. Any H and W. There is no
-  batch normalisation, so `train` changes nothing.
+batch normalisation, so `train` changes nothing.
 """
 
 from __future__ import annotations

@@ -197,9 +197,7 @@ class Generator(nn.Module):
 
 
 def _judge(network: nn.Module, x: Array, *, train: bool) -> Array:
-    """Four layers that halve the picture, each normalising what it is given, and their flat
-    output.
-    """
+    """Four layers that halve the picture, each normalising its input, and their flat output."""
     for i, features in enumerate(FEATURES, start=1):
         x = layers.batch_norm(train=train, axis_name=network.axis_name, name=f"norm{i}")(x)
         x = layers.conv(layers.scaled_width(features, network.width), 5, stride=2, name=f"conv{i}")(

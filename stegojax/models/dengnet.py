@@ -69,8 +69,8 @@ def square_root(sigma: Array, *, iterations: int = ITERATIONS) -> Array:
 
     The matrix is divided by its trace, which puts its eigenvalues where the iterations converge,
     and the root multiplied by the trace's root. Eigenvalues far below the trace are not converged
-    after five iterations, and need not be. Only matrix
-    products: gradients are finite for every matrix, zero included.
+    after five iterations, and need not be. Only matrix products: gradients are finite for every
+    matrix, zero included.
 
     Args:
       sigma: `[..., C, C]`, symmetric positive semidefinite.
@@ -124,9 +124,7 @@ def upper_triangle(matrix: Array) -> Array:
 
 
 def _uniform_bias(inputs: int):
-    """PyTorch's initialisation of a bias: uniform within one over the root of the number of
-    inputs.
-    """
+    """PyTorch's initialisation of a bias: uniform within 1 / sqrt(number of inputs)."""
     limit = inputs**-0.5
 
     def init(key, shape, dtype=jnp.float32):

@@ -2,9 +2,8 @@
 training"): Alice, Bob and Eve.
 
 Alice makes a picture of the cover's size anew from all of the cover's pixels and a message of L
-bits; Bob reads the message;
-Eve tells covers from stegos. Layers are those of DCGAN: 5x5 kernels, height and width doubled or
-  halved in each.
+bits; Bob reads the message; Eve tells covers from stegos. Layers are those of DCGAN: 5x5 kernels,
+height and width doubled or halved in each.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside, with H and W
 multiples of 16. They are 32x32 (or 64x64) in the paper; Alice's first layer is fully connected and

@@ -2,9 +2,8 @@
 they survive damage to it.
 
 Encoder, decoder and steganalyzer are rows of one unit: convolution 3x3, batch normalisation, ReLU.
-  Between encoder and decoder a
-noise layer damages the stego; `NOISES` has them by name, all of one form, `(key, stego, cover) ->
-damaged stego`, and differentiable.
+Between encoder and decoder a noise layer damages the stego; `NOISES` has them by name, all of one
+form, `(key, stego, cover) -> damaged stego`, and differentiable.
 
 Pictures are `[B, H, W, C]`, float32 in pixel units 0..255, in [-1, 1] inside; messages are bits {0,
 1} as float32, `[B, L]`, and what is read is an estimate of them, 1 above one half. Any H and W. The

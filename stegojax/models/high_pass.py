@@ -91,8 +91,8 @@ KV_NORMALISED = SRM_NORMALISED[29:30]
 
 BASIC = SRM[[4, 6, 11, 9, 28, 29]]
 """The six kernels in front of the Xu-Net of SPAR-RL and UT-GAN, not normalised: differences of
-first order (horizontal,
-vertical) and of second order (horizontal, vertical), KB, KV."""
+first order (horizontal, vertical) and of second order (horizontal, vertical), KB, KV.
+"""
 BASIC.setflags(write=False)
 
 
@@ -101,7 +101,7 @@ def residuals(planes: Array, kernels: np.ndarray, *, padding: str = "SAME") -> A
     Kodovsky 2012, Section II).
 
     In full float32 precision on every device: the residual of a change of one grey level is all
-      there is to see.
+    there is to see.
 
     Args:
       planes: `[B, H, W, C]` float32, 0..255.

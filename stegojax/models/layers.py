@@ -41,8 +41,8 @@ def conv(
     """A convolution layer, by default with a bias, that keeps height and width.
 
     A kernel of size 1 with stride 1 is a matrix product over the channels: the same numbers as a
-      1x1 convolution, whose
-    gradient XLA computes about one and a half times as fast on a CPU in this form.
+    1x1 convolution, whose gradient XLA computes about one and a half times as fast on a CPU in this
+    form.
 
     Args:
       features: channels of the output.
@@ -176,8 +176,8 @@ def max_pool_3x3(x: Array) -> Array:
     take.
 
     Rows first, then columns, each as two comparisons of shifted maps: on a CPU the gradient of
-      XLA's window maximum takes three
-    times as long. Where several neighbours are equal, one of them gets the gradient.
+    XLA's window maximum takes three times as long. Where several neighbours are equal, one of them
+    gets the gradient.
 
     Args:
       x: `[B, H, W, C]`.

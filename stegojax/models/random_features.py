@@ -3,11 +3,10 @@ pictures can be taken from.
 
 Four convolutions with random kernels, each followed by ReLU and means over 2x2 pixels; the features
 are the means and the standard deviations of every channel of every layer.
-`metrics.frechet_distance` of their means and covariances is the
-*random-feature Frechet distance*. It is no FID: that name is for the features of the Inception
-  network trained on ImageNet,
-and figures of the two are on different scales. It compares sets measured by this program, of
-pictures of one size, and nothing else.
+`metrics.frechet_distance` of their means and covariances is the *random-feature Frechet distance*.
+It is no FID: that name is for the features of the Inception network trained on ImageNet, and
+figures of the two are on different scales. It compares sets measured by this program, of pictures
+of one size, and nothing else.
 
 The kernels are drawn by NumPy's legacy generator, whose stream is frozen, so that they are the same
 on every machine and with every version. Pictures are `[B, H, W, 3]`, float32 in pixel units 0..255.
@@ -61,7 +60,7 @@ def features(pictures: Array) -> Array:
     """The features of pictures.
 
     Source: this program's own; the idea of untrained features for comparing generators is of Naeem
-      et al. 2020.
+    et al. 2020.
 
     Args:
       pictures: `[B, H, W, 3]`, 0..255; H and W at least `MINIMUM_SIZE`.

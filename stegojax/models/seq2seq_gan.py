@@ -2,11 +2,10 @@
 sentence again.
 
 Sender: an LSTM reads the sentence into a *state* of two vectors, which a generator makes a picture
-  of. Receiver: a second
-convolutional network reads the state from the picture, and a second LSTM writes the sentence. A
-discriminator tells the pictures from photographs. ("Generative image steganography based on Seq2Seq
-and GAN", 25th Meeting on Image Recognition and Understanding; layers that the text leaves open are
-marked in the classes.)
+of. Receiver: a second convolutional network reads the state from the picture, and a second LSTM
+writes the sentence. A discriminator tells the pictures from photographs. ("Generative image
+steganography based on Seq2Seq and GAN", 25th Meeting on Image Recognition and Understanding; layers
+that the text leaves open are marked in the classes.)
 
 A secret key can take part in three ways, for a method to choose from:
 
@@ -66,9 +65,8 @@ STYLE = 128
 
 style_init = nn.initializers.variance_scaling(1 / 16, "fan_in", "truncated_normal")
 """Initialisation of the scales and shifts: with it an untrained generator's picture changes as much
-from key to key as from
-sentence to sentence (mean differences of 27 and 28 levels); with variance 1 the keys drown the
-sentences (47 and 12).
+from key to key as from sentence to sentence (mean differences of 27 and 28 levels); with variance 1
+the keys drown the sentences (47 and 12).
 """
 
 KEYED = ("none", "plane", "modulation")
@@ -271,8 +269,8 @@ def beam_sentences(
     """The likeliest sentences that states stand for, as far as a beam search finds them.
 
     Source: Seq2Seq-GAN, Section 3.2, decodes greedily; the search is that of Sutskever et al. 2014,
-      Section 3.2: every sentence
-    keeps its `beams` likeliest beginnings, an ended one unchanged. There is no bonus for length.
+    Section 3.2: every sentence keeps its `beams` likeliest beginnings, an ended one unchanged.
+    There is no bonus for length.
 
     Args:
       decoder, variables, states, length: as for `write_sentences`.

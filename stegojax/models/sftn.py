@@ -2,17 +2,15 @@
 bit in every grey pixel.
 
 The embedding generator turns a cover and its message into a map of modifications; the stego matrix,
-their sum, has fractions,
-the stego image has none. Two extractors of one architecture read the message: one is trained
-  together with the generator on
-stego matrices, the other starts from it and is trained on stego images while the generator stays as
-it is. Variants of the ablation study are options. The steganalyzer is `xunet.XuNet(outputs=1)`.
+their sum, has fractions, the stego image has none. Two extractors of one architecture read the
+message: one is trained together with the generator on stego matrices, the other starts from it and
+is trained on stego images while the generator stays as it is. Variants of the ablation study are
+options. The steganalyzer is `xunet.XuNet(outputs=1)`.
 
 Planes are `[B, H, W, C]`, float32 in pixel units 0..255, C = 1 in the paper, and are fed unscaled:
 batch normalisation follows the first convolution. Messages are float32 maps of bits {0, 1}, `[B, H,
-W, D]`, and what is read is logits, positive for 1. Any
-H and W. Everything is computed in float32: half precision has too few digits for changes of one
-  grey level in 256.
+W, D]`, and what is read is logits, positive for 1. Any H and W. Everything is computed in float32:
+half precision has too few digits for changes of one grey level in 256.
 """
 
 from __future__ import annotations

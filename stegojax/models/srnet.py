@@ -68,8 +68,8 @@ class Layer(nn.Module):
       features: channels.
       kind: "plain": convolution, normalisation, ReLU; else two convolutions with a ReLU between
         them and then "residual": the input is added; "halving": a mean over 3x3 windows with stride
-          2, and a 1x1 convolution of every other
-        row and column of the input is added; "last": the mean of all positions, `[B, C]`.
+        2, and a 1x1 convolution of every other row and column of the input is added; "last": the
+        mean of all positions, `[B, C]`.
       axis_name: mapped axis over which batch statistics are averaged in training.
     """
 
