@@ -229,6 +229,25 @@ def stream(part: Part) -> np.ndarray:
     return secret.to_bits(secret.keystream(part.key, -(-last // 8)))[part.first : last]
 
 
+def known(keys: secret.Keys, salt: bytes) -> Callable[[bytes], secret.Keys]:
+    """What `read` is given by who has written a stego and looks whether it can be read.
+
+    Args:
+      keys: of the stego.
+      salt: that they were derived with.
+
+    Returns:
+      `salt -> keys`, which raises `InputError` for any other salt.
+    """
+
+    def keys_of(read_salt: bytes) -> secret.Keys:
+        if read_salt != salt:
+            raise InputError(secret.NO_MESSAGE)
+        return keys
+
+    return keys_of
+
+
 def write(
     keys: Sequence[secret.Keys],
     salts: Sequence[bytes],
@@ -278,8 +297,7 @@ def read(
     """Reads the message that `write` put into a carrier.
 
     Args:
-      keys_of: salt -> keys, `secret.derive` under the secret; where both are known already it may
-        raise `InputError` for any other salt.
+      keys_of: salt -> keys: `secret.derive` under the secret, or what `known` gives.
       sizes: of the carrier.
       get: `(part, M) -> bits [M]`: reads a salt or a header.
       get_body: `(part, header) -> bits`: reads the body that the header describes. A `ValueError`

@@ -15,7 +15,7 @@ from support.photographs import cover, photograph
 from stegojax import domains, embed, envelope, images, secret
 from stegojax.costs import COSTS
 from stegojax.errors import InputError
-from stegojax.hiders import Options, by_costs, comparison
+from stegojax.hiders import Options, by_costs, comparison, element_channel
 
 KEY = secret.key_file(bytes(range(32)))
 OTHER = secret.key_file(bytes(range(1, 33)))
@@ -92,13 +92,13 @@ def test_a_batch_is_what_its_pictures_are_alone():
 
 
 def test_covers_of_one_size_are_embedded_into_together(monkeypatch):
-    real, sizes = by_costs._embedded, []
+    real, sizes = by_costs._hidden, []
 
     def counted(shared, covers, *rest):
         sizes.append(len(covers))
         return real(shared, covers, *rest)
 
-    monkeypatch.setattr(by_costs, "_embedded", counted)
+    monkeypatch.setattr(by_costs, "_hidden", counted)
     covers, messages = zip(
         *[(cover((64, 60, 1), i), np.random.default_rng(i).bytes(40)) for i in range(5)]
     )
@@ -288,10 +288,10 @@ def test_what_the_header_says_of_the_choices():
         (FAST._replace(scheme=embed.parse_scheme("wow")), envelope.Layout("plain", (), 7)),
         (FAST._replace(scheme=embed.parse_scheme("wow-synch")), envelope.Layout("synch", (), 7)),
     ):
-        assert by_costs._layout(choices) == envelope.described(layout)
+        assert element_channel._layout(choices) == envelope.described(layout)
     unknown = FAST.scheme._replace(recipe=FAST.scheme.recipe._replace(partition=lambda *_: 0))
     with pytest.raises(InputError, match="no header can tell the receiver"):
-        by_costs._layout(FAST._replace(scheme=unknown))
+        element_channel._layout(FAST._replace(scheme=unknown))
 
 
 def test_one_sub_image_is_written_as_the_plain_scheme():
@@ -303,15 +303,15 @@ def test_one_sub_image_is_written_as_the_plain_scheme():
 
 
 def test_another_salt_is_tried_where_the_code_stumbles(monkeypatch):
-    real, salts = by_costs._embedded, []
+    real, salts = by_costs._hidden, []
 
     def stumbling(*arguments):
-        salts.extend(arguments[4])
+        salts.extend(arguments[3])
         if len(salts) < 3:
-            raise by_costs._Stumbled
+            raise element_channel.Stumbled
         return real(*arguments)
 
-    monkeypatch.setattr(by_costs, "_embedded", stumbling)
+    monkeypatch.setattr(by_costs, "_hidden", stumbling)
     stego = by_costs.hide(KEY, cover((36, 36, 1)), b"x", choices=FAST)
     assert by_costs.reveal(KEY, stego) == b"x" and len(set(salts)) == 3
     monkeypatch.setattr(by_costs, "_SALTS", 2)
@@ -321,14 +321,14 @@ def test_another_salt_is_tried_where_the_code_stumbles(monkeypatch):
 
 
 def test_a_stego_that_does_not_give_the_message_back_is_not_handed_out(monkeypatch):
-    real = by_costs._syndrome_changes
+    real = element_channel._syndrome_changes
 
     def wrong(*arguments):
         changes = real(*arguments)
         changes[0] = 1 - abs(changes[0])
         return changes
 
-    monkeypatch.setattr(by_costs, "_syndrome_changes", wrong)
+    monkeypatch.setattr(element_channel, "_syndrome_changes", wrong)
     with pytest.raises(InputError, match="was not handed out"):
         by_costs.hide(KEY, cover((36, 36, 1)), b"x", choices=FAST)
 

@@ -1,0 +1,297 @@
+"""The channel of bits that a cover's elements are: they take bits at a cost, and give them back to
+whoever has the key.
+
+What lies where, and what a header says: `envelope.py`, "By costs".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from stegojax import domains, embed, envelope, recipes, secret
+from stegojax.coding import stc, ternary
+from stegojax.errors import InputError
+from stegojax.types import WET_COST, Costs, Cover, Domain
+
+LOWEST_ELEMENTS = 768
+"""Fewer do not hold salt, header and a tag."""
+
+_RESERVED = 4096
+_POLAR_LIST_SIZE = 8
+# Of what any code could hide (`embed.capacity`): what ours always did, and what is attempted.
+_SAFE_SHARE = 0.5
+_TRIED_SHARE = 0.55
+_ORDERS = 4
+
+
+class Choices(NamedTuple):
+    """How to embed. All but the costs is written in the header; the receiver need not be told.
+
+    scheme:            costs and recipe.
+    code:              "stc" or "polar".
+    constraint_height: of the syndrome-trellis code, 7..12; polar codes do not use it.
+    domain:            of the covers.
+    """
+
+    scheme: embed.Scheme
+    code: str = "stc"
+    constraint_height: int = 10
+    domain: Domain = domains.PIXELS
+
+
+class Stumbled(Exception):
+    """No solution was found with this order of the elements."""
+
+
+def first_costs(covers: Sequence[Cover], *, choices: Choices) -> Costs:
+    """The costs that the first visit sees, which `write` needs.
+
+    Args:
+      covers: of one shape.
+      choices: how to embed.
+
+    Returns:
+      Costs `[B, N]`.
+    """
+    return embed.first_costs(covers, scheme=choices.scheme, domain=choices.domain)
+
+
+def most_bytes(cover: Cover, *, choices: Choices) -> int:
+    """How long a message may be.
+
+    Args:
+      cover: the cover.
+      choices: how to embed.
+
+    Returns:
+      Bytes (after compression) that fit, negative where not even an empty message does.
+    """
+    if cover.elements < LOWEST_ELEMENTS:
+        return -1
+    costs, visits = first_costs([cover], choices=choices), choices.scheme.recipe.visits
+    sizes, order = _sizes(cover.elements), secret.public_order(cover.elements)
+    salt, rest = order[: sizes.salt], order[sizes.salt :]
+    most = _room(_carriers(rest[sizes.header :], cover, choices), _one(costs, 0), _SAFE_SHARE)
+    if visits[-1].adjust is not visits[0].adjust:
+        unchanged = np.zeros((1, cover.elements), np.int8)
+        costs = embed.costs_after([cover], unchanged, scheme=choices.scheme, domain=choices.domain)
+    headers = [
+        rest[begin : begin + sizes.header]
+        for begin in range(0, rest.size - sizes.header, sizes.header)
+    ][:_ORDERS]
+    values, last = cover.flat(), _one(costs, 0)
+    if _fits(salt, values, last, envelope.SALT_BITS) and any(
+        _fits(part, values, last, envelope.HEADER_BITS) for part in headers
+    ):
+        return most
+    return -1
+
+
+def write(
+    keys: Sequence[secret.Keys],
+    salts: Sequence[bytes],
+    packed: Sequence[bytes],
+    covers: Sequence[Cover],
+    first: Costs,
+    *,
+    choices: Choices,
+) -> list[Cover]:
+    """Puts messages of one length into covers of one shape, together.
+
+    Args:
+      keys: of each cover; they must not have sealed anything else.
+      salts: that the keys were derived with.
+      packed: messages from `secret.pack`.
+      covers: the covers.
+      first: their `first_costs`.
+      choices: how to embed.
+
+    Returns:
+      The stegos, whose elements differ from the covers' by at most 1.
+
+    Raises:
+      InputError: a message does not fit into its cover.
+      Stumbled: it could fit, but not in the order of these keys.
+    """
+    values = np.stack([cover.flat() for cover in covers])
+    stegos, last = values.copy(), first
+    how = {"scheme": choices.scheme, "domain": choices.domain}
+    layout, segments = _layout(choices)
+
+    def put_bodies(parts, bodies):
+        nonlocal last
+        carriers = [
+            _carriers(part.places, cover, choices)
+            for part, cover in zip(parts, covers, strict=True)
+        ]
+        _check_room(carriers, first, len(packed[0]) - 1)
+        modifications, lengths = embed.embed_many(
+            carriers, covers, bodies, code=_code(choices), first=first, **how
+        )
+        stegos[:] += modifications
+        last = embed.costs_after(covers, modifications, **how)
+        return [[upper for upper, _ in pairs] for pairs in lengths]
+
+    def put(row, part, bits):
+        stegos[row, part.places] += _syndrome_changes(
+            part.places, values[row], _one(last, row), bits, keys[row].signs
+        )
+
+    envelope.write(
+        keys,
+        salts,
+        packed,
+        sizes=_sizes(covers[0].elements),
+        layout=layout,
+        segments=segments,
+        put_bodies=put_bodies,
+        put=put,
+    )
+    return [cover.with_elements(stego) for cover, stego in zip(covers, stegos, strict=True)]
+
+
+def read(keys_of: Callable[[bytes], secret.Keys], stego: Cover, *, domain: Domain) -> bytes:
+    """Reads the message that `write` put into a cover.
+
+    Args:
+      keys_of: salt -> keys, as for `envelope.read`.
+      stego: the elements as they were written.
+      domain: of the stego.
+
+    Returns:
+      The message, exactly.
+
+    Raises:
+      InputError: there is no message for these keys.
+    """
+    values = stego.flat()
+    if values.size < LOWEST_ELEMENTS:
+        raise InputError(secret.NO_MESSAGE)
+
+    def get(part, length):
+        return stc.extract(_lowest_bits(values[part.places]), message_length=length)
+
+    def get_body(part, header):
+        layout, length = envelope.layout_of(header), 8 * header.length
+        if length > values.size * math.log2(3):
+            raise InputError(secret.NO_MESSAGE)
+        carriers = embed.carriers(
+            part.places,
+            stego.shapes,
+            recipe=_recipe(layout, domain),
+            grain=envelope.GRAIN if layout.strided else 0,
+        )
+        shares = embed.shares(carriers, length)
+        lengths = tuple((upper, share - upper) for upper, share in zip(header.upper, shares))
+        code = ternary.polar_code()
+        if layout.height:
+            code = ternary.stc_code(constraint_height=layout.height, segments=layout.segments)
+        order = "strided" if layout.strided else "same"
+        return embed.reveal(carriers, values, lengths, code=code, order=order)
+
+    return envelope.read(keys_of, sizes=_sizes(values.size), get=get, get_body=get_body)
+
+
+def _one(costs: Costs, row: int) -> Costs:
+    return Costs(*(rho[row] for rho in costs))
+
+
+def _sizes(elements: int) -> envelope.Sizes:
+    salt = min(_RESERVED, max(elements // 12, min(elements // 6, 3 * envelope.SALT_BITS)))
+    header = min(_RESERVED, max(elements // 8, min(elements // 3, 3 * envelope.HEADER_BITS)))
+    return envelope.Sizes(elements, salt, header)
+
+
+def _carriers(body: np.ndarray, cover: Cover, choices: Choices) -> list[np.ndarray]:
+    recipe = choices.scheme.recipe
+    return embed.carriers(body, cover.shapes, recipe=recipe, grain=envelope.GRAIN)
+
+
+def _room(carriers: Sequence[np.ndarray], first: Costs, share: float) -> int:
+    """Bytes of message that take a share of what any code could hide, negative where none do."""
+    return int(share * embed.capacity(carriers, first)) // 8 - secret.OVERHEAD_BYTES
+
+
+def _layout(choices: Choices) -> tuple[int, int]:
+    """What the header says of the choices: the layout byte and the field `segments`."""
+    recipe, height = choices.scheme.recipe, choices.constraint_height
+    height = height if choices.code == "stc" else 0
+    if recipe.shares:
+        return envelope.described(envelope.Layout("", recipe.shares, height))
+    for name in envelope.RECIPES:
+        known = choices.domain.recipes.get(name)
+        if known is not None and known.partition is recipe.partition:
+            return envelope.described(envelope.Layout(name, (), height))
+    raise InputError(f"no header can tell the receiver how {choices.scheme.name} divides the cover")
+
+
+def _code(choices: Choices) -> ternary.Code:
+    """The code, giving up at once where it finds no solution, without a search for what fits."""
+    code = (
+        ternary.polar_code(list_size=_POLAR_LIST_SIZE)
+        if choices.code == "polar"
+        else ternary.stc_code(constraint_height=choices.constraint_height)
+    )
+
+    def embed_or_stumble(*arguments):
+        try:
+            return code.embed(*arguments)
+        except InputError as error:
+            raise Stumbled from error
+
+    return code._replace(embed=embed_or_stumble)
+
+
+def _check_room(carriers: Sequence[Sequence[np.ndarray]], first: Costs, length: int) -> None:
+    room = min(_room(parts, _one(first, row), _TRIED_SHARE) for row, parts in enumerate(carriers))
+    if room < 0:
+        raise InputError(
+            "the cover cannot carry a message with these costs: too flat, saturated or "
+            "transparent; take another"
+        )
+    if length > room:
+        raise InputError(
+            f"the message takes {length} bytes (after compression), and the cover carries at most "
+            f"{room} with these costs; shorten it or take a larger cover"
+        )
+
+
+def _syndrome_changes(
+    places: np.ndarray, values: np.ndarray, costs: Costs, bits: np.ndarray, signs: bytes
+) -> np.ndarray:
+    """Modifications of some elements that put bits in the syndrome of their lowest bits; ties in
+    cost go by `signs`.
+    """
+    plus, minus = (rho[places] for rho in costs)
+    lowest = _lowest_bits(values[places])
+    try:
+        changed = stc.embed(lowest, np.minimum(plus, minus), bits) != lowest
+    except InputError as error:
+        raise Stumbled from error
+    heads = np.frombuffer(secret.keystream(signs, places.size), np.uint8) & 1 == 1
+    up = (plus < minus) | ((plus == minus) & heads & (plus < WET_COST))
+    return np.where(changed, np.where(up, 1, -1), 0)
+
+
+def _fits(places: np.ndarray, values: np.ndarray, costs: Costs, length: int) -> bool:
+    try:
+        _syndrome_changes(places, values, costs, np.arange(length, dtype=np.uint8) & 1, bytes(32))
+    except Stumbled:
+        return False
+    return True
+
+
+def _lowest_bits(values: np.ndarray) -> np.ndarray:
+    return (values.astype(np.int32) & 1).astype(np.uint8)
+
+
+def _recipe(layout: envelope.Layout, domain: Domain) -> recipes.Recipe:
+    if layout.shares:
+        return recipes.masks(layout.shares, [recipes.no_adjustment] * len(layout.shares))
+    if layout.recipe not in domain.recipes:
+        raise InputError(secret.NO_MESSAGE)
+    return domain.recipes[layout.recipe]
