@@ -163,7 +163,7 @@ def saved(folder, config):
     return folder
 
 
-def older(config):
+def as_earlier(config):
     """A config as it was written before reports had a section of their own."""
     report = config.report
     del config.report
@@ -189,7 +189,7 @@ def test_a_run_in_the_older_form_is_read_as_todays(tmp_path, name, steps):
     config = load(name).get_config()
     config.loader.workers = 3
     now = run.plain(config)
-    then = older(load(name).get_config())
+    then = as_earlier(load(name).get_config())
     if steps:
         then.steps = steps
     read = run.read_config(saved(tmp_path, then))
