@@ -53,13 +53,25 @@ class Journal:
 
 
 def rounded(value: float) -> float:
-    """A figure as the journal has it, with nine significant digits."""
+    """A figure as the journal has it.
+
+    Args:
+      value: the figure.
+
+    Returns:
+      It, with nine significant digits.
+    """
     return float(f"{float(value):.9g}")
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The records of a run, oldest first; a last line that a killed process left unfinished is
-    passed over.
+    """The records of a run; a last line that a killed process left unfinished is passed over.
+
+    Args:
+      workdir: of the run.
+
+    Returns:
+      The records, oldest first.
     """
     path = pathlib.Path(workdir) / NAME
     if not path.exists():

@@ -1,10 +1,10 @@
-"""Figures of merit: how alike two pictures are, how many bits came back, how well a detector tells
-stego from cover.
+"""Figures of merit: how alike two pictures are, how many bits came back, how well a steganalyzer
+tells stego from cover.
 
 Pictures are `[B, H, W, C]` float, in pixel units, and are measured as given: round and clip a stego
 first. Figures of pictures and bits are `[B]`, one per example, to be averaged with `masked_mean`.
-Detectors' scores are `[N]`, larger for stego, with labels 0 for cover and 1 for stego. Figures of
-text are of a whole set of sentences, each a sequence of words and marks (`data.tokenizer.split`).
+Steganalyzers' scores are `[N]`, larger for stego, with labels 0 for cover and 1 for stego. Figures
+of text are of a whole set of sentences, each a sequence of words and marks (`data.tokenizer.split`).
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def _check_scores(caller: str, scores: Array, labels: Array) -> None:
 
 
 def detection_error(scores: Array, labels: Array) -> Array:
-    """The detector's error at its best threshold, `P_E = min (P_FA + P_MD) / 2`, for equally likely
-    covers and stegos.
+    """The steganalyzer's error at its best threshold, `P_E = min (P_FA + P_MD) / 2`, for equally
+    likely covers and stegos.
 
     Source: the field's standard figure; Kodovsky, Fridrich and Holub 2012, eq. (1).
 

@@ -90,6 +90,12 @@ def wait(name: str) -> None:
 def check_batch_size(batch_size: int) -> int:
     """This host's share of a global batch.
 
+    Args:
+      batch_size: examples in the global batch.
+
+    Returns:
+      Examples in the share.
+
     Raises:
       InputError: the batch cannot be divided among all devices.
     """
@@ -107,8 +113,13 @@ def _local_mesh() -> Mesh:
 
 
 def shard(batch: Any) -> Any:
-    """Puts this host's share of a batch on its devices: leaves `[B, ...]` become `[D, B / D, ...]`,
-    split over D devices.
+    """Puts this host's share of a batch on its devices.
+
+    Args:
+      batch: tree of `[B, ...]`.
+
+    Returns:
+      The tree with leaves `[D, B / D, ...]`, split over D devices.
     """
     count = jax.local_device_count()
     sharding = NamedSharding(_local_mesh(), PartitionSpec(AXIS))
@@ -127,20 +138,37 @@ def shard(batch: Any) -> Any:
 
 
 def replicate(tree: Any) -> Any:
-    """Puts a copy of every leaf on every local device."""
+    """Puts a copy of every leaf on every local device.
+
+    Args:
+      tree: of arrays.
+
+    Returns:
+      The tree on the devices.
+    """
     return jax.device_put(tree, NamedSharding(_local_mesh(), PartitionSpec()))
 
 
 def gather(tree: Any) -> Any:
-    """Brings the results of `over_devices` for one batch back to this host: `[D, B / D, ...]`
-    become numpy `[B, ...]`.
+    """Brings the results of `over_devices` for one batch back to this host.
+
+    Args:
+      tree: of `[D, B / D, ...]`.
+
+    Returns:
+      The tree with leaves `[B, ...]`, NumPy.
     """
     return jax.tree.map(lambda leaf: np.asarray(leaf).reshape((-1,) + leaf.shape[2:]), tree)
 
 
 def train_step(step: Callable) -> Callable:
-    """Compiles `(state, batch, key) -> (state, metrics)` to run on all devices; the given state's
-    buffers are reused.
+    """Compiles a step to run on all devices; the given state's buffers are reused.
+
+    Args:
+      step: `(state, batch, key) -> (state, metrics)`.
+
+    Returns:
+      The step, which takes a batch from `shard`.
     """
     return jax.pmap(
         step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), donate_argnums=(0,)
@@ -148,17 +176,27 @@ def train_step(step: Callable) -> Callable:
 
 
 def over_devices(function: Callable) -> Callable:
-    """Compiles `(state, batch, key) -> tree of [B, ...]` to run on all devices, each on its share
-    of the batch.
+    """Compiles a function to run on all devices, each on its share of the batch.
+
+    Args:
+      function: `(state, batch, key) -> tree of [B, ...]`.
+
+    Returns:
+      The function, which takes a batch from `shard`; `gather` brings its results back.
     """
     return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0, None), out_axes=0)
 
 
 def example_keys(key: Key, count: int) -> Key:
-    """Keys `[count]`, one per example of this device's share, that depend on an example's place in
-    the whole batch alone.
+    """One key per example, which depends on the example's place in the whole batch alone, not on
+    how the batch is divided among devices.
 
-    Outside of a step on devices the share is the whole batch.
+    Args:
+      key: of the batch.
+      count: examples in this device's share; outside of a step on devices the whole batch.
+
+    Returns:
+      Keys `[count]`.
     """
     try:
         first = jax.lax.axis_index(AXIS) * count
@@ -168,14 +206,26 @@ def example_keys(key: Key, count: int) -> Key:
 
 
 def mean(tree: Any) -> Any:
-    """Averages a tree of gradients, statistics or metrics over all devices. To be called inside a
-    step.
+    """Averages over all devices, inside a step.
+
+    Args:
+      tree: of gradients, statistics or metrics.
+
+    Returns:
+      The tree of means.
     """
     return jax.lax.pmean(tree, AXIS)
 
 
 def all_finite(tree: Any) -> bool:
-    """True if no floating-point leaf of a tree holds NaN or infinity."""
+    """Whether no floating-point leaf of a tree holds NaN or infinity.
+
+    Args:
+      tree: of arrays.
+
+    Returns:
+      True if all are finite.
+    """
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return bool(_all_finite(leaves))
 

@@ -34,6 +34,10 @@ def columns(batch: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, n
 
     The residual is |stego - cover| x 10.
 
+    Args:
+      batch: name -> `[B, H, W, C]`.
+      outputs: name -> `[B, H, W, C]`.
+
     Returns:
       name -> `[B, H, W, C]`, float, 0..255.
     """
@@ -88,7 +92,14 @@ def panel(batch: Mapping[str, Any], outputs: Mapping[str, Any], *, rows: int = 4
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A `[H, W, 3]` uint8 picture as a PNG file's content."""
+    """A picture as a PNG file.
+
+    Args:
+      picture: `[H, W, 3]` uint8.
+
+    Returns:
+      The file's content.
+    """
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()

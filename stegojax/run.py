@@ -70,8 +70,14 @@ class Lengths(NamedTuple):
 def changed(
     config: ml_collections.ConfigDict, fields: Mapping[str, Any]
 ) -> ml_collections.ConfigDict:
-    """A copy of a config with some fields, named as `section.field`, set anew; the given config
-    stays as it is.
+    """A copy of a config with some fields set anew.
+
+    Args:
+      config: stays as it is.
+      fields: by their names, `section.field`.
+
+    Returns:
+      The copy.
     """
     copy = config.copy_and_resolve_references()
     with copy.unlocked():
@@ -85,7 +91,15 @@ def changed(
 
 
 def data_section(config: ml_collections.ConfigDict, **changes) -> dict[str, Any]:
-    """What `pipeline.make` takes: the data's fields and the loader's, with some set anew."""
+    """What `pipeline.make` takes.
+
+    Args:
+      config: of a run.
+      **changes: fields that are set anew.
+
+    Returns:
+      The data's fields and the loader's.
+    """
     return {**config.data.to_dict(), **config.loader.to_dict(), **changes}
 
 
@@ -125,14 +139,25 @@ def loader(
 
 
 def example(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
-    """A batch of one black example, or empty sentence, with the shapes that the config's data have;
-    no data is read.
+    """A batch of one black example, or empty sentence; no data is read.
+
+    Args:
+      config: of a run.
+
+    Returns:
+      Arrays of the shapes that the config's data have.
     """
     return pipeline.example(config.data.to_dict())
 
 
 def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """A config as the nested dict that a JSON file would give back.
+
+    Args:
+      config: any.
+
+    Returns:
+      The dict.
 
     Raises:
       InputError: a value is none that JSON knows.
@@ -274,7 +299,13 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
 
 
 def use(workdir: str | pathlib.Path) -> str:
-    """What a run hides with, see `methods.Entry.use`; only its config is read.
+    """What a run hides with; only its config is read.
+
+    Args:
+      workdir: of the run.
+
+    Returns:
+      A name, see `methods.Entry.use`.
 
     Raises:
       InputError: the folder is not a run, or nothing can be hidden with it.
@@ -292,10 +323,19 @@ def use(workdir: str | pathlib.Path) -> str:
 def difference(
     saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "", free: Sequence[str] = FREE
 ) -> list[str]:
-    """What says of every field in which two configs differ how they do, the free ones aside.
+    """How two configs differ.
 
     A field that the saved one lacks is no difference where it is empty, zero or false: fields that
     are added to configs mean that nothing has changed then.
+
+    Args:
+      saved: a config, as `plain` gives it.
+      given: another.
+      prefix: of the fields' names, which ends with a dot where it is a section's.
+      free: names of fields that may differ.
+
+    Returns:
+      A line for every field that differs.
     """
     lines = []
     for name in sorted(set(saved) | set(given)):
@@ -396,6 +436,12 @@ def _add_versions(path: pathlib.Path, sizes: Lengths | None) -> None:
 @contextlib.contextmanager
 def only_one(workdir: pathlib.Path) -> Iterator[None]:
     """Holds a work directory for this process; the lock ends with the process, however it ends.
+
+    Args:
+      workdir: of the run.
+
+    Yields:
+      Nothing, once the directory is held.
 
     Raises:
       InputError: another process trains there.

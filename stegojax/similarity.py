@@ -44,8 +44,15 @@ without bound.
 
 
 def check_pair(caller: str, x: Array, y: Array) -> None:
-    """Raises ValueError unless `x` and `y` are float pictures `[B, H, W, C]` of one shape; `caller`
-    begins the message.
+    """Refuses what is no pair of float pictures `[B, H, W, C]` of one shape.
+
+    Args:
+      caller: begins the message.
+      x: pictures.
+      y: pictures.
+
+    Raises:
+      ValueError: shapes or dtypes do not fit.
     """
     if x.ndim != 4 or x.shape != y.shape:
         raise ValueError(

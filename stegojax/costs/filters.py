@@ -24,6 +24,13 @@ COLUMNS = -2
 def mirror(plane: Array, margin: int) -> Array:
     """Extends a plane by `margin` pixels on every side, mirrored with the edge pixel repeated
     (MATLAB's "symmetric").
+
+    Args:
+      plane: `[..., H, W]`.
+      margin: pixels on every side.
+
+    Returns:
+      `[..., H + 2 margin, W + 2 margin]`.
     """
     for axis in (COLUMNS, ROWS):
         widths = [(0, 0)] * plane.ndim
@@ -34,8 +41,15 @@ def mirror(plane: Array, margin: int) -> Array:
 
 
 def correlate(plane: Array, taps: Sequence[float], axis: int) -> Array:
-    """Correlates a plane with a vector along one axis, without borders: the axis becomes `len(taps)
-    - 1` shorter.
+    """Correlates a plane with a vector along one axis, without borders.
+
+    Args:
+      plane: `[..., H, W]`.
+      taps: the vector.
+      axis: `ROWS` or `COLUMNS`.
+
+    Returns:
+      The plane, `len(taps) - 1` shorter along the axis.
     """
     length = plane.shape[axis] - len(taps) + 1
     shifted = (lax.slice_in_dim(plane, i, i + length, axis=axis) for i in range(len(taps)))
@@ -43,13 +57,28 @@ def correlate(plane: Array, taps: Sequence[float], axis: int) -> Array:
 
 
 def convolve(plane: Array, taps: Sequence[float], axis: int) -> Array:
-    """Convolves (correlates with the reversed vector), otherwise as `correlate`."""
+    """Convolves a plane with a vector along one axis, without borders.
+
+    Args:
+      plane: `[..., H, W]`.
+      taps: the vector.
+      axis: `ROWS` or `COLUMNS`.
+
+    Returns:
+      The plane, `len(taps) - 1` shorter along the axis.
+    """
     return correlate(plane, tuple(reversed(taps)), axis)
 
 
 def box_sum(plane: Array, width: int) -> Array:
-    """Sums over every `width` x `width` window, without borders: both axes become `width - 1`
-    shorter.
+    """Sums over every square window, without borders.
+
+    Args:
+      plane: `[..., H, W]`.
+      width: of the window, pixels.
+
+    Returns:
+      The sums, both axes `width - 1` shorter.
     """
     ones = (1.0,) * width
     return correlate(correlate(plane, ones, COLUMNS), ones, ROWS)

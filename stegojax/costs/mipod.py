@@ -1,7 +1,8 @@
-"""MiPOD: minimising the power of the optimal detector (Sedighi, Cogranne and Fridrich, TIFS 2016).
+"""MiPOD: minimising the power of the optimal steganalyzer (Sedighi, Cogranne and Fridrich, TIFS
+2016).
 
 A pixel is modelled as a Gaussian whose variance is estimated from its surroundings; the change
-probabilities are those that make the likelihood-ratio test of a detector who knows everything
+probabilities are those that make the likelihood-ratio test of a steganalyzer who knows everything
 weakest, at the wanted payload. So they, and the costs read from them, belong to one payload. Planes
 are `[..., H, W]` of any size from 1 x 1.
 

@@ -130,8 +130,8 @@ def pictures(
     held out.
 
     Args:
-      split, seed, source, crop, preprocess, augment, held_out_crop, crops_per_photo, data_dir,
-        train_share: as for `pairs`.
+      split, seed, source, data_dir, train_share: as for `pairs`.
+      crop, preprocess, augment, held_out_crop, crops_per_photo: as for `pairs`.
       colour: three channels or one.
 
     Returns:

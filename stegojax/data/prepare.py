@@ -98,7 +98,11 @@ def _one_line(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Prepares the data set that the command line names."""
+    """Prepares the data set that the command line names.
+
+    Args:
+      arguments: the program's name and the data set's.
+    """
     if len(arguments) != 2:
         raise app.UsageError("give the name of one data set")
     try:

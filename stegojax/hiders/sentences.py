@@ -224,7 +224,15 @@ def predict(loaded: run.Loaded, batch: dict[str, np.ndarray]) -> dict[str, np.nd
 
 
 def rows_of(own: Material, count: int) -> dict[str, np.ndarray]:
-    """A key's arrays for so many examples."""
+    """A key's arrays for several examples.
+
+    Args:
+      own: of the key.
+      count: examples B.
+
+    Returns:
+      The arrays, `[B, ...]`.
+    """
     return {name: np.repeat(values, count, axis=0) for name, values in own.arrays.items()}
 
 

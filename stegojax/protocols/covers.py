@@ -161,7 +161,14 @@ def photographs(config: ml_collections.ConfigDict, split: str, count: int) -> np
 
 
 def sheet(pictures: np.ndarray) -> np.ndarray:
-    """Up to 64 pictures side by side, `[H, W, 3]` uint8."""
+    """Up to 64 pictures side by side.
+
+    Args:
+      pictures: `[N, H, W, 3]`, 0..255.
+
+    Returns:
+      One picture `[H', W', 3]` uint8.
+    """
     rows = min(_ACROSS, len(pictures) // _ACROSS) or 1
     shown = pictures[: rows * _ACROSS].astype(np.uint8)
     return np.concatenate(

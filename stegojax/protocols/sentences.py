@@ -125,8 +125,15 @@ def evaluate(
 
 
 def test_key(config: ml_collections.ConfigDict, number: int) -> sentences.Material:
-    """The key of held-out sentence `number`, that of a key file which the config's seed and the
+    """The key of a held-out sentence, that of a key file which the config's seed and the sentence's
     number stand for.
+
+    Args:
+      config: of the run.
+      number: of the sentence.
+
+    Returns:
+      The key's material.
     """
     keyed = config.method.keyed
     content = hashlib.sha256(b"stegojax test key %d %d" % (config.seed, number)).digest()

@@ -1,3 +1,3 @@
-"""Feature-based steganalysis: co-occurrence features of pixel planes, and the detectors trained on
+"""Feature-based steganalysis: co-occurrence features of pixel planes, and the ensembles trained on
 them.
 """

@@ -94,6 +94,7 @@ def family_residuals(plane: Array, family: Family) -> Array:
 
     Args:
       plane: pixels `[H, W]`, integers 0..255.
+      family: the kernels and what belongs to them.
 
     Returns:
       int16 `[R, H, W]` in the order of the family's kernels; the outer `crop` pixels mean nothing.

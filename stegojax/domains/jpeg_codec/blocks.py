@@ -116,7 +116,15 @@ def owners(frame: Frame, scan: Scan) -> tuple[int, ...]:
 
 
 def count(frame: Frame, scan: Scan) -> int:
-    """The number of blocks that a scan codes, dummies included."""
+    """The number of blocks that a scan codes, dummies included.
+
+    Args:
+      frame: of the file.
+      scan: of that frame.
+
+    Returns:
+      The number.
+    """
     if len(scan.components) == 1:
         component = frame.components[scan.components[0]]
         return component.rows * component.columns

@@ -290,7 +290,12 @@ def codes(tables: tuple[huffman.Table, ...]) -> Codes:
 
 
 def count(used: np.ndarray, chunk: Items) -> None:
-    """Adds the symbols of items to `used`, `[tables, 256]`."""
+    """Counts the symbols of items.
+
+    Args:
+      used: `[tables, 256]`, how often every symbol was used; counted on in place.
+      chunk: the items.
+    """
     with_symbol = chunk.symbol != NO_SYMBOL
     index = chunk.table[with_symbol].astype(np.int64) * 256 + chunk.symbol[with_symbol]
     used += np.bincount(index, minlength=used.size).reshape(used.shape)

@@ -142,7 +142,14 @@ class Layout(NamedTuple):
 
 
 def damaged(what: str) -> InputError:
-    """The error of a file that breaks the rules of the format."""
+    """The error of a file that breaks the rules of the format.
+
+    Args:
+      what: breaks them.
+
+    Returns:
+      The error, to be raised.
+    """
     return InputError(f"is damaged: {what}; open it in a picture editor and save it anew")
 
 
