@@ -4,7 +4,8 @@ tells stego from cover.
 Pictures are `[B, H, W, C]` float, in pixel units, and are measured as given: round and clip a stego
 first. Figures of pictures and bits are `[B]`, one per example, to be averaged with `masked_mean`.
 Steganalyzers' scores are `[N]`, larger for stego, with labels 0 for cover and 1 for stego. Figures
-of text are of a whole set of sentences, each a sequence of words and marks (`data.tokenizer.split`).
+of text are of a whole set of sentences, each a sequence of words and marks
+(`data.tokenizer.split`).
 """
 
 from __future__ import annotations
