@@ -92,7 +92,7 @@ def _gather(sensitivity, traces, axis):
     plane = jnp.pad(plane, [(0, 0)] * (plane.ndim - 1) + [(0, 1)])
     parts = plane.reshape(*plane.shape[:-1], blocks + 2, 8)
     weights = jnp.asarray(traces, plane.dtype).reshape(8, 3, 8)
-    sums = sum(
+    products = [
         jnp.einsum(
             "...bn,un->...bu",
             parts[..., third : third + blocks, :],
@@ -100,5 +100,6 @@ def _gather(sensitivity, traces, axis):
             precision="highest",
         )
         for third in range(3)
-    )
+    ]
+    sums = products[0] + products[1] + products[2]
     return jnp.moveaxis(sums.reshape(*plane.shape[:-1], 8 * blocks), -1, axis)
