@@ -18,10 +18,14 @@ _PLACES = {
     "simulate": "embed",
     "load": "run",
 }
-__all__ = ["__version__", *_PLACES]
+# No __all__: pdoc would show the names in it alone, and none of the modules.
 
 
 def __getattr__(name):
     if name in _PLACES:
         return getattr(importlib.import_module(f"stegojax.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'stegojax' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_PLACES]
