@@ -166,14 +166,12 @@ def initial_cost(system: System, state: State) -> embed.CostFunction:
       state: of the training; "initial" in it is what the scheme holds.
 
     Returns:
-      `plane [..., H, W] -> Costs`, after which no change leaves the range.
+      `plane [..., H, W] -> Costs`, raw.
     """
     if isinstance(system.initial, cost_learner.Generator):
         params, stats = state.params["initial"], state.batch_stats["initial"]
-        cost = cost_learner.cost_function(system.initial, params, stats)
-    else:
-        cost = trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
-    return embed.bounded(cost)
+        return cost_learner.cost_function(system.initial, params, stats)
+    return trained.freeze(system.initial).attach(state.params.get("initial", [])).cost
 
 
 def initial_probabilities(system: System, state: State, covers: Array) -> ChangeProbabilities:
@@ -187,7 +185,8 @@ def initial_probabilities(system: System, state: State, covers: Array) -> Change
     Returns:
       ChangeProbabilities of that shape.
     """
-    return change_probabilities(initial_cost(system, state)(covers), system.payload)
+    cost = embed.bounded(initial_cost(system, state))
+    return change_probabilities(cost(covers), system.payload)
 
 
 def recipe(system: System, state: State) -> embed.Recipe:

@@ -528,7 +528,8 @@ def _imitating_step(training: Training, number: int) -> Callable:
     system = training.system
 
     def wanted(state, view):
-        costs = system.imitated(adjustment.initial_cost(system, state), view.covers, view.before)
+        cost = embed.bounded(adjustment.initial_cost(system, state))
+        costs = system.imitated(cost, view.covers, view.before)
         chances = adjustment.change_probabilities(costs, system.payload)
         return embed.rule_out(view.covers, chances)
 

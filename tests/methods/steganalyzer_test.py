@@ -191,7 +191,7 @@ def test_every_stage_of_a_curriculum_has_its_payload(seen, covers):
 
 def test_a_curriculum_that_is_not_as_long_as_the_run_is_refused():
     made = make(payload=0.5, curriculum=((1.0, 3), (0.5, 4)))
-    with pytest.raises(InputError, match="the stages last 7 steps together and the run 8"):
+    with pytest.raises(InputError, match="the stages say how long the run is, and so do steps=8"):
         run.lengths(toy.config(steps=8), made)
     assert run.lengths(toy.config(steps=0), made).steps == 7
 

@@ -44,13 +44,14 @@ def test_stegos_are_timed_as_the_paper_makes_them(tmp_path, monkeypatch):
     loaded = run.load(toy_runs.write_run(tmp_path, settings()))
     calls = []
 
-    def spy(orders, covers, messages, *, cost, recipe, code):
-        calls.append((orders.shape, covers.shape, messages.shape))
-        assert cost(np.ones((16, 16), np.float32)).minus[8, 8] > 0
+    def spy(carriers, covers, messages, *, scheme, code):
+        elements = {sum(part.size for part in parts) for parts in carriers}
+        calls.append((elements, {cover.shapes for cover in covers}, messages.shape))
+        assert scheme.cost(np.ones((16, 16), np.float32)).minus[8, 8] > 0
 
     monkeypatch.setattr(embed, "embed_many", spy)
     assert 0 < costs.seconds_per_stego(loaded.config, loaded) < 1
-    shapes = ((8, 256 * 256), (8, 256, 256), (8, int(0.4 * 256 * 256)))
+    shapes = ({256 * 256}, {((256, 256),)}, (8, int(0.4 * 256 * 256)))
     assert calls == [shapes] * 4
 
 
