@@ -66,7 +66,12 @@ def pairs(crop: int) -> ConfigDict:
 
 
 def evaluation(
-    every: int, *, batches: int, crop: int = 0, refresh: int | None = None
+    every: int,
+    *,
+    batches: int,
+    crop: int = 0,
+    refresh: int | None = None,
+    steganalysis: str | None = None,
 ) -> ConfigDict:
     """What is measured during training.
 
@@ -76,9 +81,15 @@ def evaluation(
       crop: side of the held-out squares; 0 for the training's.
       refresh: batches that bring BatchNorm's running statistics, which lag behind the weights, up
         to date before every evaluation; None for methods without.
+      steganalysis: features whose detection error is measured, "" for none; None for methods that
+        make no stegos.
     """
     section = dict(every=every, crop=crop, batches=batches)
-    return ConfigDict(section if refresh is None else dict(section, refresh_batches=refresh))
+    if refresh is not None:
+        section["refresh_batches"] = refresh
+    if steganalysis is not None:
+        section["steganalysis"] = steganalysis
+    return ConfigDict(section)
 
 
 def report(batches: int, **reports: Any) -> ConfigDict:
@@ -91,17 +102,19 @@ def report(batches: int, **reports: Any) -> ConfigDict:
     return ConfigDict(dict(batches=batches, **reports))
 
 
-def checkpoint(every: int, *, keep: int = 2, milestones: int = 0, best: str = "") -> ConfigDict:
+def checkpoint(
+    every: int, *, keep: int = 2, milestones: int = 0, best: str | None = None
+) -> ConfigDict:
     """What is kept of a run.
 
     Args:
       every: steps between two checkpoints.
       keep: how many of the newest stay.
       milestones: how many stay for good, spread over the run.
-      best: the held-out figure whose best state is kept beside them.
+      best: the held-out figure whose best state is kept beside them, "" for none.
     """
     section = dict(every=every, keep=keep, milestones=milestones)
-    return ConfigDict(dict(section, best=best) if best else section)
+    return ConfigDict(section if best is None else dict(section, best=best))
 
 
 PICTURES_TINY = {

@@ -23,10 +23,11 @@ import numpy as np
 import tqdm
 from jax.experimental import multihost_utils
 
-from stegojax import files, journal, parallel, plots, run
+from stegojax import files, images, journal, parallel, plots, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.data import pipeline
 from stegojax.errors import InputError
+from stegojax.steganalysis.held_out import detection_error
 from stegojax.types import Key, Method, Stage, State
 
 # Drawing takes a good part of a second; curves are drawn at the end of every call too.
@@ -538,7 +539,8 @@ def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple
     Returns:
       `(config, state) -> (figures, batch, outputs)`: the mean of each of `Method.measure` over the
       held-out examples, and the first batch with what `Method.predict` made of it, as numpy, for
-      the panel.
+      the panel. Where `evaluation.steganalysis` names features, their detection error is among the
+      figures.
     """
 
     def both(state, batch, key):
@@ -548,7 +550,8 @@ def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple
     compiled = parallel.over_devices(both)
 
     def evaluate(config, state):
-        totals, first = {}, None
+        totals, first, pairs = {}, None, []
+        steganalysis = config.evaluation.get("steganalysis", "")
         # The same key and pictures at every evaluation, so that two evaluations differ by the state
         # alone.
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
@@ -570,14 +573,42 @@ def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple
                     )
                 if first is None:
                     first = (batch, parallel.gather(outputs))
+                if steganalysis:
+                    pairs.append((batch["cover"][real], _stegos(outputs, steganalysis)[real]))
         if jax.process_count() > 1:
             totals = {
                 name: np.sum(value, axis=0)
                 for name, value in multihost_utils.process_allgather(totals).items()
             }
-        return {name: float(total / count) for name, (total, count) in totals.items()}, *first
+        figures = {name: float(total / count) for name, (total, count) in totals.items()}
+        if steganalysis:
+            figures[f"{steganalysis}_error"] = _detection_error(pairs, steganalysis)
+        return figures, *first
 
     return evaluate
+
+
+def _stegos(outputs, steganalysis: str) -> np.ndarray:
+    if "stego" not in outputs:
+        raise InputError(
+            f"evaluation.steganalysis={steganalysis!r} is for methods that make stegos; set it to "
+            "'' for this one"
+        )
+    return parallel.gather(outputs["stego"])
+
+
+def _detection_error(pairs: list, features: str) -> float:
+    """The detection error on the luma of all hosts' held-out pairs."""
+    covers, stegos = (np.concatenate(pictures) for pictures in zip(*pairs))
+    if jax.process_count() > 1:
+        covers, stegos = multihost_utils.process_allgather((covers, stegos), tiled=True)
+    return detection_error(_luma(covers), _luma(stegos), features=features)
+
+
+def _luma(pictures: np.ndarray) -> np.ndarray:
+    """Whole numbers `[N, H, W]` of pictures `[N, H, W, 1 or 3]`."""
+    planes = pictures if pictures.shape[-1] == 1 else images.rgb_to_ycbcr(pictures)
+    return np.clip(np.round(np.asarray(planes[..., 0], np.float32)), 0, 255)
 
 
 def _say(line: str) -> None:

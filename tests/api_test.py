@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = sorted(info.name for info in pkgutil.walk_packages([str(PACKAGE)], "stegojax."))
 ROOMS = (
     "types errors files images data costs probabilities coding recipes domains embed secret "
-    "envelope steganalysis similarity models losses metrics batches tables optimizers parallel "
+    "envelope batches steganalysis similarity models losses metrics tables optimizers parallel "
     "methods plots journal checkpoint older run tiles train hiders security protocols evaluate "
     "detection arrays cli"
 ).split()

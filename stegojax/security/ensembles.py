@@ -10,8 +10,6 @@ import io
 import json
 import pathlib
 import zipfile
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -19,27 +17,8 @@ import numpy as np
 from stegojax import batches, files
 from stegojax.errors import InputError
 from stegojax.security import parts
-from stegojax.steganalysis import ensemble, spam, srm
-from stegojax.types import Array
-
-
-class Features(NamedTuple):
-    """A kind of features.
-
-    compute:  planes `[B, H, W]`, float32 whole numbers 0..255 -> `[B, D]`.
-    smallest: least height and width.
-    """
-
-    compute: Callable[[Array], Array]
-    smallest: int
-
-
-FEATURES = {
-    "spam": Features(spam.features, spam.SMALLEST),
-    "srm": Features(srm.features, srm.SMALLEST),
-    "srmq1": Features(srm.features_q1, srm.SMALLEST),
-}
-"""Steganalyzers that are an ensemble on features, by name."""
+from stegojax.steganalysis import ensemble
+from stegojax.steganalysis.features import FEATURES
 
 ARRAYS_NAME = "ensemble.npz"
 NOTES_NAME = "steganalyzer.json"
