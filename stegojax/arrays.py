@@ -35,13 +35,14 @@ def hide(
       The stego, uint8 of the cover's shape.
 
     Raises:
-      InputError: the array is no picture, the message does not fit, or an option is unknown.
+      InputError: the array is no picture, the message is no bytes or does not fit, the password is
+        none, or an option is unknown.
     """
     if not isinstance(message, bytes | bytearray):
         raise InputError(f"the message is bytes, not {type(message).__name__}; encode a text first")
     hider = hiders.load(None, Options(scheme=scheme, code=code))
     stego = hider.hide(_secret(password), cover_of(_checked(pixels)), bytes(message))
-    return pixels_of(stego.elements).reshape(pixels.shape)
+    return pixels_of(stego.elements).reshape(np.shape(pixels))
 
 
 def reveal(pixels: np.ndarray, password: Password) -> bytes:
@@ -79,7 +80,12 @@ def capacity(pixels: np.ndarray, *, scheme: str | None = None) -> int:
 
 def _checked(pixels: np.ndarray) -> np.ndarray:
     """The pixels as `[H, W, C]`."""
-    values = np.asarray(pixels)
+    try:
+        values = np.asarray(pixels)
+    except ValueError as error:
+        raise InputError(
+            "pixels are uint8 [H, W] or [H, W, 3]; got rows of many lengths"
+        ) from error
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or values.size == 0:
         raise InputError(
             f"pixels are uint8 [H, W] or [H, W, 3]; got {values.dtype} {list(values.shape)}"
@@ -94,4 +100,11 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
 
 
 def _secret(password: Password) -> secret.Secret:
-    return secret.password(password) if isinstance(password, str) else password
+    if isinstance(password, secret.Secret):
+        return password
+    if not isinstance(password, str | bytes):
+        raise InputError(
+            f"the password is a text, or what secret.password or secret.key_file gives; got "
+            f"{type(password).__name__}"
+        )
+    return secret.password(password)

@@ -1,18 +1,18 @@
 """The `stegojax` command: hides and reveals with files, using the same engine as the experiments.
 
 Exit codes: 0 done, 1 not done with one line on standard error that says why, 2 the command line was
-not understood.
+not understood, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
-import getpass
+import collections
 import os
 import pathlib
 import sys
-import warnings
 
+from stegojax import edge, inputs
 from stegojax.errors import InputError
 
 CAUTION = (
@@ -32,29 +32,34 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: the words after the command's name; by default the process's.
 
     Returns:
-      The exit code: 0, or 1 with one line on standard error that says what is wrong.
+      The exit code, see `edge.guarded`.
     """
+    return edge.guarded(lambda: _run(arguments), name="stegojax")
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if any(word.startswith("-") for word in rest) or (rest and not hasattr(options, "given")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         options.given += rest  # argparse stops at options between two files
+    _check_names(options)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own warnings
     from stegojax import parallel
 
     _use_compilation_cache()
-    try:
-        parallel.start()
-        return options.run_command(options)
-    except InputError as error:
-        print(f"stegojax: {error}", file=sys.stderr)
-    except OSError as error:
-        print(
-            f"stegojax: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "),
-            file=sys.stderr,
-        )
-    return 1
+    parallel.start()
+    return options.run_command(options)
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """Refuses names that are empty, which would stand for the folder that one is in."""
+    for field, given in vars(options).items():
+        for name in given if isinstance(given, list) else [given]:
+            if isinstance(name, str) and (not name or "\0" in name):
+                shown = "a file" if field == "given" else field.replace("_", "-")
+                raise InputError(f"the name for {shown} is empty or none; give one")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,21 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         "each and manifest.json, which says what went where.",
     )
     many.add_argument(
-        "folder",
-        metavar="DIR",
-        type=pathlib.Path,
-        help="a folder of picture files; they are not modified",
+        "folder", metavar="DIR", help="a folder of picture files; they are not modified"
     )
     many.add_argument(
         "messages", metavar="MESSAGE", nargs="+", help="any file, - for standard input"
     )
     many.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="OUTDIR",
-        type=pathlib.Path,
-        help="the folder to write to",
+        "-o", "--output", required=True, metavar="OUTDIR", help="the folder to write to"
     )
     many.set_defaults(run_command=_hide_many)
 
@@ -164,12 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "-n", "--count", metavar="N", type=int, default=1, help="how many (default 1)"
     )
     generate.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="DIR",
-        type=pathlib.Path,
-        help="the folder to write to",
+        "-o", "--output", required=True, metavar="DIR", help="the folder to write to"
     )
     generate.set_defaults(run_command=_generate)
 
@@ -251,11 +243,11 @@ def _use_compilation_cache() -> None:
 def _hide(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
-    inputs = {options.given[0]: "the cover", options.given[-1]: "the message"}
-    _check_output(options, inputs | _secret_files(options))
+    given = {options.given[0]: "the cover", options.given[-1]: "the message"}
+    _check_files(options, given)
     hider = hiders.load(options.run, _options(options, options.output))
     cover = _cover(options, hider)
-    message = _message(options.given[-1])
+    message = inputs.content(options.given[-1], "the message")
     hidden = hiders.hide_file(
         hider,
         _ask(options, hider, confirm=True),
@@ -290,7 +282,7 @@ def _reveal(options: argparse.Namespace) -> int:
     place = "the message needs a place: name a file with -o, or - for standard output"
     if options.output is None and not options.run:
         raise InputError(place)
-    _check_output(options, {options.stego: "the stego"} | _secret_files(options))
+    _check_files(options, {options.stego: "the stego"})
     hider = hiders.load(options.run, _options(options, options.stego))
     message = hiders.reveal_file(hider, _ask(options, hider, confirm=False), options.stego)
     if options.output in (None, "-"):
@@ -311,6 +303,7 @@ def _reveal(options: argparse.Namespace) -> int:
 def _capacity(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
+    _check_files(options, {options.cover: "the cover"})
     hider = hiders.load(options.run, _options(options, options.cover))
     if not hider.takes_cover:
         raise InputError(
@@ -330,17 +323,19 @@ def _generate(options: argparse.Namespace) -> int:
     from stegojax.hiders import generated
 
     written = generated.generate(
-        options.run, options.output, count=options.count, overwrite=options.overwrite
+        options.run, pathlib.Path(options.output), count=options.count, overwrite=options.overwrite
     )
     print(f"{options.output}: {len(written)} pictures, {written[0].name} to {written[-1].name}")
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from stegojax import domains
+    from stegojax import domains, images
     from stegojax.hiders import comparison, in_files
 
-    _check_output(options, {options.cover: "the cover", options.stego: "the stego"})
+    _check_files(options, {options.cover: "the cover", options.stego: "the stego"})
+    if options.output:
+        images.lossless_format(options.output)
     domain = domains.of(options.stego)
     cover, stego = (domain.read(path)[0] for path in (options.cover, options.stego))
     figures = comparison.compare(cover, stego)
@@ -388,34 +383,42 @@ def _detect(options: argparse.Namespace) -> int:
 def _hide_many(options: argparse.Namespace) -> int:
     import tqdm
 
-    from stegojax import images, run
+    from stegojax import run
     from stegojax.hiders import by_costs, many
 
-    if not options.folder.is_dir():
-        raise InputError(f"{options.folder}: is not a folder; give the folder of the covers")
-    covers = sorted(
-        path for path in options.folder.iterdir() if path.suffix.lower() in images.READABLE
-    )
-    safe = {
-        "inputs": dict.fromkeys(options.messages, "a message") | _secret_files(options),
-        "overwrite": options.overwrite,
-    }
-    many.check_many(covers, options.messages, options.output, **safe)
+    folder, output = pathlib.Path(options.folder), pathlib.Path(options.output)
+    covers, own = many.covers_in(folder, output)
+    if own:
+        _tell(f"{folder}: {own} stegos of an earlier hide-many are no covers, and left out")
+    given = dict.fromkeys(options.messages, "a message") | _secret_files(options)
+    inputs.check(given)
+    safe = {"inputs": given, "overwrite": options.overwrite}
+    many.check_many(covers, options.messages, output, **safe)
     loaded = run.load(pathlib.Path(options.run)) if options.run else None
-    choices = by_costs.choices_of(loaded, _options(options, options.output / "1.png"))
-    messages = [(name, _message(name)) for name in options.messages]
+    choices = by_costs.choices_of(loaded, _options(options, output / "1.png"))
+    messages = [(name, inputs.content(name, "a message")) for name in options.messages]
     entries = many.hide_many(
-        _secret(options, confirm=True), covers, messages, options.output, choices=choices, **safe
+        _secret(options, confirm=True), covers, messages, output, choices=choices, **safe
     )
-    failed = 0
-    for entry in tqdm.tqdm(
-        entries, total=len(covers), unit="picture", file=sys.stderr, disable=not sys.stderr.isatty()
-    ):
-        if "error" in entry:
-            failed += 1
-            tqdm.tqdm.write(f"stegojax: {entry['error']}", file=sys.stderr)
+    failed, notes = 0, collections.Counter()
+    try:
+        for entry in tqdm.tqdm(
+            entries,
+            total=len(covers),
+            unit="picture",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+        ):
+            notes.update(entry.get("notes", ()))
+            if "error" in entry:
+                failed += 1
+                tqdm.tqdm.write(f"stegojax: {entry['error']}", file=sys.stderr)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; the same command goes on in {output}") from None
+    for note, count in notes.items():
+        _tell(f"{count} of {len(covers)} covers: {note}")
     print(
-        f"{options.output}: {len(covers) - failed} of {len(covers)} pictures written; see "
+        f"{output}: {len(covers) - failed} of {len(covers)} pictures written; see "
         f"{many.MANIFEST_NAME}"
     )
     return 1 if failed else 0
@@ -435,17 +438,28 @@ def _options(options: argparse.Namespace, name: str):
     return hiders.Options(**fields, domain=domains.of(name))
 
 
-def _check_output(options: argparse.Namespace, inputs: dict[str, str]) -> None:
-    """Refuses an output that cannot or must not be written."""
+def _check_output(options: argparse.Namespace, given: dict[str, str]) -> None:
+    """Refuses an output that cannot or must not be written, the inputs above all."""
     from stegojax import files
 
-    if options.output not in (None, "-"):
-        files.check_output(options.output, inputs=inputs, overwrite=options.overwrite)
+    if getattr(options, "output", None) not in (None, "-"):
+        files.check_output(options.output, inputs=given, overwrite=options.overwrite)
+
+
+def _check_files(options: argparse.Namespace, given: dict[str, str]) -> None:
+    """Refuses inputs that cannot be read, and an output that cannot or must not be written."""
+    given = given | _secret_files(options)
+    inputs.check(given)
+    _check_output(options, given)
 
 
 def _secret_files(options: argparse.Namespace) -> dict[str, str]:
-    files = {options.key_file: "the key file", options.password_file: "the password file"}
-    return {name: what for name, what in files.items() if name}
+    named = {"key_file": "the key file", "password_file": "the password file"}
+    return {
+        getattr(options, field): what
+        for field, what in named.items()
+        if getattr(options, field, None) is not None
+    }
 
 
 def _ask(options: argparse.Namespace, hider, *, confirm: bool):
@@ -459,38 +473,10 @@ def _ask(options: argparse.Namespace, hider, *, confirm: bool):
     return lambda: _secret(options, confirm=confirm)
 
 
-def _message(name: str) -> bytes:
-    return sys.stdin.buffer.read() if name == "-" else pathlib.Path(name).read_bytes()
-
-
 def _secret(options: argparse.Namespace, *, confirm: bool):
-    """The password or key of a command; asked for on the terminal, without echo, where no file is
-    given.
-    """
-    from stegojax import secret
-
-    if options.key_file and options.password_file:
-        raise InputError("give --password-file or --key-file, not both")
-    if options.key_file:
-        return secret.key_file(pathlib.Path(options.key_file).read_bytes())
-    if options.password_file:
-        content = pathlib.Path(options.password_file).read_bytes()
-        return secret.password(content.removesuffix(b"\n").removesuffix(b"\r"))
-    text = _prompt("Password: ")
-    if confirm and _prompt("Again: ") != text:
-        raise InputError("the two passwords differ; start again")
-    return secret.password(text)
-
-
-def _prompt(prompt: str) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)
-            return getpass.getpass(prompt)
-    except (getpass.GetPassWarning, EOFError) as error:
-        raise InputError(
-            "there is no terminal to ask for a password on; use --password-file or --key-file"
-        ) from error
+    return inputs.shared_secret(
+        password_file=options.password_file, key_file=options.key_file, confirm=confirm
+    )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ READABLE = (*LOSSLESS, ".jpg", ".jpeg")
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 _XMP = "XML:com.adobe.xmp"
+_DRAWINGS = ("EPS", "WMF")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
@@ -83,6 +84,8 @@ class Picture(NamedTuple):
     mode:     Pillow's name of the file's pixel layout, for instance "L", "RGB" or "P".
     format:   Pillow's name of the file format, for instance "PNG".
     metadata: colour profile, gamma, text and the like.
+    lossy:    the name of the lossy compression that the pixels went through in this file, "" for
+              none.
     """
 
     pixels: np.ndarray
@@ -90,6 +93,7 @@ class Picture(NamedTuple):
     mode: str = "RGB"
     format: str = "PNG"
     metadata: Metadata = Metadata()
+    lossy: str = ""
 
 
 def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Picture:
@@ -110,7 +114,7 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
     name = name or ("picture" if isinstance(source, bytes) else os.fspath(source))
     with _opened(source, name) as image:
         _check_kind(image, name)
-        file_format, mode = image.format or "", image.mode
+        file_format, mode, lossy = image.format or "", image.mode, _lossy(image)
         try:
             image.load()
         except (
@@ -124,7 +128,7 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
             raise InputError(f"{name}: broken picture file ({error}); replace the file") from error
         pixels, alpha = _channels(ImageOps.exif_transpose(image))
         metadata = _metadata(image)
-    return Picture(pixels, alpha, mode, file_format, metadata)
+    return Picture(pixels, alpha, mode, file_format, metadata, lossy)
 
 
 def size_of(path: str | os.PathLike) -> tuple[int, int]:
@@ -264,8 +268,8 @@ def lossless_format(path: str | os.PathLike) -> str:
         ".avif",
     ):
         raise InputError(
-            f"{path}: {ending} files are lossy and would destroy the hidden message; write a .png "
-            "file"
+            f"{path}: {ending} files are lossy and would not hold these pixels exactly; write a "
+            ".png file"
         )
     raise InputError(
         f"{path}: cannot write {ending or 'a file without an ending'}; use one of "
@@ -464,7 +468,58 @@ def _opened(source: str | os.PathLike | bytes, name: str):
         yield image
 
 
+def _lossy(image: Image.Image) -> str:
+    """The lossy compression of an opened file, by its name in the field; "" for none."""
+    kind, compression = image.format or "", str(image.info.get("compression", ""))
+    if kind in ("JPEG", "MPO"):
+        return "JPEG"
+    if kind == "TIFF" and "jpeg" in compression:
+        return "JPEG"
+    if any(tile[0] == "bcn" for tile in getattr(image, "tile", ())):
+        return "texture compression"
+    if kind in _LOSSY:
+        return _LOSSY[kind](_beginning(image))
+    return ""
+
+
+def _beginning(image: Image.Image) -> bytes:
+    """Enough of an opened file to hold what says how it is compressed."""
+    file = image.fp if image.fp is not None else io.BytesIO()
+    place = file.tell()
+    file.seek(0)
+    content = file.read(1 << 16)
+    file.seek(place)
+    return content
+
+
+def _lossy_webp(content: bytes) -> str:
+    """Of the chunks of a WebP file, VP8 is lossy and VP8L is not."""
+    place = 12
+    while place + 8 <= len(content):
+        kind, length = content[place : place + 4], struct.unpack_from("<I", content, place + 4)[0]
+        if kind in (b"VP8 ", b"VP8L"):
+            return "WebP" if kind == b"VP8 " else ""
+        place += 8 + length + length % 2
+    return "WebP"  # far behind a long colour profile
+
+
+def _lossy_jpeg2000(content: bytes) -> str:
+    """The last number of the marker COD (ISO/IEC 15444-1, A.6.1) is 1 for the wavelet that can be
+    undone.
+    """
+    place = content.find(b"\xff\x52")
+    return "" if 0 <= place < len(content) - 14 and content[place + 13] == 1 else "JPEG 2000"
+
+
+_LOSSY = {"WEBP": _lossy_webp, "JPEG2000": _lossy_jpeg2000, "AVIF": lambda content: "AVIF"}
+
+
 def _check_kind(image: Image.Image, name: str) -> None:
+    if image.format in _DRAWINGS:
+        raise InputError(
+            f"{name}: is a drawing without pixels of its own ({image.format}); save it as a .png "
+            "file first"
+        )
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise InputError(

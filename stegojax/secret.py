@@ -33,6 +33,7 @@ uint8 bits in, bytes and bits out.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import hmac
 import struct
@@ -51,6 +52,8 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from stegojax.errors import InputError
 
 VERSION = 1
+KEY_BYTES = 32
+"""Of a key file."""
 SALT_BYTES = 16
 HEADER_BYTES = 28
 PHASES = 4
@@ -64,6 +67,14 @@ NO_MESSAGE = (
     "or it was changed"
 )
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the mark of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""What a file of text begins with that says how it is encoded."""
 _FIELDS = struct.Struct("<BBHI4I")
 _BOUND_BYTES = 8
 _CHECK_BYTES = 4
@@ -132,6 +143,29 @@ def password(text: str | bytes) -> Secret:
     return Secret("password", unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass"))
 
 
+def password_of_file(content: bytes) -> Secret:
+    """The content of a password file as a secret: the same as its text typed.
+
+    Args:
+      content: the password, with or without one line end; a file that begins with a byte-order
+        mark is text in that encoding (UTF-8, UTF-16 or UTF-32), as editors on Windows write it.
+
+    Returns:
+      The secret.
+
+    Raises:
+      InputError: the password is empty.
+    """
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            try:
+                text = content[len(mark) :].decode(encoding)
+            except UnicodeDecodeError:
+                break  # no text, though it begins like one
+            return password(text.removesuffix("\n").removesuffix("\r"))
+    return password(content.removesuffix(b"\n").removesuffix(b"\r"))
+
+
 def key_file(content: bytes) -> Secret:
     """The content of a key file as a secret.
 
@@ -144,9 +178,10 @@ def key_file(content: bytes) -> Secret:
     Raises:
       InputError: there are not 32 bytes.
     """
-    if len(content) != 32:
+    if len(content) != KEY_BYTES:
+        given = len(content) if len(content) <= KEY_BYTES else "more"
         raise InputError(
-            f"a key file holds exactly 32 random bytes, this one {len(content)}; make one with "
+            f"a key file holds exactly {KEY_BYTES} random bytes, this one {given}; make one with "
             "`head -c 32 /dev/urandom`, or use a password"
         )
     return Secret("key file", bytes(content))

@@ -209,14 +209,14 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
             ["hide", "none.png", "message", "-o", "s.png", "--key-file", "key"],
             "none.png: no such file",
         ),
-        (["hide", "cover.png", "none", "-o", "s.png", "--key-file", "key"], "none: No such file"),
+        (["hide", "cover.png", "none", "-o", "s.png", "--key-file", "key"], "none: no such file"),
         (
             ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "message"],
             "exactly 32 random bytes, this one 13",
         ),
         (
             ["hide", "cover.png", "message", "-o", "s.png", "--key-file", "none"],
-            "none: No such file",
+            "none: no such file (the key file)",
         ),
         (
             [

@@ -24,12 +24,14 @@ class Rest(NamedTuple):
     mode:     Pillow's name of the file's pixel layout.
     format:   Pillow's name of the file format.
     metadata: colour profile, gamma, text and the like.
+    lossy:    the name of the lossy compression of the file, "" for none.
     """
 
     alpha: np.ndarray | None = None
     mode: str = "RGB"
     format: str = "PNG"
     metadata: images.Metadata = images.Metadata()
+    lossy: str = ""
 
 
 def cover_of(picture: images.Picture) -> Cover:
@@ -133,10 +135,10 @@ def notes(rest: Rest) -> tuple[str, ...]:
             "a black-and-white picture is written with grey levels, where changes are easy to "
             "see; take a photograph"
         )
-    if rest.format == "JPEG":
+    if rest.lossy:
         said.append(
-            "this was a JPEG file: traces of its compression make changes easier to detect; "
-            "better take an original"
+            f"the pixels come from {rest.lossy}: traces of its compression make changes easier to "
+            "detect; better take an original"
         )
     return tuple(said)
 

@@ -1,15 +1,21 @@
-"""Hiding in the pictures of a folder by costs: covers of one size are embedded into together."""
+"""Hiding in the pictures of a folder by costs: covers of one size are embedded into together.
+
+The manifest stands in the folder from the beginning and says whether the work is finished. Where it
+is not, because the program was killed, the same call goes on: a stego that reveals its message
+under the secret is done.
+"""
 
 from __future__ import annotations
 
 import collections
+import functools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stegojax import domains, files, secret
+from stegojax import domains, edge, files, images, secret
 from stegojax.errors import InputError
 from stegojax.hiders import by_costs, comparison
 from stegojax.hiders.in_files import write_elements
@@ -25,7 +31,7 @@ class _Task(NamedTuple):
 
     entry:    of the manifest, as far as it is known.
     path:     of the cover.
-    elements: of the cover; None where `entry` holds an error.
+    elements: of the cover; None where there is nothing to do, and `entry` says why.
     rest:     of its file.
     message:  what to hide.
     stego:    the file to write.
@@ -52,8 +58,9 @@ def hide_many(
     """Hides messages in many picture files, one in each; cover i carries message i, and messages
     start over at the end.
 
-    At the end `manifest.json` in the folder lists what was done. A cover that fails is listed with
-    its error, and the next one follows.
+    `manifest.json` in the folder lists what is done. A cover that fails is listed with its error,
+    and the next one follows. Where an earlier call with the same choices was killed, this one goes
+    on: what is done is listed and not done again.
 
     Args:
       shared: password or key.
@@ -73,8 +80,29 @@ def hide_many(
     """
     check_many(covers, messages, folder, inputs=inputs, overwrite=overwrite)
     files.make_folder(folder)
-    entries = []
-    for tasks in _batches(_tasks(covers, messages, folder, inputs or {}, overwrite=overwrite)):
+    said = {
+        "scheme": choices.scheme.name,
+        "code": choices.code,
+        "constraint_height": choices.constraint_height,
+    }
+    earlier, entries = _manifest(folder), []
+    going_on = _unfinished(earlier) and earlier.get("choices") == said
+    if _unfinished(earlier) and not going_on and not overwrite:
+        raise InputError(
+            f"{folder / MANIFEST_NAME}: tells of unfinished work with other choices; give the same "
+            "options again, or another folder, or add --overwrite"
+        )
+
+    def write_down(*, finished: bool) -> None:
+        listed = {"finished": finished, "choices": said, "pictures": entries}
+        content = (json.dumps(listed, indent=2) + "\n").encode()
+        files.write_bytes(folder / MANIFEST_NAME, content)
+
+    write_down(finished=False)
+    done = functools.partial(_done, shared) if going_on else lambda elements, message, stego: None
+    for tasks in _batches(
+        _tasks(covers, messages, folder, inputs or {}, done=done, overwrite=overwrite)
+    ):
         ready = [task for task in tasks if task.elements is not None]
         stegos = iter(
             by_costs.hide_batch(
@@ -90,13 +118,54 @@ def hide_many(
                 entry |= _written(task, next(stegos), overwrite=overwrite)
             entries.append(entry)
             yield entry
-    said = {
-        "scheme": choices.scheme.name,
-        "code": choices.code,
-        "constraint_height": choices.constraint_height,
-    }
-    text = json.dumps({"choices": said, "pictures": entries}, indent=2) + "\n"
-    files.write(folder / MANIFEST_NAME, lambda file: file.write(text.encode()), overwrite=overwrite)
+        write_down(finished=False)
+    write_down(finished=True)
+
+
+def covers_in(folder: pathlib.Path, stegos: pathlib.Path) -> tuple[list[pathlib.Path], int]:
+    """The covers of a folder, by name, without the stegos that an earlier call wrote into it.
+
+    Args:
+      folder: of picture files.
+      stegos: the folder to write to.
+
+    Returns:
+      The covers, and how many stegos were left out.
+
+    Raises:
+      InputError: there is no such folder, or it is the one to write to: stegos would be the covers
+        of the next call.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; give the folder of the covers")
+    if stegos.exists() and folder.samefile(stegos):
+        raise InputError(
+            f"{stegos}: is the folder of the covers; write the stegos to another one, so that they "
+            "are not taken for covers"
+        )
+    try:
+        pictures = sorted(
+            path for path in folder.iterdir() if path.suffix.lower() in images.READABLE
+        )
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
+    listed = _manifest(folder).get("pictures")
+    own = {each.get("stego") for each in listed or () if isinstance(each, dict)}
+    covers = [path for path in pictures if path.name not in own]
+    return covers, len(pictures) - len(covers)
+
+
+def _manifest(folder: pathlib.Path) -> dict[str, Any]:
+    """The manifest of a folder; empty where there is none that can be read."""
+    try:
+        listed = json.loads((folder / MANIFEST_NAME).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return listed if isinstance(listed, dict) else {}
+
+
+def _unfinished(manifest: dict[str, Any]) -> bool:
+    return manifest.get("finished") is False
 
 
 def check_many(
@@ -124,7 +193,8 @@ def check_many(
         )
     files.check_folder(folder)
     if folder.is_dir():
-        files.check_output(folder / MANIFEST_NAME, inputs=inputs, overwrite=overwrite)
+        going_on = _unfinished(_manifest(folder))
+        files.check_output(folder / MANIFEST_NAME, inputs=inputs, overwrite=overwrite or going_on)
 
 
 def _tasks(
@@ -133,8 +203,15 @@ def _tasks(
     folder: pathlib.Path,
     inputs: Mapping[str, str],
     *,
+    done: Callable[[Cover, bytes, pathlib.Path], dict[str, Any] | None],
     overwrite: bool,
 ) -> Iterator[_Task]:
+    """The covers, each read when it is its turn.
+
+    Args:
+      covers, messages, folder, inputs, overwrite: as for `hide_many`.
+      done: `(cover, message, stego) -> entry` of a stego that an earlier call wrote, or None.
+    """
     stems = collections.Counter(path.stem for path in covers)
     names = [f"{path.stem if stems[path.stem] == 1 else path.name}.png" for path in covers]
     count, places = collections.Counter(names), {os.path.realpath(path) for path in covers}
@@ -144,16 +221,40 @@ def _tasks(
         entry = {"cover": str(path), "message": name, "message_bytes": len(message)}
         elements, rest = None, None
         try:
+            domain = domains.of(stego)
             if os.path.realpath(stego) in places or count[stego_name] > 1:
                 raise InputError(
                     f"{stego}: is a cover itself, or would be the stego of two; write to another "
                     "folder, or name the covers apart"
                 )
-            files.check_output(stego, inputs={path: "the cover", **inputs}, overwrite=overwrite)
-            elements, rest = domains.of(stego).read(path)
-        except (InputError, OSError) as error:
-            entry["error"] = str(error)
+            elements, rest = domain.read(path)
+            if notes := domain.notes(rest):
+                entry["notes"] = list(notes)
+            if finished := done(elements, message, stego):
+                entry |= finished
+                elements = None
+            else:
+                files.check_output(stego, inputs={path: "the cover", **inputs}, overwrite=overwrite)
+        except InputError as error:
+            entry["error"], elements = str(error), None
+        except OSError as error:
+            entry["error"], elements = edge.in_words(error), None
         yield _Task(entry, path, elements, rest, message, stego)
+
+
+def _done(
+    shared: secret.Secret, cover: Cover, message: bytes, stego: pathlib.Path
+) -> dict[str, Any] | None:
+    """What the manifest says of a stego that an earlier call wrote for the same cover, message and
+    secret; None where there is none.
+    """
+    try:
+        found, _ = domains.of(stego).read(stego)
+        if found.shapes != cover.shapes or by_costs.reveal(shared, found) != message:
+            return None
+    except (InputError, OSError):
+        return None
+    return _figures(stego, cover, found)
 
 
 def _batches(tasks: Iterable[_Task]) -> Iterator[list[_Task]]:
@@ -178,9 +279,14 @@ def _written(task: _Task, stego: Cover | InputError, *, overwrite: bool) -> dict
         write_elements(task.stego, stego, task.rest, overwrite=overwrite)
     except (InputError, OSError) as error:
         return {"error": str(error)}
-    figures = comparison.compare(task.elements, stego)
+    return _figures(task.stego, task.elements, stego)
+
+
+def _figures(path: pathlib.Path, cover: Cover, stego: Cover) -> dict[str, Any]:
+    """What the manifest says of a stego."""
+    figures = comparison.compare(cover, stego)
     return {
-        "stego": task.stego.name,
+        "stego": path.name,
         "elements": figures.elements,
         "changes": figures.changes,
         "change_rate": figures.changes / figures.elements,
