@@ -86,7 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         "that hides pictures a picture file, which is made grey and resized to the cover's size",
     )
     hide.add_argument(
-        "-o", "--output", required=True, metavar="STEGO", help="the lossless picture file to write"
+        "-o",
+        "--output",
+        required=True,
+        metavar="STEGO",
+        help="the file to write: a lossless picture, or .jpg of a JPEG cover",
+    )
+    hide.add_argument(
+        "--insist",
+        action="store_true",
+        help="hide in a JPEG file though it carries a signature (C2PA) that will not hold",
     )
     hide.set_defaults(run_command=_hide)
 
@@ -135,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         "first picture by name and so "
         "on, starting over after the last, so that a single MESSAGE goes into all. OUTDIR "
         "receives a PNG file for "
-        "each and manifest.json, which says what went where.",
+        "each, a JPEG file for a JPEG file, and manifest.json, which says what went where.",
     )
     many.add_argument(
         "folder", metavar="DIR", help="a folder of picture files; they are not modified"
@@ -204,7 +213,8 @@ def _parser() -> argparse.ArgumentParser:
             "--scheme",
             metavar="COST[-RECIPE]",
             help="what changes cost (hill, wow, suniward, hugo, mipod, lsbm) and how they attend "
-            "to each other (cmd, synch, or plain if this is left out); hill-cmd by default",
+            "to each other (cmd, synch, or plain if this is left out); hill-cmd by default; of "
+            "JPEG files juniward (default), uerd, jmipod, ebs, nsf5 and bbc",
         )
     for command in (hide, many):
         command.add_argument("--code", metavar="NAME", help="stc (default) or polar")
@@ -255,6 +265,7 @@ def _hide(options: argparse.Namespace) -> int:
         message,
         options.output,
         overwrite=options.overwrite,
+        insist=options.insist,
         tell=_tell,
     )
     for note in hidden.notes:
@@ -338,14 +349,16 @@ def _compare(options: argparse.Namespace) -> int:
         images.lossless_format(options.output)
     domain = domains.of(options.stego)
     cover, stego = (domain.read(path)[0] for path in (options.cover, options.stego))
-    figures = comparison.compare(cover, stego)
+    figures = comparison.compare(cover, stego, domain=domain)
     print(
-        f"{comparison.in_words(figures)}: {figures.raised} raised, {figures.lowered} lowered, by "
-        f"at most {figures.largest}"
+        f"{comparison.in_words(figures, domain=domain)}: {figures.raised} raised, "
+        f"{figures.lowered} lowered, by at most {figures.largest}"
     )
     if options.output:
         in_files.write_elements(
-            options.output, comparison.picture_of_changes(cover, stego), overwrite=options.overwrite
+            options.output,
+            comparison.picture_of_changes(cover, stego, domain=domain),
+            overwrite=options.overwrite,
         )
         print(options.output)
     return 0
@@ -384,7 +397,7 @@ def _hide_many(options: argparse.Namespace) -> int:
     import tqdm
 
     from stegojax import run
-    from stegojax.hiders import by_costs, many
+    from stegojax.hiders import many
 
     folder, output = pathlib.Path(options.folder), pathlib.Path(options.output)
     covers, own = many.covers_in(folder, output)
@@ -395,10 +408,16 @@ def _hide_many(options: argparse.Namespace) -> int:
     safe = {"inputs": given, "overwrite": options.overwrite}
     many.check_many(covers, options.messages, output, **safe)
     loaded = run.load(pathlib.Path(options.run)) if options.run else None
-    choices = by_costs.choices_of(loaded, _options(options, output / "1.png"))
+    choices, *others = _choices_of_domains(options, loaded)
     messages = [(name, inputs.content(name, "a message")) for name in options.messages]
     entries = many.hide_many(
-        _secret(options, confirm=True), covers, messages, output, choices=choices, **safe
+        _secret(options, confirm=True),
+        covers,
+        messages,
+        output,
+        choices=choices,
+        others=others,
+        **safe,
     )
     failed, notes = 0, collections.Counter()
     try:
@@ -422,6 +441,19 @@ def _hide_many(options: argparse.Namespace) -> int:
         f"{many.MANIFEST_NAME}"
     )
     return 1 if failed else 0
+
+
+def _choices_of_domains(options: argparse.Namespace, loaded) -> list:
+    """How to embed into the files of every domain that has the scheme, those of pixels first."""
+    from stegojax import domains
+    from stegojax.hiders import by_costs
+
+    known = []
+    for domain in domains.DOMAINS.values():
+        cost = (options.scheme or domain.scheme).partition("-")[0]
+        if cost in domain.costs and (loaded is None or domain is domains.PIXELS):
+            known.append(by_costs.choices_of(loaded, _options(options, f"1{domain.endings[0]}")))
+    return known or [by_costs.choices_of(loaded, _options(options, "1.png"))]
 
 
 def _tell(note: str) -> None:

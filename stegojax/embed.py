@@ -59,7 +59,7 @@ __all__ = [
     "simulate_visits",
 ]
 
-DEFAULT_SCHEME = "hill-cmd"
+DEFAULT_SCHEME = PIXELS.scheme
 
 Lengths = tuple[tuple[int, int], ...]
 """For every lattice the message bits in the upper and in the lower layer of the code."""

@@ -10,13 +10,17 @@ or the bits that networks write into one. A stego holds
 What these three strings are, and the orders: `secret.py`. How elements take bits is the carrier's:
 `write` and `read` are given functions for it.
 
-By costs. The elements run plane by plane, row by row, and S = min(4096, max(N // 12, min(N // 6,
-384))), H = min(4096, max(N // 8, min(N // 3, 672))). Salt and header are binary syndromes of the
-lowest bits (constraint height 10, one segment). The body is embedded first, phase by phase, in the
-two lowest bits; the header's `upper` says how many bits of each phase lie in the upper layer. The
-header's layout byte is 16 times the partition's number plus the code's, plus 128 or not:
+By costs. The elements run plane by plane, row by row, and S = min(R, max(N // 12, min(N // 6,
+384))), H = min(R, max(N // 8, min(N // 3, 672))), where R is 4096 for pixels and 16384 for the
+coefficients of JPEG files: of each component, in the order of the file, rows of coefficients as
+they lie in a plane, coefficient (u, v) of block (i, j) at [8 i + u, 8 j + v]. Salt and header are
+binary syndromes of the lowest bits (constraint height 10, one segment). The body is embedded first,
+phase by phase, in the two lowest bits; the header's `upper` says how many bits of each phase lie in
+the upper layer. The header's layout byte is 16 times the partition's number plus the code's, plus
+128 or not:
 
-    partition  0 one lattice, 1 quarters, 2 checkerboard (the recipes in `RECIPES`), 3 masks
+    partition  0 one lattice, 1 quarters, 2 checkerboard, 5 quarters of blocks of 8 x 8 (the
+               recipes in `RECIPES`), 3 masks
     code       0 polar, 7 to 12 a syndrome-trellis code of that constraint height
     128        set in all that is written today: the lower layer takes the elements in strides, and
                lattices have a grain (`GRAIN`). Without it both layers take all elements as they
@@ -56,8 +60,8 @@ SALT_BITS = 8 * secret.SALT_BYTES
 HEADER_BITS = 8 * secret.HEADER_BYTES
 PUBLIC_BITS_KEY = hashlib.sha256(b"stegojax 1 public bits").digest()
 
-RECIPES = ("plain", "cmd", "synch")
-"""Names of `embed.RECIPES` by the number of their partition."""
+RECIPES = {"plain": 0, "cmd": 1, "synch": 2, "bbc": 5}
+"""The number of the partition of every recipe of a domain."""
 MASKS = 3
 """The number of masks among partitions."""
 MOST_MASKS, LARGEST_SHARE = secret.PHASES, 15
@@ -147,7 +151,7 @@ def described(layout: Layout) -> tuple[int, int]:
         check_shares(layout.shares)
         segments = sum(share * _NIBBLE**place for place, share in enumerate(layout.shares))
     else:
-        number = RECIPES.index(layout.recipe)
+        number = RECIPES[layout.recipe]
     return _STRIDED * layout.strided + _NIBBLE * number + layout.height, segments
 
 
@@ -165,11 +169,12 @@ def layout_of(header: secret.Header) -> Layout:
     """
     number, height = divmod(header.layout % _STRIDED, _NIBBLE)
     shares, strided = _shares(header.segments), header.layout >= _STRIDED
-    if height and height not in HEIGHTS or number > MASKS or header.segments < 1:
+    if height and height not in HEIGHTS or header.segments < 1:
         raise InputError(secret.NO_MESSAGE)
-    if number < MASKS:
-        return Layout(RECIPES[number], (), height, header.segments, strided)
-    if not shares:
+    for name, known in RECIPES.items():
+        if number == known:
+            return Layout(name, (), height, header.segments, strided)
+    if number != MASKS or not shares:
         raise InputError(secret.NO_MESSAGE)
     return Layout("", shares, height, 1, strided)
 

@@ -126,6 +126,24 @@ def checkerboard(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
     return ((i + j) % 2).astype(np.int8)
 
 
+def block_quarters(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
+    """`quarters` of whole blocks of 8 x 8 coefficients.
+
+    Li, Zhang, Chen, Zhou and Yu, "Defining joint distortion for JPEG steganography", IH&MMSec 2018,
+    visit them in this order: (0, 0), (0, 1), (1, 1), (1, 0).
+
+    Args:
+      rank: not used.
+      shape: height and width of the plane, multiples of 8.
+      phases: not used.
+
+    Returns:
+      `[H, W]` int8, 0..3.
+    """
+    blocks = quarters(rank, (-(-shape[0] // 8), -(-shape[1] // 8)), phases)
+    return np.repeat(np.repeat(blocks, 8, 0), 8, 1)[: shape[0], : shape[1]]
+
+
 def weighted_masks(
     rank: Rank, shape: tuple[int, int], phases: int, *, shares: tuple[int, ...]
 ) -> Array | np.ndarray:
@@ -215,6 +233,34 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     return Costs(plus, minus)
 
 
+def continue_blocks(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+    """BBC: the costs of the cover, half where a change makes pixels on both sides of a block's
+    border change alike.
+
+    Li, Zhang, Chen, Zhou and Yu, "Defining joint distortion for JPEG steganography", IH&MMSec 2018
+    (block boundary continuity). Of the same frequency (u, v) in the four blocks around, with
+    changes d: +1 is favoured where (-1)^v (d left + d right) + (-1)^u (d above + d below) is above
+    0, -1 where it is below.
+
+    Args:
+      cost: the cost function.
+      cover: coefficients `[..., H, W]` float32.
+      modifications: same shape, -1, 0 or 1.
+
+    Returns:
+      Costs of that shape; what is wet stays wet.
+    """
+    costs = cost(cover)
+    above, below, left, right = _neighbours(modifications, step=8)
+    u, v = (np.indices(cover.shape[-2:]) % 2).astype(np.float32) * -2 + 1
+    signs = [jnp.broadcast_to(jnp.asarray(sign), cover.shape) for sign in (u, v)]
+    towards = signs[1] * (left + right) + signs[0] * (above + below)
+    return Costs(
+        jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / 2, costs.plus),
+        jnp.where((towards < 0) & (costs.minus < WET_COST), costs.minus / 2, costs.minus),
+    )
+
+
 def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
     """Synch's additive approximation, with which it begins: costs averaged with the four
     neighbours'.
@@ -285,13 +331,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def _neighbours(plane: Array) -> list[Array]:
+def _neighbours(plane: Array, *, step: int = 1) -> list[Array]:
     """The values above, below, left and right of every element, 0 beyond the border."""
     height, width = plane.shape[-2:]
-    padded = jnp.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(1, 1), (1, 1)])
+    padded = jnp.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(step, step), (step, step)])
     return [
-        padded[..., 1 + i : 1 + i + height, 1 + j : 1 + j + width]
-        for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))
+        padded[..., step + i : step + i + height, step + j : step + j + width]
+        for i, j in ((-step, 0), (step, 0), (0, -step), (0, step))
     ]
 
 

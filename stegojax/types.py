@@ -107,11 +107,25 @@ class Cover(NamedTuple):
         return self._replace(planes=planes)
 
 
+class Words(NamedTuple):
+    """How a domain's elements are called.
+
+    elements: of a cover.
+    rate:     what a payload of one bit per `Domain.weight` is.
+    """
+
+    elements: str
+    rate: str
+
+
 class Domain(NamedTuple):
     """What a cover is made of, and how it is read from and written to a file.
 
     lowest:  the smallest value that an element of a file can have.
     highest: the largest.
+    scheme:  the name of the scheme that is taken where none is named.
+    reserved: how many elements salt and header may take each.
+    words:   for people.
     endings: of the names of files that this domain writes, in lower case, with the dot.
     read:    `(path) -> (Cover, rest)`; `rest` is all of the file that is not an element and is
              passed on to `save`. Raises `InputError`.
@@ -119,6 +133,14 @@ class Domain(NamedTuple):
              to be asked before any work is done.
     save:    `(file, cover, rest, *, path)` writes to a binary file what the file `path` shall hold.
     notes:   `(rest) -> sentences` without full stops: what a person should know about a cover.
+    objections: `(rest) -> sentences`: why hiding in a cover is refused unless a person insists.
+    size:    `(cover, rest) -> (height, width)` of the picture.
+    weight:  `(cover) -> number` that payloads of the literature are relative to.
+    unwritable: `(cover, stego, rest) -> masks`, bool per plane: changes that the file cannot hold;
+             empty where it holds them all. Elements where they are True must be frozen.
+    kept:    `(rest, rest of the stego's file)`: whether all is there that `save` keeps.
+    pixels:  `(cover) -> [H, W, C]`: what is seen of it, 0..255, for figures.
+    places:  `(masks) -> bool [H, W]`: where in that picture elements of a cover lie.
     costs:   name -> cost function: `plane [..., H, W] float32 -> Costs`; of covers with a `side`,
              `(plane [H, W], *side of the plane) -> Costs`.
     recipes: name -> `recipes.Recipe`.
@@ -126,11 +148,21 @@ class Domain(NamedTuple):
 
     lowest: int
     highest: int
+    scheme: str
+    reserved: int
+    words: Words
     endings: tuple[str, ...]
     read: Callable[[str | os.PathLike], tuple[Cover, Any]]
     check: Callable[[str | os.PathLike, Cover, Any], None]
     save: Callable[..., None]
     notes: Callable[[Any], tuple[str, ...]]
+    objections: Callable[[Any], tuple[str, ...]]
+    size: Callable[[Cover, Any], tuple[int, int]]
+    weight: Callable[[Cover], int]
+    unwritable: Callable[[Cover, Cover, Any], tuple[np.ndarray, ...]]
+    kept: Callable[[Any, Any], bool]
+    pixels: Callable[[Cover], np.ndarray]
+    places: Callable[[tuple[np.ndarray, ...]], np.ndarray]
     costs: Mapping[str, Callable[..., Costs]]
     recipes: Mapping[str, Any]
 

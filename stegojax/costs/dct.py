@@ -68,10 +68,18 @@ def repeated(table: Array, plane: Array) -> Array:
     return jnp.broadcast_to(tiles, plane.shape)
 
 
-def _along(plane: Array, matrix: np.ndarray, axis: int) -> Array:
+def along(plane: Array, matrix: np.ndarray, axis: int) -> Array:
     """Multiplies every eight samples along an axis by a matrix: out[n] = sum of matrix[n, k] in[k].
 
     Sums of slices, as in `filters`: exact for integers, and full precision on every device.
+
+    Args:
+      plane: any shape.
+      matrix: `[8, 8]`.
+      axis: a multiple of 8 long.
+
+    Returns:
+      The plane's shape.
     """
     axis %= plane.ndim
     split = plane.reshape(*plane.shape[:axis], -1, 8, *plane.shape[axis + 1 :])
@@ -94,7 +102,7 @@ def unrounded_pixels(coefficients: Array, quantisation: Array) -> Array:
     real = jax.dtypes.canonicalize_dtype(float)
     plane = jnp.asarray(coefficients, real)
     plane = plane * repeated(jnp.asarray(quantisation, real), plane)
-    return _along(_along(plane, BASIS.T, -2), BASIS.T, -1) + 128
+    return along(along(plane, BASIS.T, -2), BASIS.T, -1) + 128
 
 
 def integer_pixels(coefficients: Array, quantisation: Array) -> Array:
@@ -110,6 +118,6 @@ def integer_pixels(coefficients: Array, quantisation: Array) -> Array:
     check_coefficients(coefficients, quantisation)
     plane = jnp.asarray(coefficients, jnp.int32)
     plane = plane * repeated(jnp.asarray(quantisation, jnp.int32), plane)
-    columns = (_along(plane, _INTEGER_BASIS, -2) + (1 << 10)) >> 11
-    pixels = (_along(columns, _INTEGER_BASIS, -1) + (1 << 17)) >> 18
+    columns = (along(plane, _INTEGER_BASIS, -2) + (1 << 10)) >> 11
+    pixels = (along(columns, _INTEGER_BASIS, -1) + (1 << 17)) >> 18
     return jnp.clip(pixels + 128, 0, 255)

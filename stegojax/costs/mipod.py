@@ -161,7 +161,7 @@ def _probabilities(plane, payload, *, inverse):
 def _inverse_probabilities(plane, payload, inverse):
     """1 / beta of every pixel, `[..., H, W]`, float64."""
     information = _fisher_information(lax.stop_gradient(plane))
-    solve = _solve_released if inverse == "released" else _solve_exact
+    solve = _solve_released if inverse == "released" else inverse_probabilities
     flat = jax.vmap(solve)(
         information.reshape(-1, *plane.shape[-2:]), payload.reshape(-1) * math.log(2)
     )
@@ -172,14 +172,20 @@ def _inverse_probabilities(plane, payload, inverse):
 def _fisher_information(plane):
     with jax.enable_x64(True):
         variance = jnp.maximum(
-            _variance(_wiener_residual(plane.astype(jnp.float64))), _LEAST_VARIANCE
+            _variance(wiener_residual(plane.astype(jnp.float64))), _LEAST_VARIANCE
         )
         return filters.box_sum(filters.mirror(1 / jnp.square(variance), 3), 7) / 49
 
 
-def _wiener_residual(plane):
-    """A cover minus its 2 x 2 Wiener filtering (MATLAB's wiener2: zeros beyond the border, noise =
-    mean local variance).
+def wiener_residual(plane):
+    """A picture minus its 2 x 2 Wiener filtering (MATLAB's wiener2: zeros beyond the border, noise
+    = mean local variance).
+
+    Args:
+      plane: `[..., H, W]`, float64.
+
+    Returns:
+      `[..., H, W]`.
     """
     padded = jnp.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(0, 1)] * 2)
     total, squares = filters.box_sum(padded, 2), filters.box_sum(jnp.square(padded), 2)
@@ -353,8 +359,17 @@ def _guess(information, nats):
     )[0]
 
 
-def _solve_exact(information, nats):
-    """1 / beta of every pixel of one plane, from exact solutions of both equations."""
+def inverse_probabilities(information, nats):
+    """1 / beta of every element of one plane: x of x ln(x - 2) = lambda I, with the lambda at which
+    the ternary entropies add up to the payload.
+
+    Args:
+      information: the elements' Fisher information I, any shape, float64.
+      nats: the payload, above 0.
+
+    Returns:
+      x of that shape.
+    """
     low, high = _LOG_LAMBDA_RANGE
     guess = _guess(information, nats)
     u, _ = roots.falling_zero(_excess(information, nats), guess, low, high, tolerance=1e-10 * nats)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import pathlib
 
+from stegojax.domains.jpeg import JPEG
 from stegojax.domains.pixels import PIXELS
 from stegojax.types import Domain
 
-DOMAINS: dict[str, Domain] = {"pixels": PIXELS}
+DOMAINS: dict[str, Domain] = {"pixels": PIXELS, "jpeg": JPEG}
 
-__all__ = ["DOMAINS", "PIXELS", "Domain", "of"]
+__all__ = ["DOMAINS", "JPEG", "PIXELS", "Domain", "of"]
 
 
 def of(path: str | os.PathLike) -> Domain:

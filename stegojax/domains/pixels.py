@@ -14,7 +14,7 @@ import numpy as np
 from stegojax import images
 from stegojax.costs import COSTS
 from stegojax.recipes import RECIPES
-from stegojax.types import Cover, Domain
+from stegojax.types import Cover, Domain, Words
 
 
 class Rest(NamedTuple):
@@ -139,18 +139,55 @@ def notes(rest: Rest) -> tuple[str, ...]:
         said.append(
             f"the pixels come from {rest.lossy}: traces of its compression make changes easier to "
             "detect; better take an original"
+            + (", or name the stego .jpg to hide in the JPEG file itself" * (rest.format == "JPEG"))
         )
     return tuple(said)
+
+
+def size(cover: Cover, rest: Rest) -> tuple[int, int]:
+    """How large a picture is.
+
+    Args:
+      cover: the samples.
+      rest: of the picture.
+
+    Returns:
+      Height and width.
+    """
+    del rest
+    return cover.shapes[0]
+
+
+def places(masks: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Where samples lie.
+
+    Args:
+      masks: bool per plane.
+
+    Returns:
+      bool `[H, W]`, True where a sample of any plane is.
+    """
+    return np.any(masks, axis=0)
 
 
 PIXELS = Domain(
     lowest=0,
     highest=255,
+    scheme="hill-cmd",
+    reserved=4096,
+    words=Words("samples", "bits a sample"),
     endings=tuple(images.LOSSLESS),
     read=read,
     check=check,
     save=save,
     notes=notes,
+    objections=lambda rest: (),
+    size=size,
+    weight=lambda cover: cover.elements,
+    unwritable=lambda cover, stego, rest: (),
+    kept=lambda rest, written: True,
+    pixels=lambda cover: np.stack(cover.planes, axis=-1),
+    places=places,
     costs=COSTS,
     recipes=RECIPES,
 )

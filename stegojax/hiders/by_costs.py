@@ -46,15 +46,16 @@ def choices_of(loaded: run.Loaded | None, options: Options) -> Choices:
         raise InputError(
             "--constraint-height belongs to the stc code; leave it out with --code polar"
         )
+    domain = options.domain if loaded is None else domains.PIXELS
     if loaded is None:
-        scheme = embed.parse_scheme(options.scheme or embed.DEFAULT_SCHEME, domain=options.domain)
+        scheme = embed.parse_scheme(options.scheme or domain.scheme, domain=domain)
     else:
         from stegojax import run  # with all networks, which computed costs do not need
 
         scheme = run.scheme_of(loaded)
     given = {name: getattr(options, name) for name in ("code", "constraint_height")}
     said = {name: value for name, value in given.items() if value is not None}
-    return checked(Choices(scheme, **said, domain=options.domain))
+    return checked(Choices(scheme, **said, domain=domain))
 
 
 def checked(choices: Choices) -> Choices:
@@ -97,7 +98,8 @@ def hider(loaded: run.Loaded | None, options: Options) -> Hider:
 
     def hide_and_say(shared, cover, message):
         stego = hide(shared, cover, message, choices=choices)
-        changes = comparison.in_words(comparison.compare(cover, stego))
+        figures = comparison.compare(cover, stego, domain=choices.domain)
+        changes = comparison.in_words(figures, domain=choices.domain)
         return Stego(stego, f"{len(message)} bytes hidden with {changes}")
 
     return Hider(
@@ -106,6 +108,7 @@ def hider(loaded: run.Loaded | None, options: Options) -> Hider:
         hide=hide_and_say,
         reveal=functools.partial(reveal, domain=choices.domain),
         capacity=functools.partial(capacity, choices=choices),
+        domain=choices.domain,
     )
 
 
@@ -119,17 +122,19 @@ def capacity(cover: Cover, *, choices: Choices) -> Capacity:
     Returns:
       The capacity.
     """
+    words = choices.domain.words
     most = element_channel.most_bytes(cover, choices=choices)
     if most < 0:
-        return Capacity(cover.elements, "samples", None)
-    usual = max(0, int(_LITERATURE_RATE * cover.elements) // 8 - secret.OVERHEAD_BYTES)
+        return Capacity(cover.elements, words.elements, None)
+    usual = int(_LITERATURE_RATE * choices.domain.weight(cover)) // 8 - secret.OVERHEAD_BYTES
+    usual = max(0, usual)
     return Capacity(
         cover.elements,
-        "samples",
+        words.elements,
         most,
         (
             f"carries up to {most} bytes ({choices.scheme.name}, after compression)",
-            f"{min(usual, most)} bytes at {_LITERATURE_RATE} bits a sample; the fewer, the harder "
+            f"{min(usual, most)} bytes at {_LITERATURE_RATE} {words.rate}; the fewer, the harder "
             "to detect",
         ),
     )
@@ -162,8 +167,8 @@ def hide(
     checked(choices)
     if cover.elements < LOWEST_ELEMENTS:
         raise InputError(
-            f"the cover has {cover.elements} samples and cannot carry a message; take one of "
-            f"{LOWEST_ELEMENTS} or more"
+            f"the cover has {cover.elements} {choices.domain.words.elements} and cannot carry a "
+            f"message; take one of {LOWEST_ELEMENTS} or more"
         )
     packed, first = secret.pack(message), element_channel.first_costs([cover], choices=choices)
     # Where much of a cover is wet, a code may stumble over the order of the elements: another salt

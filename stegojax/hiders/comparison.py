@@ -9,17 +9,17 @@ import numpy as np
 
 from stegojax import domains, images, metrics
 from stegojax.errors import InputError
-from stegojax.types import Cover
+from stegojax.types import Cover, Domain
 
 
 class Comparison(NamedTuple):
     """How a stego differs from its cover.
 
-    elements: samples of all channels.
+    elements: of all planes.
     raised:   elements that are larger in the stego.
     lowered:  elements that are smaller.
     largest:  the largest difference.
-    psnr:     dB.
+    psnr:     dB, of what is seen.
     """
 
     elements: int
@@ -34,12 +34,13 @@ class Comparison(NamedTuple):
         return self.raised + self.lowered
 
 
-def compare(cover: Cover, stego: Cover) -> Comparison:
+def compare(cover: Cover, stego: Cover, *, domain: Domain = domains.PIXELS) -> Comparison:
     """How a stego differs from its cover.
 
     Args:
       cover: the cover.
       stego: elements of the same size.
+      domain: of both.
 
     Returns:
       The figures.
@@ -49,8 +50,7 @@ def compare(cover: Cover, stego: Cover) -> Comparison:
     """
     difference = _difference(cover, stego)
     pixels = [
-        jnp.asarray(np.stack(elements.planes, axis=-1)[None], jnp.float32)
-        for elements in (cover, stego)
+        jnp.asarray(domain.pixels(elements)[None], jnp.float32) for elements in (cover, stego)
     ]
     return Comparison(
         difference.size,
@@ -61,41 +61,44 @@ def compare(cover: Cover, stego: Cover) -> Comparison:
     )
 
 
-def in_words(figures: Comparison) -> str:
+def in_words(figures: Comparison, *, domain: Domain = domains.PIXELS) -> str:
     """The changes, for a person.
 
     Args:
       figures: from `compare`.
+      domain: of what was compared.
 
     Returns:
       A clause.
     """
     return (
-        f"{figures.changes} changes in {figures.elements} samples "
+        f"{figures.changes} changes in {figures.elements} {domain.words.elements} "
         f"({figures.changes / figures.elements:.4f}), {figures.psnr:.2f} dB"
     )
 
 
-def described(cover: Cover) -> str:
+def described(cover: Cover, *, size: tuple[int, int] | None = None) -> str:
     """The size of a picture, for a person.
 
     Args:
       cover: its elements.
+      size: height and width, by default those of its first plane.
 
     Returns:
       Width, height, and whether it is grey.
     """
-    height, width = cover.planes[0].shape
+    height, width = size or cover.planes[0].shape
     return f"{width}x{height} {'grey' if len(cover.planes) == 1 else 'colour'}"
 
 
-def picture_of_changes(cover: Cover, stego: Cover) -> Cover:
-    """The cover, grey and dimmed, with its changes over it: red where samples went up, blue where
-    down, white where both.
+def picture_of_changes(cover: Cover, stego: Cover, *, domain: Domain = domains.PIXELS) -> Cover:
+    """The cover, grey and dimmed, with its changes over it: red where elements went up, blue where
+    down, white where both; of coefficients, whole blocks.
 
     Args:
       cover: the cover.
       stego: elements of the same size.
+      domain: of both.
 
     Returns:
       A colour picture.
@@ -104,9 +107,11 @@ def picture_of_changes(cover: Cover, stego: Cover) -> Cover:
       InputError: the two differ in size or channels.
     """
     difference = _difference(cover, stego)
-    raised, lowered = (difference > 0).any(axis=0), (difference < 0).any(axis=0)
-    pixels = jnp.asarray(np.stack(cover.planes, axis=-1), jnp.float32)
-    grey = np.asarray(images.grey(pixels))[..., 0]
+    raised, lowered = (
+        domain.places(tuple(plane != 0 for plane in cover.with_elements(moved).planes))
+        for moved in (difference > 0, difference < 0)
+    )
+    grey = np.asarray(images.grey(jnp.asarray(domain.pixels(cover), jnp.float32)))[..., 0]
     shown = np.repeat((64 + grey / 4).astype(np.uint8)[..., None], 3, axis=-1)
     shown[raised], shown[lowered] = (255, 48, 32), (48, 96, 255)
     shown[raised & lowered] = (255, 255, 255)
@@ -114,7 +119,7 @@ def picture_of_changes(cover: Cover, stego: Cover) -> Cover:
 
 
 def _difference(cover: Cover, stego: Cover) -> np.ndarray:
-    """`[C, H, W]`."""
+    """`[N]`."""
     shapes = [[plane.shape for plane in elements.planes] for elements in (cover, stego)]
     if shapes[0] != shapes[1]:
         sizes = [
@@ -124,4 +129,4 @@ def _difference(cover: Cover, stego: Cover) -> np.ndarray:
             f"the pictures differ in size or channels ({sizes[0]}, {sizes[1]}); compare a stego "
             "with its cover"
         )
-    return np.stack(stego.planes) - np.stack(cover.planes)
+    return stego.flat() - cover.flat()

@@ -18,7 +18,7 @@ Message = bytes | str | Cover
 class Options(NamedTuple):
     """How a person wants to hide; None where nothing is said.
 
-    scheme:            a cost with a recipe, see `embed.parse_scheme`; "hill-cmd" by default.
+    scheme:            a cost with a recipe, see `embed.parse_scheme`; the domain's by default.
     code:              "stc" (default) or "polar".
     constraint_height: of the syndrome-trellis code, 7..12, 10 by default.
     domain:            of the covers and stegos.
@@ -47,7 +47,7 @@ class Capacity(NamedTuple):
     """What a cover can carry.
 
     elements: how many it has, of what `unit` says.
-    unit:     "samples", "bits written".
+    unit:     "samples", "coefficients", "bits written".
     most:     bytes of message (after compression) that fit, None where not even an empty message
               does. Where much of a cover is wet, a message of that length may still be refused.
     said:     what a person should know of it, a line each.
@@ -68,6 +68,7 @@ class Hider(NamedTuple):
                   been revealed. The message is the content of a file.
     reveal:       `(secret | None, stego) -> Message`: refuses, or is right.
     capacity:     `(cover) -> Capacity`.
+    domain:       of the covers and stegos.
     """
 
     takes_cover: bool
@@ -75,6 +76,7 @@ class Hider(NamedTuple):
     hide: Callable[[secret.Secret | None, Cover | None, bytes], Stego]
     reveal: Callable[[secret.Secret | None, Cover], Message]
     capacity: Callable[[Cover], Capacity]
+    domain: Domain = domains.PIXELS
 
 
 def refuse(options: Options, *names: str) -> None:

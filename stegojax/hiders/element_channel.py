@@ -20,7 +20,6 @@ from stegojax.types import WET_COST, Costs, Cover, Domain
 LOWEST_ELEMENTS = 768
 """Fewer do not hold salt, header and a tag."""
 
-_RESERVED = 4096
 _POLAR_LIST_SIZE = 8
 # Of what any code could hide (`embed.capacity`): what ours always did, and what is attempted.
 _SAFE_SHARE = 0.5
@@ -73,7 +72,7 @@ def most_bytes(cover: Cover, *, choices: Choices) -> int:
     if cover.elements < LOWEST_ELEMENTS:
         return -1
     costs, visits = first_costs([cover], choices=choices), choices.scheme.recipe.visits
-    sizes, order = _sizes(cover.elements), secret.public_order(cover.elements)
+    sizes, order = _sizes(cover.elements, choices.domain), secret.public_order(cover.elements)
     salt, rest = order[: sizes.salt], order[sizes.salt :]
     most = _room(_carriers(rest[sizes.header :], cover, choices), _one(costs, 0), _SAFE_SHARE)
     if visits[-1].adjust is not visits[0].adjust:
@@ -133,7 +132,9 @@ def write(
             carriers, covers, bodies, code=_code(choices), first=first, **how
         )
         stegos[:] += modifications
-        last = embed.costs_after(covers, modifications, **how)
+        # Costs that no modification moves are known already.
+        if any(visit.adjust is not recipes.no_adjustment for visit in choices.scheme.recipe.visits):
+            last = embed.costs_after(covers, modifications, **how)
         return [[upper for upper, _ in pairs] for pairs in lengths]
 
     def put(row, part, bits):
@@ -145,7 +146,7 @@ def write(
         keys,
         salts,
         packed,
-        sizes=_sizes(covers[0].elements),
+        sizes=_sizes(covers[0].elements, choices.domain),
         layout=layout,
         segments=segments,
         put_bodies=put_bodies,
@@ -193,16 +194,18 @@ def read(keys_of: Callable[[bytes], secret.Keys], stego: Cover, *, domain: Domai
         order = "strided" if layout.strided else "same"
         return embed.reveal(carriers, values, lengths, code=code, order=order)
 
-    return envelope.read(keys_of, sizes=_sizes(values.size), get=get, get_body=get_body)
+    sizes = _sizes(values.size, domain)
+    return envelope.read(keys_of, sizes=sizes, get=get, get_body=get_body)
 
 
 def _one(costs: Costs, row: int) -> Costs:
     return Costs(*(rho[row] for rho in costs))
 
 
-def _sizes(elements: int) -> envelope.Sizes:
-    salt = min(_RESERVED, max(elements // 12, min(elements // 6, 3 * envelope.SALT_BITS)))
-    header = min(_RESERVED, max(elements // 8, min(elements // 3, 3 * envelope.HEADER_BITS)))
+def _sizes(elements: int, domain: Domain) -> envelope.Sizes:
+    most = domain.reserved
+    salt = min(most, max(elements // 12, min(elements // 6, 3 * envelope.SALT_BITS)))
+    header = min(most, max(elements // 8, min(elements // 3, 3 * envelope.HEADER_BITS)))
     return envelope.Sizes(elements, salt, header)
 
 

@@ -12,9 +12,11 @@ from stegojax import domains, files, secret
 from stegojax.errors import InputError
 from stegojax.hiders import comparison
 from stegojax.hiders.contract import Capacity, Hider, Message, Stego
-from stegojax.types import Cover
+from stegojax.types import Cover, Domain
 
 Path = str | os.PathLike
+_ROUNDS = 20
+
 Ask = Callable[[], secret.Secret | None]
 
 # Stands for what hiders make by themselves, colour pictures, before they are made.
@@ -29,6 +31,7 @@ def hide_file(
     stego: Path,
     *,
     overwrite: bool = False,
+    insist: bool = False,
     tell: Callable[[str], object] = lambda note: None,
 ) -> Stego:
     """Hides a message in a file; it appears under its name once it has been read back.
@@ -41,6 +44,7 @@ def hide_file(
       message: the content of a file.
       stego: the file to write.
       overwrite: whether `stego` may replace a file (never the cover).
+      insist: whether to hide though the domain objects to the cover.
       tell: is given what a person should know about the cover, a sentence each.
 
     Returns:
@@ -51,15 +55,77 @@ def hide_file(
     """
     inputs = {} if cover is None else {cover: "the cover"}
     files.check_output(stego, inputs=inputs, overwrite=overwrite)
-    domain = domains.of(stego)
+    domain = hider.domain
     elements, rest = _MADE if cover is None else domain.read(cover)
-    domain.check(stego, elements, rest)
+    check_cover(domain, cover, stego, elements, rest, insist=insist)
     for note in domain.notes(rest):
         tell(f"{cover}: {note}")
     shared = ask() if hider.takes_secret else None
-    hidden = hider.hide(shared, None if cover is None else elements, message)
-    write_elements(stego, hidden.elements, rest, overwrite=overwrite)
+    if cover is None:
+        hidden = hider.hide(shared, None, message)
+    else:
+        hidden = writable(domain, elements, rest, lambda own: hider.hide(shared, own, message))
+    write_elements(stego, hidden.elements, rest, domain=domain, overwrite=overwrite)
     return hidden
+
+
+def check_cover(
+    domain: Domain,
+    cover: Path | None,
+    stego: Path,
+    elements: Cover,
+    rest: Any,
+    *,
+    insist: bool = False,
+) -> None:
+    """Refuses a cover that cannot be hidden in, before any work is done for it.
+
+    Args:
+      domain: of the stego.
+      cover: the file of the cover.
+      stego: the file to write.
+      elements: of the cover.
+      rest: of its file.
+      insist: whether the domain's objections do not count.
+
+    Raises:
+      InputError: the stego's file cannot hold what the cover's does, or the domain objects.
+    """
+    domain.check(stego, elements, rest)
+    if not insist:
+        for objection in domain.objections(rest):
+            raise InputError(f"{cover}: {objection}; take another cover, or add --insist")
+
+
+def writable(domain: Domain, cover: Cover, rest: Any, hide: Callable[[Cover], Stego]) -> Stego:
+    """Hides so that the cover's file can hold the stego: what it could not is left alone, and
+    hidden anew.
+
+    Args:
+      domain: of the cover.
+      cover: its elements.
+      rest: of its file.
+      hide: hides in a cover.
+
+    Returns:
+      What `hide` gave last.
+
+    Raises:
+      InputError: as `hide`, or there is no end of it.
+    """
+    for _ in range(_ROUNDS):
+        hidden = hide(cover)
+        lacking = domain.unwritable(cover, hidden.elements, rest)
+        if not lacking:
+            return hidden
+        before = cover.frozen or (None,) * len(lacking)
+        cover = cover._replace(
+            frozen=tuple(more if old is None else old | more for old, more in zip(before, lacking))
+        )
+    raise InputError(
+        "the cover's file cannot hold what hiding changes in it; take another cover, or a shorter "
+        "message"
+    )
 
 
 def reveal_file(hider: Hider, ask: Ask, stego: Path) -> Message:
@@ -76,7 +142,7 @@ def reveal_file(hider: Hider, ask: Ask, stego: Path) -> Message:
     Raises:
       InputError: the file cannot be read, or there is no message for this secret.
     """
-    elements, _ = domains.of(stego).read(stego)
+    elements, _ = hider.domain.read(stego)
     shared = ask() if hider.takes_secret else None
     try:
         return hider.reveal(shared, elements)
@@ -97,29 +163,37 @@ def capacity_of_file(hider: Hider, cover: Path) -> tuple[str, Capacity]:
     Raises:
       InputError: the file cannot be read, or the hider takes no cover.
     """
-    elements, _ = domains.of(cover).read(cover)
-    return comparison.described(elements), hider.capacity(elements)
+    domain = hider.domain
+    elements, rest = domain.read(cover)
+    size = domain.size(elements, rest)
+    return comparison.described(elements, size=size), hider.capacity(elements)
 
 
 def write_elements(
-    path: Path, elements: Cover, rest: Any = _MADE[1], *, overwrite: bool = False
+    path: Path,
+    elements: Cover,
+    rest: Any = _MADE[1],
+    *,
+    domain: Domain = domains.PIXELS,
+    overwrite: bool = False,
 ) -> None:
     """Writes elements to a file that gives them back exactly.
 
     Args:
-      path: the file; its name says which domain and format it is of.
+      path: the file; its name says which format it is of.
       elements: what it shall hold.
       rest: of the file that they came from; by default that of a picture that was made here.
+      domain: of the elements.
       overwrite: whether an existing file may be replaced.
 
     Raises:
       InputError: the file cannot be written or cannot hold the elements, or it does not read back.
     """
-    domain = domains.of(path)
 
     def verify(written):
-        back, _ = domain.read(written)
-        return back.shapes == elements.shapes and np.array_equal(back.flat(), elements.flat())
+        back, beside = domain.read(written)
+        same = back.shapes == elements.shapes and np.array_equal(back.flat(), elements.flat())
+        return same and domain.kept(rest, beside)
 
     files.write_verified(
         path, lambda file: domain.save(file, elements, rest, path=path), verify, overwrite=overwrite

@@ -1,4 +1,5 @@
-"""Hiding in the pictures of a folder by costs: covers of one size are embedded into together.
+"""Hiding in the pictures of a folder by costs: covers of one size are embedded into together. JPEG
+files and others may lie side by side: each is hidden in by the choices of its domain.
 
 The manifest stands in the folder from the beginning and says whether the work is finished. Where it
 is not, because the program was killed, the same call goes on: a stego that reveals its message
@@ -18,7 +19,8 @@ from typing import Any, NamedTuple
 from stegojax import domains, edge, files, images, secret
 from stegojax.errors import InputError
 from stegojax.hiders import by_costs, comparison
-from stegojax.hiders.in_files import write_elements
+from stegojax.hiders.contract import Stego
+from stegojax.hiders.in_files import check_cover, writable, write_elements
 from stegojax.types import Cover
 
 MANIFEST_NAME = "manifest.json"
@@ -33,6 +35,7 @@ class _Task(NamedTuple):
     path:     of the cover.
     elements: of the cover; None where there is nothing to do, and `entry` says why.
     rest:     of its file.
+    choices:  how to embed.
     message:  what to hide.
     stego:    the file to write.
     """
@@ -41,6 +44,7 @@ class _Task(NamedTuple):
     path: pathlib.Path
     elements: Cover | None
     rest: Any
+    choices: by_costs.Choices
     message: bytes
     stego: pathlib.Path
 
@@ -52,6 +56,7 @@ def hide_many(
     folder: pathlib.Path,
     *,
     choices: by_costs.Choices,
+    others: Sequence[by_costs.Choices] = (),
     inputs: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Iterator[dict[str, Any]]:
@@ -66,8 +71,9 @@ def hide_many(
       shared: password or key.
       covers: picture files.
       messages: names and contents.
-      folder: where the PNG files and the manifest are written; it is made where it is missing.
+      folder: where the stegos and the manifest are written; it is made where it is missing.
       choices: how to embed.
+      others: how to embed into files of other domains, which then stay files of these.
       inputs: other files that are read, and what each is: they are never written over, as the
         covers are not.
       overwrite: whether other files may be replaced.
@@ -99,23 +105,16 @@ def hide_many(
         files.write_bytes(folder / MANIFEST_NAME, content)
 
     write_down(finished=False)
-    done = functools.partial(_done, shared) if going_on else lambda elements, message, stego: None
+    done = functools.partial(_done, shared) if going_on else lambda *cover_message_stego: None
+    owners = [_owner(path, choices, others) for path in covers]
     for tasks in _batches(
-        _tasks(covers, messages, folder, inputs or {}, done=done, overwrite=overwrite)
+        _tasks(covers, owners, messages, folder, inputs or {}, done=done, overwrite=overwrite)
     ):
-        ready = [task for task in tasks if task.elements is not None]
-        stegos = iter(
-            by_costs.hide_batch(
-                shared,
-                [task.elements for task in ready],
-                [task.message for task in ready],
-                choices=choices,
-            )
-        )
-        for task in tasks:
+        stegos = _stegos(shared, tasks)
+        for number, task in enumerate(tasks):
             entry = task.entry
             if task.elements is not None:
-                entry |= _written(task, next(stegos), overwrite=overwrite)
+                entry |= _written(task, stegos[number], overwrite=overwrite)
             entries.append(entry)
             yield entry
         write_down(finished=False)
@@ -197,23 +196,71 @@ def check_many(
         files.check_output(folder / MANIFEST_NAME, inputs=inputs, overwrite=overwrite or going_on)
 
 
+def _owner(
+    path: pathlib.Path, choices: by_costs.Choices, others: Sequence[by_costs.Choices]
+) -> by_costs.Choices:
+    """The choices for a cover: those of its own domain, if there are."""
+    own = domains.of(path)
+    return next((known for known in others if known.domain is own), choices)
+
+
+def _stegos(shared: secret.Secret, tasks: Sequence[_Task]) -> dict[int, Cover | InputError]:
+    """The stegos of a batch, by the places of their tasks."""
+    stegos: dict[int, Cover | InputError] = {}
+    for choices in {id(task.choices): task.choices for task in tasks}.values():
+        places = [
+            place
+            for place, task in enumerate(tasks)
+            if task.elements is not None and task.choices is choices
+        ]
+        covers = [tasks[place].elements for place in places]
+        messages = [tasks[place].message for place in places]
+        made = by_costs.hide_batch(shared, covers, messages, choices=choices)
+        for place, stego in zip(places, made, strict=True):
+            task = tasks[place]
+            if not isinstance(stego, InputError) and choices.domain.unwritable(
+                task.elements, stego, task.rest
+            ):
+                stego = _writable(shared, task)
+            stegos[place] = stego
+    return stegos
+
+
+def _writable(shared: secret.Secret, task: _Task) -> Cover | InputError:
+    def hide(cover):
+        return Stego(by_costs.hide(shared, cover, task.message, choices=task.choices), "")
+
+    try:
+        return writable(task.choices.domain, task.elements, task.rest, hide).elements
+    except InputError as error:
+        return error
+
+
 def _tasks(
     covers: Sequence[pathlib.Path],
+    owners: Sequence[by_costs.Choices],
     messages: Sequence[tuple[str, bytes]],
     folder: pathlib.Path,
     inputs: Mapping[str, str],
     *,
-    done: Callable[[Cover, bytes, pathlib.Path], dict[str, Any] | None],
+    done: Callable[..., dict[str, Any] | None],
     overwrite: bool,
 ) -> Iterator[_Task]:
     """The covers, each read when it is its turn.
 
     Args:
       covers, messages, folder, inputs, overwrite: as for `hide_many`.
-      done: `(cover, message, stego) -> entry` of a stego that an earlier call wrote, or None.
+      owners: for each cover how to embed.
+      done: `(cover, message, stego, choices) -> entry` of a stego that an earlier call wrote, or
+        None.
     """
     stems = collections.Counter(path.stem for path in covers)
-    names = [f"{path.stem if stems[path.stem] == 1 else path.name}.png" for path in covers]
+    names = [
+        # Of another domain than pixels, a file keeps its ending, which says so.
+        f"{path.stem if stems[path.stem] == 1 else path.name}"
+        + (".png" if own.domain is domains.PIXELS else path.suffix)
+        for path, own in zip(covers, owners, strict=True)
+    ]
     count, places = collections.Counter(names), {os.path.realpath(path) for path in covers}
     for number, (path, stego_name) in enumerate(zip(covers, names, strict=True)):
         name, message = messages[number % len(messages)]
@@ -221,16 +268,17 @@ def _tasks(
         entry = {"cover": str(path), "message": name, "message_bytes": len(message)}
         elements, rest = None, None
         try:
-            domain = domains.of(stego)
+            domain = owners[number].domain
             if os.path.realpath(stego) in places or count[stego_name] > 1:
                 raise InputError(
                     f"{stego}: is a cover itself, or would be the stego of two; write to another "
                     "folder, or name the covers apart"
                 )
             elements, rest = domain.read(path)
+            check_cover(domain, path, stego, elements, rest)
             if notes := domain.notes(rest):
                 entry["notes"] = list(notes)
-            if finished := done(elements, message, stego):
+            if finished := done(elements, message, stego, owners[number]):
                 entry |= finished
                 elements = None
             else:
@@ -239,22 +287,28 @@ def _tasks(
             entry["error"], elements = str(error), None
         except OSError as error:
             entry["error"], elements = edge.in_words(error), None
-        yield _Task(entry, path, elements, rest, message, stego)
+        yield _Task(entry, path, elements, rest, owners[number], message, stego)
 
 
 def _done(
-    shared: secret.Secret, cover: Cover, message: bytes, stego: pathlib.Path
+    shared: secret.Secret,
+    cover: Cover,
+    message: bytes,
+    stego: pathlib.Path,
+    choices: by_costs.Choices,
 ) -> dict[str, Any] | None:
     """What the manifest says of a stego that an earlier call wrote for the same cover, message and
     secret; None where there is none.
     """
     try:
-        found, _ = domains.of(stego).read(stego)
-        if found.shapes != cover.shapes or by_costs.reveal(shared, found) != message:
+        found, _ = choices.domain.read(stego)
+        if found.shapes != cover.shapes:
+            return None
+        if by_costs.reveal(shared, found, domain=choices.domain) != message:
             return None
     except (InputError, OSError):
         return None
-    return _figures(stego, cover, found)
+    return _figures(stego, cover, found, choices)
 
 
 def _batches(tasks: Iterable[_Task]) -> Iterator[list[_Task]]:
@@ -276,17 +330,21 @@ def _written(task: _Task, stego: Cover | InputError, *, overwrite: bool) -> dict
     try:
         if isinstance(stego, InputError):
             raise InputError(f"{task.path}: {stego}")
-        write_elements(task.stego, stego, task.rest, overwrite=overwrite)
+        domain = task.choices.domain
+        write_elements(task.stego, stego, task.rest, domain=domain, overwrite=overwrite)
     except (InputError, OSError) as error:
         return {"error": str(error)}
-    return _figures(task.stego, task.elements, stego)
+    return _figures(task.stego, task.elements, stego, task.choices)
 
 
-def _figures(path: pathlib.Path, cover: Cover, stego: Cover) -> dict[str, Any]:
+def _figures(
+    path: pathlib.Path, cover: Cover, stego: Cover, choices: by_costs.Choices
+) -> dict[str, Any]:
     """What the manifest says of a stego."""
-    figures = comparison.compare(cover, stego)
+    figures = comparison.compare(cover, stego, domain=choices.domain)
     return {
         "stego": path.name,
+        "scheme": choices.scheme.name,
         "elements": figures.elements,
         "changes": figures.changes,
         "change_rate": figures.changes / figures.elements,

@@ -13,8 +13,10 @@ import scipy.signal
 from PIL import Image
 from support.jpeg_files import by_pillow
 
-from stegojax.costs import dct
+from stegojax.costs import dct, jmipod
+from stegojax.costs.ebs import ebs
 from stegojax.costs.juniward import juniward
+from stegojax.costs.nsf5 import nsf5
 from stegojax.costs.uerd import uerd
 from stegojax.costs.wavelets import HIGH_PASS, LOW_PASS
 from stegojax.domains import jpeg_codec
@@ -129,3 +131,33 @@ def test_juniward_equals_matlab(shared, kind, offset):
     with jax.enable_x64(True):
         rho = np.asarray(juniward(plane, table, offset=offset).plus)
     np.testing.assert_allclose(rho, expected, rtol=1e-6)
+
+
+def test_ebs_golden():
+    with jax.enable_x64(True):
+        rho = np.asarray(ebs(golden_coefficients(), steps(), wet_modes=False).plus)
+    expected = [15.146472, 8.5199341, 26.956832, 837.2183, 22.777818, 293.24874]
+    np.testing.assert_allclose([*rho[AT], rho.mean(dtype=float)], expected, rtol=2e-6)
+    published = np.asarray(ebs(golden_coefficients(), steps()).plus)
+    wet = np.zeros((32, 32), bool)
+    wet[::4, ::4] = True
+    assert np.array_equal(published == WET_COST, wet)
+
+
+def test_jmipod_golden():
+    coefficients, table = golden_coefficients(), steps()
+    information = np.asarray(jmipod.fisher_information(coefficients, table))
+    expected = [218.86417, 42.387052, 675.48959, 1152650.9, 333.31392, 406673.91]
+    np.testing.assert_allclose([*information[AT], information.mean()], expected, rtol=1e-7)
+    rho = np.asarray(jmipod.jmipod(coefficients, table, payload=87 / np.log(2)).plus, float)
+    beta = 1 / (np.exp(rho) + 2)
+    expected = [0.018305427, 0.062805657, 0.0073337069, 1.0089141e-5, 0.013073542, 0.010475778]
+    np.testing.assert_allclose([*beta[AT], beta.mean()], expected, rtol=1e-5)
+
+
+def test_nsf5_only_shrinks():
+    coefficients = golden_coefficients()
+    plus, minus = (np.asarray(rho) for rho in nsf5(coefficients, steps()))
+    ac = np.tile(np.arange(64).reshape(8, 8) > 0, (4, 4))
+    assert np.array_equal(plus < WET_COST, ac & (coefficients < 0))
+    assert np.array_equal(minus < WET_COST, ac & (coefficients > 0))

@@ -21,6 +21,7 @@ import numpy as np
 
 from stegojax.domains.jpeg_codec import blocks, decoding, encoding, huffman, markers
 from stegojax.domains.jpeg_codec.markers import Layout, TableSegment
+from stegojax.domains.jpeg_codec.single import single_changes as single_changes
 from stegojax.errors import InputError
 
 
@@ -32,12 +33,14 @@ class Rest(NamedTuple):
     dummies:   per component, int32 `[blocks, 64]`: the blocks that only fill the last MCUs, with DC
       coefficients as differences to the block before.
     fills:     per scan, the bit that fills the last byte of each restart interval.
+    imitable:  whether changed coefficients can be written with this file's kind of tables.
     """
 
     layout: Layout
     optimised: tuple[bool, ...]
     dummies: tuple[np.ndarray, ...]
     fills: tuple[np.ndarray, ...]
+    imitable: bool = True
 
 
 class Coefficients(NamedTuple):
@@ -103,6 +106,7 @@ def decode(content: bytes, *, rewritable: bool = True) -> Coefficients:
         optimised,
         tuple(blocks.dummies_of(*component) for component in components),
         decoded.fills,
+        _imitable(layout, optimised, decoded.used),
     )
     planes = tuple(blocks.plane_of(*component) for component in components)
     if rewritable and not _comes_back(content, decoded, rest):
@@ -113,11 +117,16 @@ def decode(content: bytes, *, rewritable: bool = True) -> Coefficients:
     return Coefficients(planes, layout.quantisation, rest)
 
 
+def _imitable(layout, optimised, used):
+    """Tables of progressive files must be the best ones: others lack what changes need."""
+    usual = [best or not symbols.any() for best, symbols in zip(optimised, used)]
+    return not layout.frame.progressive or all(usual)
+
+
 def _comes_back(content, decoded, rest):
     """Whether every scan is written as it was, and what changes can be written too."""
     layout = rest.layout
-    usual = [best or not used.any() for best, used in zip(rest.optimised, decoded.used)]
-    if layout.frame.progressive and not all(usual):
+    if not rest.imitable:
         return False
     coding = encoding.codes(layout.tables)
     return all(
