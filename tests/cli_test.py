@@ -10,6 +10,7 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from support.jpeg_files import by_pillow
 from support.photographs import photograph
 
 from stegojax import cli, images
@@ -35,6 +36,26 @@ def stegojax(capfdbinary):
         return captured.out, captured.err.decode()
 
     return call
+
+
+def test_a_jpeg_file_stays_one(files, stegojax):
+    (files / "photo.jpg").write_bytes(by_pillow(quality=85))
+    key = ("--key-file", "key")
+    out, err = stegojax("hide", "photo.jpg", "message", "-o", "s.jpg", *key, *FAST)
+    assert b"coefficients" in out and not err
+    assert stegojax("reveal", "s.jpg", "-o", "-", *key)[0] == b"the message\0\xff"
+    out, _ = stegojax("compare", "photo.jpg", "s.jpg", "-o", "map.png")
+    assert b"by at most 1" in out and images.read("map.png").pixels.shape == (64, 88, 3)
+    assert b"83x61 colour, 8704 coefficients" in stegojax("capacity", "photo.jpg")[0]
+    _, err = stegojax("hide", "photo.jpg", "message", "-o", "s.png", *key, *FAST)
+    assert "name the stego .jpg" in err
+    (files / "covers").mkdir()
+    for name in ("photo.jpg", "cover.png"):
+        (files / "covers" / name).write_bytes((files / name).read_bytes())
+    stegojax("hide-many", "covers", "message", "-o", "both", *key, *FAST)
+    assert {path.name for path in (files / "both").iterdir()} > {"photo.jpg", "cover.png"}
+    _, err = stegojax("hide-many", "covers", "message", "-o", "o", "--scheme", "uerd", *key, code=1)
+    assert "cover.png: is not a JPEG file" in err
 
 
 @pytest.mark.parametrize("secret", [("--password-file", "password"), ("--key-file", "key")])
@@ -183,7 +204,7 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
     [
         (
             ["hide", "cover.png", "message", "-o", "s.jpg", "--key-file", "key"],
-            "s.jpg: .jpg files are lossy",
+            "cover.png: is not a JPEG file, and a .jpg stego",
         ),
         (
             ["hide", "cover.png", "message", "-o", "key", "--key-file", "key", "--overwrite"],
