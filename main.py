@@ -15,6 +15,8 @@ import sys
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
+from stegojax import edge, settings
+
 FLAGS = flags.FLAGS
 QUOTES = "'\""
 
@@ -115,27 +117,23 @@ def main(argv):
         raise app.UsageError(f"{argv[1]!r} is not a flag; fields are set as --config.FIELD=VALUE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("jax").setLevel(logging.WARNING)
+    settings.check(FLAGS.config.to_dict())  # before JAX, which takes its time
     from stegojax import evaluate, optimizers, parallel, train
-    from stegojax.errors import InputError
 
     workdir = pathlib.Path(FLAGS.workdir) if FLAGS.workdir else default_workdir(sys.argv[1:])
-    try:
-        given = config_flags.get_override_values(FLAGS["config"])
-        for line in optimizers.settle(FLAGS.config, given=given):
-            print(line, file=sys.stderr)
-        parallel.start(
-            coordinator=FLAGS.coordinator,
-            process_count=FLAGS.process_count,
-            process_id=FLAGS.process_id,
-            pod=FLAGS.pod,
-        )
-        if FLAGS.mode == "evaluate" or FLAGS.config.get("experiment", "") == "security":
-            evaluate.evaluate(FLAGS.config, workdir)
-            return 0
-        outcome = train.train(FLAGS.config, workdir)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    given = config_flags.get_override_values(FLAGS["config"])
+    for line in optimizers.settle(FLAGS.config, given=given):
+        print(line, file=sys.stderr)
+    parallel.start(
+        coordinator=FLAGS.coordinator,
+        process_count=FLAGS.process_count,
+        process_id=FLAGS.process_id,
+        pod=FLAGS.pod,
+    )
+    if FLAGS.mode == "evaluate" or FLAGS.config.get("experiment", "") == "security":
+        evaluate.evaluate(FLAGS.config, workdir)
+        return 0
+    outcome = train.train(FLAGS.config, workdir)
     if outcome.finished and outcome.held_out:
         print(
             f"finished {outcome.step} steps; {100 * outcome.waited:.1f} % of the time went into "
@@ -145,8 +143,8 @@ def main(argv):
         f"pictures: {workdir / 'panel.png'}  curves: {workdir / 'curves.png'}  figures: "
         f"{workdir / 'metrics.jsonl'}"
     )
-    return 130 if outcome.signal == 2 else 0
+    return edge.INTERRUPTED if outcome.signal == 2 else 0
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    sys.exit(edge.guarded(lambda: app.run(main, flags_parser=parse_flags), name="error"))

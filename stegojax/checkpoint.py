@@ -3,11 +3,15 @@ few and milestones kept.
 
 A checkpoint is a folder `WORKDIR/checkpoints/STEP`; Orbax writes it under another name and renames
 it at the end, so a process killed while it writes leaves the one before. What is stored is host
-memory (numpy), so a run may continue on another number of devices or hosts.
+memory (numpy), so a run may continue on another number of devices or hosts. `STEP/digests.json`
+holds the SHA-256 digest of every file of a checkpoint; one that does not match is not read.
+Checkpoints of earlier versions have none and are taken as they are.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import pathlib
 from typing import Any, NamedTuple
@@ -16,13 +20,26 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from stegojax import files
 from stegojax.errors import InputError
 from stegojax.types import State
 
-# Orbax tells of every save through absl's logger, which carries this package's own warnings too.
-logging.getLogger("absl").addFilter(
-    lambda record: "orbax" not in record.pathname or record.levelno >= logging.ERROR
-)
+DIGESTS_NAME = "digests.json"
+
+# Orbax tells of every save, and of every error that it raises besides, through absl's logger, which
+# carries this package's own warnings too.
+logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+
+
+class Damaged(InputError):
+    """A checkpoint that cannot be read, or does not hold what was written.
+
+    found: what is wrong, without what to do.
+    """
+
+    def __init__(self, found: str):
+        super().__init__(f"{found}; delete that folder to go on from the one before")
+        self.found = found
 
 
 class Position(NamedTuple):
@@ -55,6 +72,7 @@ class Checkpoints:
             create=False,
         )
         self._options = options
+        self._verified: set[int] = set()
         self._manager = None
 
     def _open(self, *, create: bool) -> ocp.CheckpointManager:
@@ -90,6 +108,8 @@ class Checkpoints:
                     position=ocp.args.JsonSave(position._asdict()),
                 ),
             )
+            if jax.process_index() == 0:
+                self._write_digests(self.folder / str(step))
         except Exception as error:
             kept = self.steps()
             last = (
@@ -103,9 +123,17 @@ class Checkpoints:
             ) from error
 
     def position(self, step: int) -> Position:
-        """Where the run stood at a checkpoint."""
+        """Where the run stood at a checkpoint.
+
+        Raises:
+          Damaged: it cannot be read, or is not what was written.
+        """
+        self._verify(step)
         restored = self._restore(step, position=ocp.args.JsonRestore())
-        return Position(**restored.position)
+        try:
+            return Position(**restored.position)
+        except TypeError as error:
+            raise self._unreadable(step, error) from error
 
     def restore(self, step: int, like: Any) -> State:
         """The state of one checkpoint, as numpy.
@@ -115,11 +143,57 @@ class Checkpoints:
           like: a state of arrays or `jax.ShapeDtypeStruct` with the structure to be filled.
 
         Raises:
-          InputError: the checkpoint is damaged or belongs to other networks.
+          Damaged: it cannot be read, or is not what was written.
+          InputError: it belongs to other networks.
         """
         target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
+        self._verify(step)
         self._compare(step, target)
         return self._restore(step, state=ocp.args.StandardRestore(target)).state
+
+    def _write_digests(self, folder: pathlib.Path) -> None:
+        digests = {
+            path.relative_to(folder).as_posix(): _digest(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        files.write_bytes(folder / DIGESTS_NAME, json.dumps(digests, indent=2).encode())
+
+    def set_aside(self, step: int) -> pathlib.Path:
+        """Renames a damaged checkpoint, so that the one before is the newest.
+
+        Args:
+          step: one of `steps()`.
+
+        Returns:
+          Where it is now.
+        """
+        self.close()
+        place = self.folder / str(step)
+        aside = self.folder / f"{step}.damaged"
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.folder / f"{step}.damaged-{number}"
+        place.rename(aside)
+        return aside
+
+    def _verify(self, step: int) -> None:
+        """Refuses files that are not what was written, before anything else reads them."""
+        if step in self._verified:
+            return
+        folder = self.folder / str(step)
+        try:
+            listed = json.loads((folder / DIGESTS_NAME).read_text(encoding="utf-8"))
+            for name, digest in listed.items():
+                if _digest(folder / name) != digest:
+                    raise ValueError(f"{name} is not what was written")
+        except FileNotFoundError as error:
+            if pathlib.Path(error.filename).name != DIGESTS_NAME:
+                raise self._unreadable(step, ValueError(f"{error.filename} is missing")) from error
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise self._unreadable(step, error) from error
+        self._verified.add(step)
 
     def _compare(self, step: int, target: State) -> None:
         """Refuses a checkpoint of other networks, and names the first array that differs."""
@@ -145,17 +219,19 @@ class Checkpoints:
         except Exception as error:
             raise self._unreadable(step, error) from error
 
-    def _unreadable(self, step: int, error: Exception) -> InputError:
-        return InputError(
-            f"checkpoint {self.folder / str(step)} cannot be read ({first_line(error)}); delete "
-            "that folder to go on from the one before"
-        )
+    def _unreadable(self, step: int, error: Exception) -> Damaged:
+        return Damaged(f"checkpoint {self.folder / str(step)} cannot be read ({first_line(error)})")
 
     def close(self) -> None:
         """Waits for what is being written."""
         if self._manager is not None:
             self._manager.close()
             self._manager = None
+
+
+def _digest(path: pathlib.Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shapes(tree: Any) -> dict[str, str]:

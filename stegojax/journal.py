@@ -23,10 +23,11 @@ class Journal:
 
     def __init__(self, workdir: pathlib.Path, *, step: int):
         """Opens the journal of a run that stands at `step`, dropping what was recorded of later
-        steps.
+        steps, and what is damaged (`damaged` lines).
         """
         self.path = pathlib.Path(workdir) / NAME
-        kept = [record for record in read(workdir) if record["step"] <= step]
+        records, self.damaged = _records(self.path)
+        kept = [record for record in records if record["step"] <= step]
         files.write_bytes(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
         self._file = open(self.path, "a", encoding="utf-8")
         self._events = SummaryWriter(
@@ -65,7 +66,7 @@ def rounded(value: float) -> float:
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The records of a run; a last line that a killed process left unfinished is passed over.
+    """The records of a run; what is damaged is passed over.
 
     Args:
       workdir: of the run.
@@ -73,13 +74,36 @@ def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
     Returns:
       The records, oldest first.
     """
-    path = pathlib.Path(workdir) / NAME
+    return _records(pathlib.Path(workdir) / NAME)[0]
+
+
+def _records(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
+    """The records of a file, and how many of its lines are none; a last line without its end, which
+    a killed process leaves, does not count.
+    """
     if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
+        return [], 0
+    records, damaged = [], 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        record = _record(line)
+        if record is not None:
+            records.append(record)
+        elif line.strip() and line.endswith(b"\n"):
+            damaged += 1
+    return records, damaged
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """One record, or None where the line is none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not {"step", "stage", "kind"} <= record.keys():
+        return None
+    step, names, figures = record["step"], (record["stage"], record["kind"]), dict(record)
+    for name in ("step", "stage", "kind"):
+        del figures[name]
+    whole = type(step) is int and step >= 0 and all(isinstance(name, str) for name in names)
+    numbers = all(type(value) in (int, float) for value in figures.values())
+    return record if whole and numbers else None

@@ -29,7 +29,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from stegojax import embed, files
+from stegojax import embed, files, settings
 from stegojax.checkpoint import Checkpoints, first_line
 from stegojax.data import pipeline
 from stegojax.errors import InputError
@@ -287,14 +287,20 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     """
     path = pathlib.Path(workdir) / CONFIG_NAME
     try:
-        config = ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(listed, dict):
+            raise InputError(f"it holds no fields, but a {type(listed).__name__}")
+        config = ml_collections.ConfigDict(listed)
         renew(config)
+        settings.check(config.to_dict())
     except FileNotFoundError:
         raise InputError(
             f"{workdir} is not the work directory of a run: it holds no {CONFIG_NAME}"
         ) from None
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}); take it from a copy of the run") from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged ({first_line(error)}); take it from a copy of the run"
+        ) from error
     return config
 
 
@@ -417,8 +423,9 @@ def _kept(config: ml_collections.ConfigDict) -> dict[str, bytes]:
 
 def _add_versions(path: pathlib.Path, sizes: Lengths | None) -> None:
     entries = []
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        entries = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        entries = listed if isinstance(listed, list) else []
     versions = {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -490,9 +497,10 @@ def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None 
     """
     workdir = pathlib.Path(workdir)
     config = read_config(workdir)
-    for name in ("seed", "method", "data", "checkpoint"):
-        if name not in config:
-            raise InputError(f"{workdir / CONFIG_NAME} has no {name}: it is not of a trained run")
+    try:
+        settings.check_complete(config.to_dict())
+    except InputError as error:
+        raise InputError(f"{workdir / CONFIG_NAME} {error}") from error
     try:
         made = made or method(config, restored=True)
         batch = example(config)

@@ -23,8 +23,8 @@ import numpy as np
 import tqdm
 from jax.experimental import multihost_utils
 
-from stegojax import files, images, journal, parallel, plots, run
-from stegojax.checkpoint import Checkpoints, Position
+from stegojax import files, images, journal, parallel, plots, run, settings
+from stegojax.checkpoint import Checkpoints, Damaged, Position
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.steganalysis.held_out import detection_error
@@ -74,6 +74,7 @@ def train(
       Diverged: a metric is NaN or infinite.
     """
     workdir = pathlib.Path(workdir)
+    settings.check(config.to_dict())
     parallel.check_batch_size(config.batch_size)
     sizes = run.lengths(config, made)
     if not parallel.is_writer():
@@ -274,6 +275,11 @@ class _Loop:
             return Outcome(step, True, 0, {}, 0.0)
         if parallel.is_writer():
             self.journal = journal.Journal(self.workdir, step=step)
+            if self.journal.damaged:
+                _say(
+                    f"{self.journal.path}: {self.journal.damaged} damaged lines are dropped; their "
+                    "figures will be missing from the curves"
+                )
         for best in self.bests:
             best.figure = self._best_before(best, step)
         self.loader = run.loader(self.config, "train", start=position.batches, put=parallel.shard)
@@ -296,19 +302,25 @@ class _Loop:
             self._close()
 
     def _begin(self) -> tuple[State, Position, int]:
-        """The state to go on from: the newest checkpoint's, or a fresh one."""
+        """The state to go on from: the newest checkpoint's that is whole, or a fresh one."""
         for line in self.method.describe(self.example):
             _say(line)
-        done = self.checkpoints.steps()
-        if not done:
-            state = _fresh(self.method, self.stages[0], self.example, self.key)
-            return parallel.replicate(state), Position(0, 0), 0
-        position = self.checkpoints.position(done[-1])
-        like = run.state_like(self.method, self.example, position.stage)
-        state = self.checkpoints.restore(done[-1], like)
-        if parallel.is_writer() and done[-1] < self.total:
-            _say(f"going on from step {done[-1]} of {self.total} in {self.workdir}")
-        return parallel.replicate(state), position, done[-1]
+        while done := self.checkpoints.steps():
+            try:
+                position = self.checkpoints.position(done[-1])
+                like = run.state_like(self.method, self.example, position.stage)
+                state = self.checkpoints.restore(done[-1], like)
+            except Damaged as error:
+                if len(done) == 1 or jax.process_count() > 1:
+                    raise
+                aside = self.checkpoints.set_aside(done[-1])
+                _say(f"{error.found}; it is now {aside.name}, and the one before is taken")
+                continue
+            if parallel.is_writer() and done[-1] < self.total:
+                _say(f"going on from step {done[-1]} of {self.total} in {self.workdir}")
+            return parallel.replicate(state), position, done[-1]
+        state = _fresh(self.method, self.stages[0], self.example, self.key)
+        return parallel.replicate(state), Position(0, 0), 0
 
     def _steps(self, state: State, stage: int, step: int, stop: parallel.StopSignal) -> Outcome:
         train_step = self._compiled(stage)
@@ -462,6 +474,7 @@ class _Loop:
             record[name]
             for record in (journal.read(self.workdir) if parallel.is_writer() else [])
             if record["kind"] == "held_out"
+            and name in record
             and 0 < record["step"] <= step
             and record["stage"] == stage
         ]

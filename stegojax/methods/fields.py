@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from stegojax import settings
 from stegojax.errors import InputError
 
 Kind = TypeVar("Kind")
@@ -24,7 +26,7 @@ def read(
       The NamedTuple.
 
     Raises:
-      InputError: a field is unknown or missing.
+      InputError: as `read_parts`.
     """
     return read_parts(
         (kind,), {(renamed or {}).get(name, name): value for name, value in section.items()}
@@ -42,16 +44,28 @@ def read_parts(kinds: tuple[type, ...], section: Mapping[str, Any]) -> tuple[Any
       One of each.
 
     Raises:
-      InputError: a field is unknown or missing.
+      InputError: a field is unknown or missing, or a value is of another kind than its field.
     """
     known = sorted(name for kind in kinds for name in kind._fields)
     for name in section:
         if name not in (*known, "name"):
             raise InputError(f"method.{name} is unknown; there are {', '.join(known)}")
     for kind in kinds:
+        hints = typing.get_type_hints(kind)
         for name in kind._fields:
             if name not in section and name not in kind._field_defaults:
                 raise InputError(f"method.{name} is missing")
+            if name in section and not settings.fits(section[name], hints[name]):
+                raise InputError(
+                    f"method.{name}={section[name]!r} is of the wrong kind; it is "
+                    f"{_in_words(hints[name])}"
+                )
     return tuple(
         kind(**{name: section[name] for name in kind._fields if name in section}) for kind in kinds
     )
+
+
+def _in_words(hint: Any) -> str:
+    """What an annotation asks for, for a person."""
+    words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
+    return words.get(hint) or str(hint).replace("collections.abc.", "").replace("typing.", "")
