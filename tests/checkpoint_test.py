@@ -12,7 +12,7 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
-from stegojax.checkpoint import Checkpoints, Position
+from stegojax.checkpoint import Checkpoints, Damaged, Position
 from stegojax.errors import InputError
 from stegojax.types import State
 
@@ -79,3 +79,70 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     shutil.rmtree(pathlib.Path(tmp_path) / "1" / "state")
     with pytest.raises(InputError, match="cannot be read .*delete that folder"):
         Checkpoints(tmp_path).restore(1, state(0))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    checkpoints = Checkpoints(folder)
+    kernel = np.random.default_rng(0).normal(size=(16, 12)).astype(np.float32)
+    given = state(1, shape=(16, 12))._replace(params={"net": {"kernel": jnp.asarray(kernel)}})
+    checkpoints.save(1, given, Position(5, 1))
+    checkpoints.close()
+    return folder, given
+
+
+def cut(content, rng):
+    return content[: len(content) // 2]
+
+
+def emptied(content, rng):
+    return b""
+
+
+def one_bit_flipped(content, rng):
+    damaged = bytearray(content)
+    damaged[rng.integers(len(damaged))] ^= 1 << int(rng.integers(8))
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("damage", [None, cut, emptied, *[one_bit_flipped] * 4])
+def test_whatever_is_damaged_is_never_handed_out(saved, tmp_path, damage, capfd):
+    """Any file missing, cut, or with one other bit; and nothing but the refusal is said."""
+    folder, given = saved
+    rng, whole = np.random.default_rng(1), 0
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    assert len(names) > 8
+    for number, name in enumerate(names):
+        copy = tmp_path / str(number)
+        shutil.copytree(folder, copy)
+        content = (copy / name).read_bytes()
+        if damage is None:
+            (copy / name).unlink()
+        else:
+            (copy / name).write_bytes(damage(content, rng))
+        checkpoints = Checkpoints(copy)
+        try:
+            position, found = checkpoints.position(1), checkpoints.restore(1, given)
+        except Damaged as error:
+            assert "\n" not in str(error)
+            continue
+        # Without its digests it is taken as those of earlier versions are.
+        assert damage is None and name.name == "digests.json"
+        assert position == Position(5, 1)
+        assert found.params["net"]["kernel"].tobytes() == given.params["net"]["kernel"].tobytes()
+        whole += 1
+    assert whole == (damage is None)
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err + said.out
+
+
+def test_a_damaged_checkpoint_can_be_set_aside(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2):
+        checkpoints.save(step, state(step), Position(step, 0))
+    assert checkpoints.set_aside(2) == tmp_path / "2.damaged" and checkpoints.steps() == [1]
+    checkpoints.save(2, state(2), Position(2, 0))
+    assert checkpoints.steps() == [1, 2]
+    assert checkpoints.set_aside(2) == tmp_path / "2.damaged-2"
+    assert int(checkpoints.restore(1, state(0)).step) == 1

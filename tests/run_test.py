@@ -65,11 +65,21 @@ def rewrite(workdir, change):
         (lambda config: config.pop("data"), "config.json has no data"),
         (lambda config: config.pop("checkpoint"), "config.json has no checkpoint"),
         (lambda config: config["method"].update(name="toy_bits"), "method 'toy_bits' is unknown"),
-        (lambda config: config["method"].pop("name"), "method '' is unknown"),
+        (lambda config: config["method"].pop("name"), "config.json has no method.name"),
+        (lambda config: config["method"].update(raised="much"), "method.raised='much' is of the"),
+        (lambda config: config["method"].update(raised=True), "method.raised=True is of the wrong"),
+        (lambda config: config["method"].update(name=7), "method.name=7 must be a name"),
+        (lambda config: config.update(seed=-1), "seed=-1 must be a whole number from 0"),
+        (lambda config: config.update(seed="one"), "seed='one' must be a whole number"),
+        (lambda config: config.update(data=[]), r"data=\[\] must be a section"),
+        (lambda config: config["checkpoint"].update(keep=0), "checkpoint.keep=0 must be"),
+        (lambda config: config["checkpoint"].update(best=1), "checkpoint.best=1 must be a text"),
+        (lambda config: config["evaluation"].update(batches=1.5), "evaluation.batches=1.5 must be"),
         (lambda config: config["method"].update(lowered=1), "method.lowered is unknown"),
         (lambda config: config["data"].update(kind="sounds"), "data.kind 'sounds' is unknown"),
-        (lambda config: config["data"].update(crop="wide"), "does not fit this version .*'wide'"),
-        (lambda config: config.update(method="toy"), "does not fit this version"),
+        (lambda config: config["data"].update(crop="wide"), "data.crop='wide' must be a size"),
+        (lambda config: config["method"].update(raised=float("nan")), "method.raised=nan must be"),
+        (lambda config: config.update(method="toy"), "method='toy' must be a section"),
     ],
 )
 def test_a_config_that_does_not_fit_is_named_in_one_line(workdir, change, words):
@@ -77,6 +87,42 @@ def test_a_config_that_does_not_fit_is_named_in_one_line(workdir, change, words)
     with pytest.raises(InputError, match=words) as caught:
         run.load(workdir)
     assert "\n" not in str(caught.value) and str(workdir) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"7",
+        b'"isgan"',
+        b"{",
+        b'{"seed": 0}',
+        b"[" * 100_000,
+        bytes(range(256)),
+        b"\xff\xfe{\x00}\x00",
+        b'{"": {}}',
+        b'{"a.b": 1, "method": {"": 1}}',
+        b'{"method": null, "data": null}',
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_a_damaged_config_is_named_in_one_line(workdir, content):
+    (workdir / run.CONFIG_NAME).write_bytes(content)
+    for use in (run.load, run.use):
+        with pytest.raises(InputError) as caught:
+            use(workdir)
+        said = str(caught.value)
+        assert "\n" not in said and len(said) < 600 and str(workdir) in said
+
+
+def test_damaged_versions_are_begun_anew(workdir):
+    config = run.read_config(workdir)
+    for content in (b"{}", b"7", b"\xff", b""):
+        (workdir / run.VERSIONS_NAME).write_bytes(content)
+        run.open_workdir(config, workdir)
+        assert len(json.loads((workdir / run.VERSIONS_NAME).read_bytes())) == 1
 
 
 def test_other_networks_in_the_checkpoint_are_named(workdir, monkeypatch):

@@ -104,6 +104,66 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path, monkeypatch, stages
     assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "broken")
 
 
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(tmp_path, capfd):
+    made, config = toy.make(), toy.config(steps=6)
+    train.train(config, tmp_path / "straight", made=made)
+    shutil.copytree(tmp_path / "straight", tmp_path / "broken")
+    [data] = (tmp_path / "broken" / "checkpoints" / "6" / "state" / "d").iterdir()
+    data.write_bytes(data.read_bytes()[::-1])
+    capfd.readouterr()
+    assert train.train(config, tmp_path / "broken", made=made).finished
+    said = capfd.readouterr().err
+    assert "checkpoints/6 cannot be read" in said and "Traceback" not in said
+    assert "it is now 6.damaged, and the one before is taken" in said
+    assert "going on from step 4 of 6" in said
+    assert_same(last_state(tmp_path / "straight", made), last_state(tmp_path / "broken", made))
+    assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "broken")
+    for step in ("4", "6"):
+        (tmp_path / "broken" / "checkpoints" / step / "digests.json").write_text("[]")
+    with pytest.raises(InputError, match="checkpoints/4 cannot be read"):
+        train.train(config, tmp_path / "broken", made=made)
+
+
+@pytest.mark.parametrize(
+    "lines, damaged",
+    [
+        (b"\xff\xfe\x00\n", 1),
+        (b"[1, 2]\nnull\n7\n", 3),
+        (b'{"step": "three", "stage": "train", "kind": "train", "loss": 1.0}\n', 1),
+        (b'{"stage": "train", "kind": "train", "loss": 1.0}\n', 1),
+        (b'{"step": 2, "stage": "train", "kind": "train", "loss": "low"}\n', 1),
+        (b'{"step": 2, "stage": "train", "kind": "held_out"}\n', 0),
+        (b"[" * 100_000 + b"\n", 1),
+        (b'{"step": 2, "sta', 0),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_run_goes_on_over_a_damaged_journal(tmp_path, lines, damaged):
+    """A last line without its end is what a killed process leaves, and no damage."""
+    with open(tmp_path / journal.NAME, "wb") as file:
+        good = {"step": 1, "stage": "train", "kind": "train", "loss": 2.0}
+        file.write(json.dumps(good).encode() + b"\n" + lines)
+    opened = journal.Journal(tmp_path, step=3)
+    assert opened.damaged == damaged
+    opened.write(4, stage="train", kind="train", values={"loss": 1.0})
+    opened.close()
+    records = journal.read(tmp_path)
+    assert records[0] == good and records[-1]["step"] == 4
+    assert journal.Journal(tmp_path, step=9).damaged == 0
+
+
+def test_what_is_dropped_of_a_journal_is_said(tmp_path, capfd):
+    config = toy.config(steps=3, checkpoint__best="error")
+    train.train(config, tmp_path, made=toy.make())
+    with open(tmp_path / journal.NAME, "ab") as file:
+        file.write(b"\xff\n")
+        file.write(b'{"step": 3, "stage": "train", "kind": "held_out"}\n')
+    shutil.rmtree(tmp_path / "checkpoints" / "3")
+    capfd.readouterr()
+    assert train.train(config, tmp_path, made=toy.make()).finished
+    assert "metrics.jsonl: 1 damaged lines are dropped" in capfd.readouterr().err
+
+
 def test_stages_follow_each_other_and_hand_over(tmp_path):
     """They say how long the run is."""
     made = toy.make(stages=(2, 4))
