@@ -21,6 +21,11 @@ import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+COMPILED_QUICKLY = {"models", "methods", "protocols", "configs_steps_test.py"}
+"""Folders and files whose tests wait for the compiler more than for what it compiles: networks that
+take a few steps. Code that LLVM optimises less is the same program.
+"""
+
 
 @pytest.fixture
 def shared() -> pathlib.Path:
@@ -36,7 +41,11 @@ def shared() -> pathlib.Path:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def forget_compiled_functions():
-    """Frees what a module's tests compiled: together they would hold several GiB."""
+def compiler(request):
+    """Compiles networks quickly, and frees what a module's tests compiled: together they would hold
+    several GiB.
+    """
+    quickly = bool(COMPILED_QUICKLY & set(request.path.parts))
+    jax.config.update("jax_disable_most_optimizations", quickly)
     yield
     jax.clear_caches()
