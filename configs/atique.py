@@ -19,19 +19,19 @@ PRESETS = {
     "tiny": ("an eighth of the channels, a few steps, for tests", sections.PICTURES_TINY),
     "lfw": (
         "Labeled Faces in the Wild at ISGAN's 256x256, 50 epochs",
-        sections.pictures_paper("tfds:lfw", epochs=50.0),
+        sections.pictures_paper(sections.LFW, epochs=50.0),
     ),
     "paper": (
         "Labeled Faces in the Wild at ISGAN's 256x256, 50 epochs",
-        sections.pictures_paper("tfds:lfw", epochs=50.0),
+        sections.pictures_paper(sections.LFW, epochs=50.0),
     ),
     "voc": (
         "Pascal VOC 2012 at ISGAN's 256x256, 50 epochs",
-        sections.pictures_paper("tfds:voc/2012", epochs=50.0),
+        sections.pictures_paper(sections.VOC, epochs=50.0),
     ),
     "imagenet": (
         "ImageNet at ISGAN's 256x256, 50 epochs",
-        sections.pictures_paper("tfds:imagenet2012", epochs=50.0),
+        sections.pictures_paper(sections.IMAGENET, epochs=50.0),
     ),
 }
 

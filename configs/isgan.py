@@ -22,15 +22,15 @@ from ml_collections import ConfigDict
 from configs import presets, sections
 
 SOURCES = {
-    "lfw": ("Labeled Faces in the Wild", "tfds:lfw", ""),
-    "paper": ("Labeled Faces in the Wild", "tfds:lfw", ""),
-    "voc": ("Pascal VOC 2012", "tfds:voc/2012", ""),
-    "imagenet": ("ImageNet's validation set", "tfds:imagenet2012", ""),
-    "voc_lfw": ("covers of Pascal VOC 2012, secrets of LFW", "tfds:voc/2012", "tfds:lfw"),
+    "lfw": ("Labeled Faces in the Wild", sections.LFW, ""),
+    "paper": ("Labeled Faces in the Wild", sections.LFW, ""),
+    "voc": ("Pascal VOC 2012", sections.VOC, ""),
+    "imagenet": ("ImageNet's validation set", sections.IMAGENET, ""),
+    "voc_lfw": ("covers of Pascal VOC 2012, secrets of LFW", sections.VOC, sections.LFW),
     "imagenet_voc": (
         "covers of ImageNet, secrets of Pascal VOC 2012",
-        "tfds:imagenet2012",
-        "tfds:voc/2012",
+        sections.IMAGENET,
+        sections.VOC,
     ),
 }
 """Table 5: title, covers and secrets."""
@@ -67,7 +67,7 @@ def under_loss(name: str) -> dict:
     """Changes for one of `LOSSES`: the basic model on LFW for 50 epochs."""
     ssim, ms_ssim, mse = LOSSES[name]
     return {
-        **paper("tfds:lfw"),
+        **paper(sections.LFW),
         **BASIC,
         "epochs": 50.0,
         "method.ssim_weight": ssim,

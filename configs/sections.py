@@ -12,6 +12,21 @@ from ml_collections import ConfigDict
 TURNS = ("random_rot90", "random_flip")
 """What changes no statistics of a photograph."""
 
+LFW = "tfds:lfw@train[:10000],train[10000:]"
+"""Labeled Faces in the Wild as ISGAN's authors divide it (sec. 4): 10,000 for training, which are
+5,000 pairs, the others held out.
+"""
+
+VOC = "tfds:voc/2012@train+validation+test[:4460],test[4460:9460]"
+"""Pascal VOC 2012 likewise: 16,000 for training, 8,000 pairs, and 5,000 of the others. The paper
+draws them at random; TFDS has them in an order that is none of the data set's.
+"""
+
+IMAGENET = "tfds:imagenet2012@validation,test[:30000]"
+"""ImageNet likewise: its 50,000 validation pictures for training, 25,000 pairs, and 30,000 of its
+test pictures.
+"""
+
 AT_SCALE = {"log_every": 50, "loader.workers": 8, "loader.threads": 4, "loader.prefetch": 4}
 """What every training on a large data set changes."""
 

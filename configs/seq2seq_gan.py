@@ -52,7 +52,7 @@ PAPER = {
     "evaluation.every": 1563,
     "evaluation.batches": 8,
     "report.batches": 64,
-    "report.sentences.count": 4000,
+    "report.sentences.count": 20_000,
     "report.sentences.searched": 200,
     "checkpoint.every": 1000,
 }

@@ -127,14 +127,16 @@ def timed(
     made: Method | None = None,
     *,
     steps: int = 3,
+    stage: int = 0,
     operations: bool = False,
 ) -> Timing:
-    """Takes some steps of a run's first stage, and keeps nothing of them.
+    """Takes some steps of one of a run's stages, and keeps nothing of them.
 
     Args:
       config: of the run.
       made: the method, in place of the one that the config names.
       steps: how many, after the first.
+      stage: number of the stage, which begins with what those before it begin with.
       operations: whether to count operations, which compiles once more.
 
     Returns:
@@ -145,9 +147,12 @@ def timed(
     """
     sizes = run.lengths(config, made)
     made = made or run.method(config, sizes, restored=True)
-    key, stage = jax.random.key(config.seed), run.stages(made, sizes)[0]
-    compiled = _Step(stage, key)
-    state = parallel.replicate(_fresh(made, stage, run.example(config), key))
+    key, stages = jax.random.key(config.seed), run.stages(made, sizes)
+    compiled = _Step(stages[stage], key)
+    state = _fresh(made, stages[0], run.example(config), key)
+    for number in range(1, stage + 1):
+        state = stages[number].begin(state, _stage_key(key, number))
+    state = parallel.replicate(jax.tree.map(np.asarray, state))
     spent, counted = [], None
     with run.loader(config, "train", put=parallel.shard) as loader:
         for number in range(1 + steps):

@@ -18,6 +18,9 @@ TABLE_5 = (
 )
 """The columns of ISGAN's Table 5: figure, title, format."""
 
+LOSSES = (("MSE", "mse_weight"), ("SSIM", "ssim_weight"), ("MS-SSIM", "ms_ssim_weight"))
+"""What a mixed loss is made of, as ISGAN's Table 4 calls it, and the weight's field."""
+
 
 def evaluate(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
@@ -81,5 +84,8 @@ def model_name(config: ml_collections.ConfigDict) -> str:
     Returns:
       The name.
     """
-    name = config.method.name
-    return f"{name} (basic)" if config.method.get("adversarial", True) is False else name
+    method = config.method
+    if method.get("adversarial", True):
+        return method.name
+    losses = [title for title, field in LOSSES if method.get(field, 0.0)]
+    return f"{method.name} (basic{', ' * bool(losses)}{' + '.join(losses)})"

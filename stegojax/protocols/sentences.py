@@ -28,7 +28,7 @@ import ml_collections
 import numpy as np
 
 from stegojax import files, images, metrics, parallel, plots, run, secret
-from stegojax.data import kinds, pipeline, tokenizer
+from stegojax.data import kinds, tokenizer
 from stegojax.errors import InputError
 from stegojax.hiders import sentences
 from stegojax.methods import seq2seq_gan
@@ -37,6 +37,8 @@ from stegojax.protocols.distance import distance
 from stegojax.tables import markdown
 
 CURVES_NAME = "sentences.png"
+
+_FOREIGN = "\0"
 
 
 def evaluate(
@@ -69,11 +71,12 @@ def evaluate(
             f"vocabulary; {options.count}, {options.searched} and {options.beams} given"
         )
     vocabulary = tokenizer.load(workdir / kinds.VOCABULARY_NAME)
-    ids, photographs = _held_out(config)
+    ids, photographs, available = _held_out(config)
     keys = [test_key(config, number) for number in range(len(ids))]
     made = _made(loaded, ids, keys, range(len(ids)))
     files_read = _through_files(made)
-    wanted = [vocabulary.tokens_of(row) for row in ids]
+    wanted = [_wanted(vocabulary, row) for row in ids]
+    foreign = float(np.mean((ids == tokenizer.UNKNOWN).any(axis=1)))
     read = {
         name: [_tokens(vocabulary, row) for row in rows]
         for name, rows in readings(loaded, files_read, keys, beams=options.beams).items()
@@ -82,7 +85,13 @@ def evaluate(
         "words": {name: figures(wanted, found) for name, found in read.items()},
         "by_length": {name: by_length(wanted, read[name]) for name in ("greedy", "beam")},
     }
-    text = f"{len(ids)} held-out sentences as 8-bit PNG files, step {loaded.step}:\n\n" + markdown(
+    results["with_unknown_words"] = foreign
+    text = (
+        f"{len(ids)} of {available} held-out sentences as 8-bit PNG files, step {loaded.step}; "
+        f"{100 * foreign:.1f} % of them have a word that the vocabulary lacks, which counts as an "
+        "error:\n\n"
+    )
+    text += markdown(
         ["Reading", "BLEU", "WER", "Exact"],
         [
             [name, *(f"{value:.4f}" for value in found.values())]
@@ -105,7 +114,9 @@ def evaluate(
         list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]]
     )
     if options.searched:
-        results["sending"] = sending(loaded, ids[: options.searched], keys)
+        # A word that has no number cannot be sent.
+        known = np.flatnonzero((ids != tokenizer.UNKNOWN).all(axis=1))[: options.searched]
+        results["sending"] = sending(loaded, ids[known], [keys[place] for place in known])
         text += (
             f"\n\nSending exactly, at most {sentences.NOISES if config.method.noise else 1} "
             "tries:\n\n"
@@ -281,26 +292,33 @@ def sending(
     }
 
 
-def _held_out(config) -> tuple[np.ndarray, np.ndarray]:
-    """`[n, T]` and the photographs beside them."""
-    section = run.data_section(config, held_out_examples=config.report.sentences.count)
-    ids, photographs = [], []
+def _held_out(config) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sentences `[n, T]` drawn by the config's seed, the photographs beside them, and how many
+    held-out sentences there are.
+    """
+    kind, fields = kinds.kind_of(config.data.to_dict())
     # Every host measures all of them.
-    with pipeline.make(
-        section, split="held_out", batch_size=config.batch_size, seed=config.seed
-    ) as loader:
-        for batch in loader:
-            ids.append(batch["ids"])
-            photographs.append(batch["photograph"])
-    ids = np.concatenate(ids)[: config.report.sentences.count]
-    # A word that has no number cannot be sent: such sentences are left out.
-    known = (ids != tokenizer.UNKNOWN).all(axis=1)
-    if known.sum() < 2:
+    examples = kind.examples(split="held_out", seed=config.seed, **fields)
+    count = min(config.report.sentences.count, examples.per_epoch)
+    if count < 2:
         raise InputError(
-            "fewer than two held-out sentences have all their words in the vocabulary; allow a "
-            "larger one"
+            "fewer than two held-out sentences are left; lower data.train_share or give more"
         )
-    return ids[known], np.concatenate(photographs)[: config.report.sentences.count]
+    rng = np.random.default_rng([config.seed, 7])
+    places = np.sort(rng.choice(examples.per_epoch, count, replace=False))
+    drawn = [examples.make(rng, int(place)) for place in places]
+    ids, photographs = (
+        np.stack([example[name] for example in drawn]) for name in ("ids", "photograph")
+    )
+    return ids, photographs.astype(np.float32), examples.per_epoch
+
+
+def _wanted(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
+    """The words that a sentence should be read as; where one is not in the vocabulary, what nothing
+    that is read can equal.
+    """
+    words = vocabulary.tokens_of(ids)
+    return [_FOREIGN if word == tokenizer.SPECIAL[tokenizer.UNKNOWN] else word for word in words]
 
 
 def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:

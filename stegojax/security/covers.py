@@ -16,7 +16,7 @@ import tqdm
 
 from stegojax import files
 from stegojax.data import preprocess
-from stegojax.data.sources import open_source
+from stegojax.data.sources import Source, open_source
 from stegojax.errors import InputError
 from stegojax.security import parts
 
@@ -75,7 +75,8 @@ def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers
 
 
 def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarray]]:
-    """The photographs of a source, both of its splits, after the preprocessing.
+    """The photographs of a source, both of its splits, after the preprocessing; where `limit` is
+    less than there are, as many drawn at random, always the same.
 
     Args:
       section: `covers` of the config.
@@ -91,15 +92,21 @@ def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarra
         raise InputError(
             "covers.preprocess must not be random: a cover is one picture in all splits"
         )
-    pictures: dict[str, np.ndarray] = {}
+    places: dict[str, tuple[Source, int]] = {}
     for split in ("train", "held_out"):
         source = open_source(section.source, split, data_dir=section.data_dir)
-        for name, index in zip(source.names, range(len(source)), strict=True):
-            if section.limit and len(pictures) == section.limit:
-                break
-            grey = preprocess.to_grey(source[index])
-            pictures.setdefault(name, preprocess.apply(np.random.default_rng(0), grey, steps))
-    return list(pictures.items())
+        for index, name in enumerate(source.names):
+            places.setdefault(name, (source, index))
+    names = list(places)
+    if section.limit and section.limit < len(names):
+        drawn = np.random.default_rng(0).choice(len(names), section.limit, replace=False)
+        names = [names[number] for number in np.sort(drawn)]
+    pictures = []
+    for name in names:
+        source, index = places[name]
+        grey = preprocess.to_grey(source[index])
+        pictures.append((name, preprocess.apply(np.random.default_rng(0), grey, steps)))
+    return pictures
 
 
 def tiles(

@@ -373,6 +373,9 @@ class _Protocol:
         ]
         for figure, title in tables.TITLES.items():
             lines += ["", title, "", tables.table(rows, figure)]
+        across = tables.by_method(rows, "P_E")
+        if across:
+            lines += ["", f"{tables.TITLES['P_E']}, steganalyzers across", "", across]
         return "\n".join(lines)
 
 

@@ -76,6 +76,42 @@ def table(rows: Sequence[dict[str, Any]], figure: str) -> str:
     return markdown(["Steganalyzer", "Method", *titles], lines)
 
 
+def by_method(rows: Sequence[dict[str, Any]], figure: str) -> str:
+    """One figure in the layout of the paper's Tables 3 to 7: methods down, steganalyzers across,
+    and their average.
+
+    Args:
+      rows: what `security.csv` holds.
+      figure: one of its columns.
+
+    Returns:
+      Markdown, cells as in `table`; "" for fewer than two steganalyzers. An average is given where
+      every steganalyzer has judged the method.
+    """
+    steganalyzers = list(dict.fromkeys(row["steganalyzer"] for row in rows))
+    if len(steganalyzers) < 2:
+        return ""
+    lines = []
+    places = dict.fromkeys((row["base"], row["payload"], row["row"]) for row in rows)
+    for base, payload, method in places:
+        found = [[row for row in rows if row["steganalyzer"] == name] for name in steganalyzers]
+        cells = [_cell(here, figure, (base, payload), method) for here in found]
+        title = f"{base} {payload:g} bpp" if payload != "" else base
+        means = [_mean(here, figure, (base, payload), method) for here in found]
+        average = "" if None in means else f"{100 * np.mean(means):.2f}"
+        lines.append([title, method, *cells, average])
+    return markdown(["Base", "Method", *steganalyzers, "Average"], lines)
+
+
+def _mean(rows, figure, column, method) -> float | None:
+    values = [
+        row[figure]
+        for row in rows
+        if (row["base"], row["payload"], row["row"]) == (*column, method)
+    ]
+    return float(np.mean(values)) if values else None
+
+
 def _cell(rows: Sequence[dict[str, Any]], figure: str, column: tuple[str, Any], method: str) -> str:
     values, baseline = (
         np.asarray(

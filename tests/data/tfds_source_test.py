@@ -263,3 +263,20 @@ def test_tensorflow_is_never_imported(data_dir):
         check=True,
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_parts_of_several_splits_train_together(data_dir):
+    spec = "tfds:voc/2012@train+validation+test[:1],test[1:]"
+    training, held_out = (
+        open_source(spec, split, data_dir=data_dir) for split in ("train", "held_out")
+    )
+    pictures = [
+        source[index].tobytes() for source in (training, held_out) for index in range(len(source))
+    ]
+    assert (len(training), len(held_out)) == (6 + 5 + 1, 2)
+    written = [
+        _decoded("voc", split, number)
+        for split, count in SPLITS["voc"].items()
+        for number in range(count)
+    ]
+    assert sorted(pictures) == sorted(written)

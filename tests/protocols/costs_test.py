@@ -7,6 +7,7 @@ from support import toy_runs
 
 from stegojax import embed, run, security, train
 from stegojax.protocols import costs
+from stegojax.types import Stage
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,6 +38,17 @@ def test_hours_are_those_of_the_fastest_step_times_the_length(tmp_path, monkeypa
     text, results = costs.times(config, tmp_path, None)
     assert results == {"times": {"training_hours": 2.0, "seconds_per_stego": 0.25}}
     assert text.splitlines()[-1] == "| toy_costs | 2 | 0.250 |"
+
+
+def test_every_stage_counts_with_its_own_steps(monkeypatch):
+    """Four steps of a quarter of an hour, and two of an hour."""
+    stages = (Stage("first", 4, None), Stage("second", 2, None))
+    monkeypatch.setattr(run, "stages", lambda *_: stages)
+    seconds = {0: (900.0, 1000.0), 1: (3700.0, 3600.0)}
+    monkeypatch.setattr(
+        train, "timed", lambda *_, stage, **__: train.Timing(9.0, seconds[stage], 0.0)
+    )
+    assert costs.training_hours(settings()) == 3.0
 
 
 def test_stegos_are_timed_as_the_paper_makes_them(tmp_path, monkeypatch):

@@ -46,6 +46,11 @@ def test_without_them_every_figure_has_a_column():
     assert row == "| isgan (basic) | embedded | 0.5123 | 41 |"
 
 
+def test_a_basic_model_is_called_by_its_losses():
+    weights = dict(adversarial=False, mse_weight=0.3, ssim_weight=0.0, ms_ssim_weight=0.5)
+    assert quality.model_name(config(**weights)) == "isgan (basic, MSE + MS-SSIM)"
+
+
 def test_figures_are_means_over_as_many_batches_as_asked_for(tmp_path):
     settings = toy_runs.config("toy_pictures")
     settings.report.batches = 3

@@ -115,6 +115,27 @@ def test_an_evaluation_writes_tables_numbers_and_curves(workdir, capsys):
     assert Image.open(workdir / sentences.CURVES_NAME).size[0] > 300
 
 
+def test_a_word_that_the_vocabulary_lacks_is_an_error_whatever_is_read():
+    rows = VOCABULARY.encode_all(
+        ["the cat sees my dog.", "the zebra sees my dog."], length=ROW, unknown="mark"
+    ).ids
+    wanted = [sentences._wanted(VOCABULARY, row) for row in rows]
+    read = [VOCABULARY.tokens_of(row) for row in rows]
+    assert wanted[0] == read[0]
+    assert sentences.figures(wanted[1:], read[1:])["wer"] == 1 / 6
+
+
+def test_held_out_sentences_are_drawn_by_the_seed(workdir):
+    config = run.changed(run.read_config(workdir), {"report.sentences.count": 5})
+    ids, photographs, available = sentences._held_out(config)
+    again, other = (
+        sentences._held_out(run.changed(config, {"seed": seed}))[0] for seed in (config.seed, 9)
+    )
+    assert len(ids) == len(photographs) == 5 < available
+    np.testing.assert_array_equal(ids, again)
+    assert (ids != other).any()
+
+
 def test_fields_out_of_range_are_refused(workdir):
     loaded = run.load(workdir)
     for field, value in (("count", 1), ("searched", -1), ("beams", 0), ("beams", 401)):

@@ -48,6 +48,18 @@ def test_the_table_by_hand():
     assert "(" not in tables.table(rows, "AUC")
 
 
+def test_steganalyzers_across_with_their_average_by_hand():
+    rows = [row(name, error=error) for name, error in (("spam", 0.3), ("xunet", 0.2))]
+    rows += [row("spam", method="CMD", error=error) for error in (0.38, 0.42)]
+    assert tables.by_method(rows, "P_E").splitlines() == [
+        "| Base | Method | spam | xunet | Average |",
+        "|---|---|---|---|---|",
+        "| hill 0.4 bpp | Baseline | 30.00 | 20.00 | 25.00 |",
+        "| hill 0.4 bpp | CMD | 40.00 ± 2.83 (+10.00) |  |  |",
+    ]
+    assert tables.by_method(rows[2:], "P_E") == ""
+
+
 def test_errors_against_payloads_by_hand():
     rows = [row(payload=payload, error=error) for payload, error in ((0.4, 0.2), (0.2, 0.3))]
     rows += [row(payload=0.4, error=0.3), row(payload="", scheme="covers", error=0.5)]
