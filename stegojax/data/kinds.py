@@ -18,7 +18,7 @@ from absl import logging
 from stegojax.data import preprocess as preprocessing
 from stegojax.data.cover_stego import open_pairs
 from stegojax.data.sentences import Corpus, open_corpus
-from stegojax.data.sources import Source, check_disjoint, open_source
+from stegojax.data.sources import Chosen, Source, check_disjoint, open_source
 from stegojax.errors import InputError
 
 _COVER_ORDER, _SECRET_ORDER, _SENTENCE_ORDER = 0, 1, 2
@@ -92,9 +92,9 @@ def pairs(
         augment=augment,
         held_out_crop=held_out_crop,
     )
-    covers = open_one(source)
+    opened_covers = open_one(source)
     cover_steps, secret_steps = chain(colour=colour), chain(colour=secret_colour)
-    _check_sizes(covers, cover_steps)
+    covers = _usable(opened_covers, cover_steps)
     passes = _positive("crops_per_photo", crops_per_photo)
     if not secret_source:
         if len(covers) < 2:
@@ -106,8 +106,8 @@ def pairs(
         make = functools.partial(_pair_from_one, covers, cover_steps, secret_steps, seed)
         return Examples(make, passes * (len(covers) // 2))
     secrets = open_one(secret_source)
-    _check_disjoint_once(covers, secrets)
-    _check_sizes(secrets, secret_steps)
+    _check_disjoint_once(opened_covers, secrets)
+    secrets = _usable(secrets, secret_steps)
     make = functools.partial(_pair_from_two, covers, secrets, cover_steps, secret_steps, seed)
     return Examples(make, passes * len(covers))
 
@@ -138,7 +138,7 @@ def pictures(
       The examples.
 
     Raises:
-      InputError: the source cannot be opened or holds pictures smaller than the crop.
+      InputError: the source cannot be opened or holds no picture of the crop's size.
     """
     covers = _opened(source, split=split, data_dir=data_dir, train_share=train_share)
     steps = _chain(
@@ -149,7 +149,7 @@ def pictures(
         held_out_crop=held_out_crop,
         colour=colour,
     )
-    _check_sizes(covers, steps)
+    covers = _usable(covers, steps)
     make = functools.partial(_picture, covers, steps, seed if split == "train" else None)
     return Examples(make, _positive("crops_per_photo", crops_per_photo) * len(covers))
 
@@ -190,7 +190,7 @@ def cover_stego(
             f"data.preprocess: {changing[0]} would destroy what the stegos carry; prepare covers "
             "before embedding"
         )
-    source = _opened_pairs(
+    pairs = _opened_pairs(
         covers,
         stegos,
         part="train" if split == "train" else "validation",
@@ -205,7 +205,7 @@ def cover_stego(
         held_out_crop=held_out_crop,
         colour=None,
     )
-    _check_sizes(source, steps)
+    source = _usable(pairs, steps)
     make = functools.partial(_cover_with_stego, source, steps, seed if split == "train" else None)
     return Examples(make, _positive("crops_per_photo", crops_per_photo) * len(source))
 
@@ -276,7 +276,7 @@ def sentences(
         held_out_crop=held_out_crop,
         colour=True,
     )
-    _check_sizes(opened, steps)
+    opened = _usable(opened, steps)
     make = functools.partial(
         _sentence, corpus, length, opened, steps, seed if split == "train" else None
     )
@@ -436,33 +436,28 @@ def _order(seed: int, which: int, number: int, length: int) -> np.ndarray:
 
 
 def _prepared(rng, source, index, steps, other_than=None) -> tuple[np.ndarray, int]:
-    """A picture after its chain, and its number in the source: another one where the wanted one is
-    broken.
+    """A picture after its chain, and its number in the source: the next one that can be used where
+    the wanted one is broken or too small, which depends on the files alone.
     """
-    index, picture = _readable(source, int(index), other_than)
-    try:
-        return np.ascontiguousarray(preprocessing.apply(rng, picture, steps)), index
-    except InputError as error:
-        raise InputError(f"{source.names[index]} {error}") from error
-
-
-def _readable(source: Source, index: int, other_than: int | None) -> tuple[int, np.ndarray]:
-    """The first readable picture from `index` on: which one that is depends on the files alone."""
     last = None
-    for candidate in ((index + step) % len(source) for step in range(len(source))):
+    for candidate in ((int(index) + step) % len(source) for step in range(len(source))):
         if candidate == other_than:
             continue
         try:
-            return candidate, source[candidate]
+            picture = source[candidate]
+            try:
+                return np.ascontiguousarray(preprocessing.apply(rng, picture, steps)), candidate
+            except InputError as error:
+                raise InputError(f"{source.names[candidate]} {error}") from error
         except InputError as error:
             last = error
-            _warn_once(str(error))
-    raise InputError(f"no picture of the source {source!r} can be read; the last one: {last}")
+            _warn_once(f"another picture is used instead: {error}")
+    raise InputError(f"no picture of the source {source!r} can be used; the last one: {last}")
 
 
 @functools.cache
 def _warn_once(message: str) -> None:
-    logging.warning("another picture is used instead: %s", message)
+    logging.warning("%s", message)
 
 
 def _same_size(cover: np.ndarray, secret: np.ndarray) -> dict[str, np.ndarray]:
@@ -493,14 +488,14 @@ def _chain(
     return (*steps, *(after if split == "train" else ()), *channels)
 
 
-def _check_sizes(source: Source, steps: Sequence[preprocessing.Step]) -> None:
-    """Where a source knows the sizes of its pictures, finds those that do not fit before anything
-    runs.
+def _usable(source: Source, steps: Sequence[preprocessing.Step]) -> Source:
+    """The pictures of a source that are large enough, where it knows their sizes; what is left out
+    is said. Others are found out when they are read (`_prepared`).
     """
     sizes = source.sizes()
     if sizes is None:
-        return
-    wrong, after, known = [], set(), {}
+        return source
+    places, wrong, after, known = [], [], set(), {}
     for index, size in enumerate(sizes):
         if size not in known:
             try:
@@ -510,8 +505,9 @@ def _check_sizes(source: Source, steps: Sequence[preprocessing.Step]) -> None:
         if isinstance(known[size], InputError):
             wrong.append(f"{source.names[index]} {known[size]}")
         else:
+            places.append(index)
             after.add(known[size])
-    if wrong:
+    if wrong and not places:
         raise InputError(
             wrong[0]
             + (f" ({len(wrong)} of {len(sizes)} pictures are like this)" if len(wrong) > 1 else "")
@@ -523,6 +519,10 @@ def _check_sizes(source: Source, steps: Sequence[preprocessing.Step]) -> None:
             "batched; set "
             "data.crop or end data.preprocess with a resize"
         )
+    if not wrong:
+        return source
+    _warn_once(f"{len(wrong)} of {len(sizes)} pictures left out: {wrong[0]}")
+    return Chosen(source, places)
 
 
 def _positive(name: str, value: int) -> int:

@@ -111,6 +111,9 @@ class Loader(Iterator):
         begin = time.perf_counter()
         try:
             batch = next(self._iterators[0])
+        except InputError as error:
+            self.close()
+            raise InputError(str(error).splitlines()[0]) from error  # Grain adds lines of its own
         except BaseException:
             self.close()
             raise

@@ -36,6 +36,33 @@ class Source(Protocol):
         """Height and width of every picture, or None where only decoding would tell."""
 
 
+class Chosen:
+    """Some pictures of a source, as a source.
+
+    Args:
+      source: all of them.
+      places: which, ascending.
+    """
+
+    def __init__(self, source: Source, places: Sequence[int]):
+        self._source, self._places = source, list(places)
+        self.names = [source.names[place] for place in self._places]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._source[self._places[index]]
+
+    def __repr__(self) -> str:
+        return f"{len(self)} of {self._source!r}"
+
+    def sizes(self) -> Sequence[tuple[int, int]] | None:
+        """Height and width of every picture."""
+        sizes = self._source.sizes()
+        return None if sizes is None else [sizes[place] for place in self._places]
+
+
 def open_source(text: str, split: str, *, data_dir: str = "", train_share: float = 0.9) -> Source:
     """Opens the source that a config names.
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import ml_collections
 import numpy as np
 import tqdm
+from absl import logging
 
 from stegojax import files
 from stegojax.data import preprocess
@@ -55,14 +56,23 @@ def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers
     """
     path, notes = workdir / "covers.npy", workdir / "covers.json"
     if not notes.exists():
-        pictures, names, groups = [], [], []
+        pictures, names, groups, left_out = [], [], [], []
         size = (int(section.crop),) * 2
         everything = tqdm.tqdm(photographs(section), "covers", file=sys.stderr, leave=False)
         for number, (name, picture) in enumerate(everything):
-            for place, tile in tiles(picture, size, section.tiles, name):
+            try:
+                cut = list(tiles(picture, size, section.tiles, name))
+            except InputError as error:
+                left_out.append(str(error))
+                continue
+            for place, tile in cut:
                 pictures.append(tile)
                 names.append(f"{name}{place}")
                 groups.append(number)
+        if left_out and not groups:
+            raise InputError(left_out[0])
+        if left_out:
+            logging.warning("%d photographs left out: %s", len(left_out), left_out[0])
         if len(set(groups)) < 4:
             raise InputError(
                 f"covers.source {section.source!r} has {len(set(groups))} photographs; at least 4 "

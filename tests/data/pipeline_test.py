@@ -458,6 +458,23 @@ def test_pictures_smaller_than_the_crop_are_named(numbered):
     _make(numbered | {"crop": "8x9", "preprocess": ("resize:9",)}).close()
 
 
+def test_a_picture_that_is_too_small_is_left_out_and_counted(tmp_path, caplog):
+    """The others are used, and in the numbers of an epoch it does not count."""
+    for number in range(21):
+        side = 8 if number == 7 else 24
+        picture = np.full((side, side, 3), 10 * number, np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    section = {"kind": "pictures", "source": f"folder:{tmp_path}", "train_share": 1.0, "crop": 16}
+    with pipeline.make(section, split="train", batch_size=4, seed=0) as loader:
+        assert loader.examples_per_epoch == 20
+        seen = {float(picture.max()) for _ in range(5) for picture in next(loader)["cover"]}
+    assert seen == {10.0 * number for number in range(21) if number != 7}
+    said = [record.message for record in caplog.records]
+    assert (
+        sum("1 of 21 pictures left out: 7.png is 8x8, smaller than" in line for line in said) == 1
+    )
+
+
 def test_pictures_of_different_sizes_need_a_crop():
     assert "pictures of different sizes (400x600 and 872x1000)" in _error(
         {"crop": 0, "source": "embedded:colour"}
