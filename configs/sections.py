@@ -348,6 +348,9 @@ def cost_security() -> dict[str, Any]:
         steganalyzers=("spam", "srmq1"),
         splits=splits(5, train=0.5, validation=0.0, test=0.5, curriculum=False),
         ensemble=dict(subspace=0, learners=0),
+        # The networks among the steganalyzers; and whether stegos are really coded.
+        networks=dict(),
+        coded=False,
     )
 
 
@@ -359,17 +362,6 @@ SECURITY_TINY = {
     "report.security.ensemble.learners": 11,
     "report.security.steganalyzers": ("spam",),
 }
-
-COST_SECURITY_PAPER = {
-    "report.security.covers.source": "folder:bossbase-bows2",
-    "report.security.covers.crop": 256,
-    "report.security.covers.tiles": 1,
-    "report.security.covers.preprocess": ("resize:256",),
-    "report.security.steganalyzers": ("srm",),
-    "report.security.splits.count": 1,
-    "report.security.splits.test": 0.4,
-}
-
 
 JOINT_TRAINING = dict(
     # Of the cover's weight, at the first step: with all of it a short training ends in copying the
@@ -517,6 +509,33 @@ DENGNET_PAPER = dict(
     factor=0.1,
     milestones=(80.0, 140.0, 180.0),
 )
+
+ATTACKERS_PAPER = dict(
+    xunet=attacker("xunet", batch_size=32, steps=120_000, optimizer=XUNET_PAPER),
+    yedroudjnet=attacker(
+        "yedroudjnet", batch_size=16, epochs=250.0, refresh=50, optimizer=YEDROUDJNET_PAPER
+    ),
+    srnet=attacker("srnet", batch_size=16, steps=500_000, every=5000, optimizer=SRNET_PAPER),
+    dengnet=attacker("dengnet", batch_size=16, epochs=200.0, refresh=313, optimizer=DENGNET_PAPER),
+)
+"""The networks of the asymmetric-cost paper, as it trains them."""
+
+COST_SECURITY_PAPER = {
+    "report.security.covers.source": "folder:bossbase-bows2",
+    "report.security.covers.crop": 256,
+    "report.security.covers.tiles": 1,
+    "report.security.covers.preprocess": ("resize:256",),
+    "report.security.covers.limit": 10_000,
+    "report.security.steganalyzers": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
+    "report.security.splits.count": 1,
+    "report.security.splits.validation": 0.1,
+    "report.security.splits.test": 0.4,
+    "report.security.networks": ATTACKERS_PAPER,
+    "report.security.coded": True,
+}
+"""10,000 of BOSSBase and BOWS2 in one folder, divided into 5,000, 1,000 and 4,000, under the
+paper's five steganalyzers, with real STC.
+"""
 
 
 def cover_maker(size: int, *, covers: dict[str, Any]) -> ConfigDict:

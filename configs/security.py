@@ -26,20 +26,6 @@ from ml_collections import ConfigDict
 
 from configs import presets, sections
 
-NETWORKS = dict(
-    xunet=sections.attacker("xunet", batch_size=32, steps=120_000, optimizer=sections.XUNET_PAPER),
-    yedroudjnet=sections.attacker(
-        "yedroudjnet", batch_size=16, epochs=250.0, refresh=50, optimizer=sections.YEDROUDJNET_PAPER
-    ),
-    srnet=sections.attacker(
-        "srnet", batch_size=16, steps=500_000, every=5000, optimizer=sections.SRNET_PAPER
-    ),
-    dengnet=sections.attacker(
-        "dengnet", batch_size=16, epochs=200.0, refresh=313, optimizer=sections.DENGNET_PAPER
-    ),
-)
-"""The paper's, as it trains them."""
-
 PRESETS = {
     "": ("256 tiles of 128x128 of the bundled photographs, SPAM and SRMQ1, ten splits", {}),
     "tiny": (
@@ -80,13 +66,14 @@ PRESETS = {
             "covers.crop": 256,
             "covers.tiles": 1,
             "covers.preprocess": ("resize:256",),
+            "covers.limit": 10_000,
             "payloads": (0.4, 0.2),
             "schemes": ("wow", "wow-cmd", "suniward", "suniward-cmd", "hill", "hill-cmd"),
             "steganalyzers": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
             "splits.count": 1,
             "splits.validation": 0.1,
             "splits.test": 0.4,
-            "networks": NETWORKS,
+            "networks": sections.ATTACKERS_PAPER,
             "loader.workers": 8,
             "loader.threads": 4,
             "loader.prefetch": 4,

@@ -16,6 +16,7 @@ from stegojax import embed, envelope, run, security, train
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
 from stegojax.data import pipeline
+from stegojax.methods.asymmetric import LEARNED
 from stegojax.protocols.quality import model_name
 from stegojax.tables import markdown
 from stegojax.types import Cover
@@ -108,7 +109,8 @@ def detection(
     CMD, in WORKDIR/security.
 
     Args:
-      config: of the run; `report.security` holds the protocol's sections.
+      config: of the run; `report.security` holds the protocol's sections, and "coded" in it whether
+        stegos are made by STC in place of the simulator.
       workdir: of the run.
       loaded: the run.
 
@@ -119,7 +121,17 @@ def detection(
         return "", {}
     base, payload = config.method.scheme, config.method.payload
     column = re.sub(r"[^\w.-]+", "_", base)
-    own = f"{column}/Proposed=run:{workdir}@{payload:g}"
-    schemes = (base, f"{base}-cmd", own) if base in COSTS else (own,)
+    code = "+stc" if config.report.security.get("coded", False) else ""
+    after = f"run:{workdir}{code}@{payload:g}"
+    own = f"{column}/Proposed={after}"
+    if base in COSTS:
+        schemes = (base, f"{base}-cmd", own)
+        if code:
+            schemes = (f"{base}/Baseline={base}{code}", f"{base}/CMD={base}-cmd{code}", own)
+    elif base == LEARNED:
+        schemes = (f"{column}/Baseline=plain:{after}", f"{column}/CMD=cmd:{after}", own)
+    else:
+        other = f"{base}{code}@{payload:g}"
+        schemes = (f"{column}/Baseline=plain:{other}", f"{column}/CMD=cmd:{other}", own)
     tables = security.of_a_run(config, workdir, schemes=schemes, payload=payload)
     return f"Detection (Table 1):\n\n{tables}", {}

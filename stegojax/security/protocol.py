@@ -83,6 +83,8 @@ def of_a_run(
     Raises:
       InputError: as `evaluate`.
     """
+    section = config.report.security.to_dict()
+    section.pop("coded", None)
     whole = {
         "experiment": "security",
         "seed": config.seed,
@@ -90,7 +92,7 @@ def of_a_run(
         "schemes": tuple(schemes),
         "networks": {},
         "loader": config.loader.to_dict(),
-        **config.report.security.to_dict(),
+        **section,
     }
     return evaluate(ml_collections.ConfigDict(whole), pathlib.Path(workdir) / "security")
 

@@ -16,7 +16,7 @@ SIMULATOR = "simulator"
 
 _PATTERN = re.compile(
     r"(?:(?P<column>[\w.-]+)/(?P<row>[\w. -]+)=)?"
-    r"(?:(?P<kind>run|folder):(?P<place>.+?)|(?P<plain>covers|lsb-matching)|(?P<scheme>[\w-]+))"
+    r"(?:(?:(?P<recipe>\w+):)?(?P<kind>run|folder):(?P<place>.+?)|(?P<plain>covers|lsb-matching)|(?P<scheme>[\w-]+))"
     r"(?:\+(?P<code>stc(?:7|8|9|10|11|12)?|polar))?(?:@(?P<payload>[0-9.]+))?"
 )
 
@@ -31,6 +31,7 @@ class StegoSource(NamedTuple):
     name:    of the scheme; the place of a run or folder; "" of the others.
     code:    `SIMULATOR`, "stc7" to "stc12" or "polar", of schemes and of runs that embed by costs.
     payload: bits per pixel that a run or folder has by itself, as far as it was said.
+    recipe:  that takes the place of a run's own, on the costs that the run stands on; "" for none.
     """
 
     text: str
@@ -40,6 +41,7 @@ class StegoSource(NamedTuple):
     name: str
     code: str
     payload: float | None
+    recipe: str = ""
 
     @property
     def own_payload(self) -> bool:
@@ -72,9 +74,10 @@ def parse(text: str) -> StegoSource:
       text: "COST" or "COST-RECIPE", either with "+stc" (or "+stc7" to "+stc12", "+polar") for real
         coding in place of the simulator; "lsb-matching" (without a code: message bits in the lowest
         bits); "run:WORKDIR", and "run:WORKDIR+stc@0.4" for real coding with a run that embeds by
-        costs; "folder:PATH" with a stego of every cover's name; or "covers" (other covers in place
-        of stegos: nothing to detect). "@0.4" after a run or folder says its payload. "COLUMN/ROW="
-        before it names its place in the table.
+        costs; "RECIPE:run:WORKDIR@0.4" for the costs that such a run stands on, under another
+        recipe ("plain:run:..." for these costs alone); "folder:PATH" with a stego of every cover's
+        name; or "covers" (other covers in place of stegos: nothing to detect). "@0.4" after a run
+        or folder says its payload. "COLUMN/ROW=" before it names its place in the table.
 
     Returns:
       The source.
@@ -85,13 +88,14 @@ def parse(text: str) -> StegoSource:
     match = _PATTERN.fullmatch(text)
     given = match.groupdict() if match else {}
     kind = given.get("kind") or given.get("plain") or "scheme"
-    code, payload = given.get("code"), given.get("payload")
+    code, payload, rule = given.get("code"), given.get("payload"), given.get("recipe")
     placed = kind in ("run", "folder")
     wrong = (
         not match
         or (code and kind not in ("scheme", "run"))
         or (payload and not placed)
-        or (code and kind == "run" and not payload)
+        or ((code or rule) and kind == "run" and not payload)
+        or (rule and (kind != "run" or rule not in embed.RECIPES))
     )
     if not wrong and kind == "scheme":
         try:
@@ -102,12 +106,12 @@ def parse(text: str) -> StegoSource:
         raise InputError(
             f"scheme {text!r} is not understood; write COST or COST-RECIPE (costs "
             f"{', '.join(COSTS)}; recipes {', '.join(embed.RECIPES)}), with +stc or +polar for "
-            "real coding, lsb-matching, run:WORKDIR, folder:PATH or covers; COLUMN/ROW= before it "
-            "and, for runs and folders, @BPP after it"
+            "real coding, lsb-matching, run:WORKDIR, RECIPE:run:WORKDIR@BPP, folder:PATH or "
+            "covers; COLUMN/ROW= before it and, for runs and folders, @BPP after it"
         )
     name = given["place"] or given["scheme"] or ""
     code = {"stc": "stc10", None: SIMULATOR}.get(code, code)
-    base, _, recipe = name.partition("-") if kind == "scheme" else (kind, "", "")
+    base, _, recipe = name.partition("-") if kind == "scheme" else (kind, "", rule or "")
     column = f"{kind}:{pathlib.Path(name).name}" if placed else base
     added = [recipe.upper()] * (recipe not in ("", "plain")) + [code] * (code != SIMULATOR)
     return StegoSource(
@@ -118,4 +122,5 @@ def parse(text: str) -> StegoSource:
         name,
         code,
         float(payload) if payload else None,
+        rule or "",
     )

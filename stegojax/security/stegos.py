@@ -99,6 +99,10 @@ def _by_scheme(task: _Task) -> Maker:
 
 def _of_run(task: _Task) -> Maker:
     source = task.case.source
+    if source.recipe:
+        learned = run.load_scheme(source.name)
+        recipe = embed.RECIPES[source.recipe]
+        return _by_costs(task, embed.Scheme(source.text, learned.cost, recipe))
     if source.code == SIMULATOR:
         return Maker(_predicted(task), "a trained run's predict, rounded")
     return _by_costs(task, run.load_scheme(source.name))

@@ -67,20 +67,50 @@ def test_stegos_are_timed_as_the_paper_makes_them(tmp_path, monkeypatch):
     assert calls == [shapes] * 4
 
 
+RUN = "run:WORKDIR@0.4"
+CODED = "run:WORKDIR+stc@0.4"
+
+
 @pytest.mark.parametrize(
-    "scheme, column", [("hill", "hill"), ("learned", "learned"), ("run:a/b", "run_a_b")]
+    "base, coded, wanted",
+    [
+        ("hill", False, ("hill", "hill-cmd", f"hill/Proposed={RUN}")),
+        (
+            "hill",
+            True,
+            ("hill/Baseline=hill+stc", "hill/CMD=hill-cmd+stc", f"hill/Proposed={CODED}"),
+        ),
+        (
+            "learned",
+            False,
+            (f"learned/Baseline=plain:{RUN}", f"learned/CMD=cmd:{RUN}", f"learned/Proposed={RUN}"),
+        ),
+        (
+            "run:a/b",
+            True,
+            (
+                "run_a_b/Baseline=plain:run:a/b+stc@0.4",
+                "run_a_b/CMD=cmd:run:a/b+stc@0.4",
+                f"run_a_b/Proposed={CODED}",
+            ),
+        ),
+    ],
 )
-def test_a_run_is_set_beside_what_it_started_from(tmp_path, monkeypatch, scheme, column):
+def test_a_run_is_set_beside_what_it_started_from(tmp_path, monkeypatch, base, coded, wanted):
     given = []
     monkeypatch.setattr(
         security,
         "of_a_run",
         lambda config, workdir, *, schemes, payload: given.append((schemes, payload)) or "tables",
     )
-    text, results = costs.detection(settings(scheme), tmp_path, None)
+    config = settings(base)
+    config.report.security.coded = coded
+    text, results = costs.detection(config, tmp_path, None)
     assert text == "Detection (Table 1):\n\ntables" and results == {}
-    own = f"{column}/Proposed=run:{tmp_path}@0.4"
-    assert given == [(("hill", "hill-cmd", own) if scheme == "hill" else (own,), 0.4)]
+    schemes = tuple(scheme.replace("WORKDIR", str(tmp_path)) for scheme in wanted)
+    assert given == [(schemes, 0.4)]
+    for scheme in schemes:
+        security.parse(scheme)
 
 
 def test_the_protocol_takes_the_run(tmp_path):

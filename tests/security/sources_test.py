@@ -20,11 +20,13 @@ SIMULATOR = "simulator"
         ("covers", ("covers", "Baseline", "covers", "", SIMULATOR, None)),
         ("hill/Proposed=run:runs/a b@0.4", ("hill", "Proposed", "run", "runs/a b", SIMULATOR, 0.4)),
         ("run:runs/a+stc@0.2", ("run:a", "stc10", "run", "runs/a", "stc10", 0.2)),
+        ("cmd:run:runs/a+stc@0.2", ("run:a", "CMD stc10", "run", "runs/a", "stc10", 0.2, "cmd")),
+        ("plain:run:runs/a@0.2", ("run:a", "Baseline", "run", "runs/a", SIMULATOR, 0.2, "plain")),
         ("folder:/x/y-z", ("folder:y-z", "Baseline", "folder", "/x/y-z", SIMULATOR, None)),
     ],
 )
 def test_sources_are_read(text, expected):
-    assert parse(text) == (text, *expected)
+    assert parse(text) == (text, *expected, *[""] * (6 == len(expected)))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,9 @@ def test_sources_are_read(text, expected):
         "hill+stc6",
         "run:x+stc",
         "folder:x+stc",
+        "cmd:run:x",
+        "cmb:run:x@0.4",
+        "cmd:folder:x@0.4",
     ],
 )
 def test_what_is_no_source_is_refused_in_one_line(text):
