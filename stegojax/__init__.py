@@ -3,8 +3,9 @@ protocol.
 
 `stegojax.hide(pixels, message, password)`, `stegojax.reveal(pixels, password)` and
 `stegojax.capacity(pixels)` work on arrays; `stegojax.simulate` draws an optimal sender's changes;
-`stegojax.load(workdir)` gives a trained run. They are imported when they are first asked for.
-Everything else is in the package's modules, such as `stegojax.costs` and `stegojax.losses`.
+`stegojax.load(place)` gives a trained run: a folder's, or a model's by its name. They are imported
+when they are first asked for. Everything else is in the package's modules, such as
+`stegojax.costs` and `stegojax.losses`.
 """
 
 import importlib

@@ -160,12 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     generate = commands.add_parser(
         "generate",
         help="make covers with a trained run",
-        description="Writes N pictures that the trained run in WORKDIR makes, 0001.png and so on, "
+        description="Writes N pictures that the trained run RUN makes, 0001.png and so on, "
         "each of fresh randomness. To "
-        "hide in such a picture use `hide --run WORKDIR MESSAGE`: its cover is written nowhere; "
+        "hide in such a picture use `hide --run RUN MESSAGE`: its cover is written nowhere; "
         "these are not used.",
     )
-    generate.add_argument("--run", metavar="WORKDIR", required=True, help="a run that makes covers")
+    generate.add_argument("--run", metavar="RUN", required=True, help="a run that makes covers")
     generate.add_argument(
         "-n", "--count", metavar="N", type=int, default=1, help="how many (default 1)"
     )
@@ -185,27 +185,67 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
     detect.add_argument(
         "--run",
-        metavar="WORKDIR",
+        metavar="RUN",
         required=True,
-        help="the run of a steganalyzer, or a folder steganalyzers/SCHEME/NAME/SPLIT of the "
-        "security protocol",
+        help="the run of a steganalyzer, a model's name, or a folder "
+        "steganalyzers/SCHEME/NAME/SPLIT of the security protocol",
     )
     detect.add_argument("-o", "--output", metavar="CSV", help="a CSV file to write")
     detect.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     detect.set_defaults(run_command=_detect)
 
+    export = commands.add_parser(
+        "export",
+        help="make a model of a trained run, for others",
+        description="Writes a trained run's config, weights and card to the folder DIR, from which "
+        "--run takes it anywhere. Where DIR is called NAME@VERSION, the model is entered in the "
+        "MANIFEST.json beside it, and --run NAME finds it if STEGOJAX_MODELS names that folder.",
+    )
+    export.add_argument("given_run", metavar="RUN", help="the work directory of a trained run")
+    export.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="the folder to write, a new one"
+    )
+    export.add_argument(
+        "--card",
+        metavar="JSON",
+        help="a file that says what the run cannot know: line, command, data, licence, hours, "
+        "figures, not for, notes",
+    )
+    export.add_argument(
+        "--half",
+        action="store_true",
+        help="write float16; refused where a figure on the bundled photographs changes",
+    )
+    export.set_defaults(run_command=_export)
+
+    models = commands.add_parser(
+        "models",
+        help="list the models that --run takes by name",
+        description="Lists the models on this machine, or shows the card of one. They are looked "
+        "for in the folder that STEGOJAX_MODELS names, in the package, and in the user's cache.",
+    )
+    models.add_argument("name", metavar="NAME", nargs="?", help="show this model's card")
+    models.add_argument(
+        "--fetch",
+        metavar="URL",
+        help="fetch models to the user's cache first: the URL of a folder NAME@VERSION or of a "
+        "MANIFEST.json, with #sha256=HEX after it where the manifest's is known",
+    )
+    models.set_defaults(run_command=_models)
+
     for command in (hide, reveal):
         command.add_argument(
             "--run",
-            metavar="WORKDIR",
-            help="hide or reveal a picture or a file with the trained run in this "
-            "folder" + ("; or embed with the costs that it has learned" if command is hide else ""),
+            metavar="RUN",
+            help="hide or reveal a picture or a file with this trained run: a work directory, an "
+            "exported folder, or a model's name"
+            + ("; or embed with the costs that it has learned" if command is hide else ""),
         )
     for command in (many, capacity):
         command.add_argument(
             "--run",
-            metavar="WORKDIR",
-            help="embed with the costs that the trained run in this folder learned"
+            metavar="RUN",
+            help="embed with the costs that this trained run learned"
             + ("; or with its networks" if command is capacity else ""),
         )
     for command in (hide, many, capacity):
@@ -393,6 +433,49 @@ def _detect(options: argparse.Namespace) -> int:
     return 1 if any(judgement.error for judgement in judgements) else 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    import json
+
+    from stegojax import export
+
+    card = {}
+    if options.card:
+        try:
+            card = json.loads(pathlib.Path(options.card).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{options.card}: is no JSON file ({error})") from error
+        if not isinstance(card, dict):
+            raise InputError(f"{options.card}: holds no fields of a card")
+    written = export.export(options.given_run, options.output, card=card, half=options.half)
+    print(
+        f"{options.output}: {written['method']} at step {written['step']}, {written['bytes']} "
+        f"bytes of weights ({', '.join(written['networks'])})"
+    )
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from stegojax.zoo import shelves
+
+    if options.fetch:
+        from stegojax.zoo import fetching
+
+        for model in fetching.fetch(options.fetch):
+            print(f"{model.label}: fetched to {model.folder}, SHA-256 {model.sha256}")
+        return 0
+    if options.name:
+        path = shelves.locate(options.name).folder / "card.md"
+        print(path.read_text(encoding="utf-8"), end="")
+        return 0
+    found = shelves.models()
+    width = max([len(model.label) for model in found], default=0)
+    for model in found:
+        print(f"{model.label:<{width}}  {model.bytes / 1000:8.0f} kB  {model.line}")
+    if not found:
+        _tell(f"no models: {shelves.VARIABLE} is not set, and none came with the package")
+    return 0
+
+
 def _hide_many(options: argparse.Namespace) -> int:
     import tqdm
 
@@ -407,7 +490,7 @@ def _hide_many(options: argparse.Namespace) -> int:
     inputs.check(given)
     safe = {"inputs": given, "overwrite": options.overwrite}
     many.check_many(covers, options.messages, output, **safe)
-    loaded = run.load(pathlib.Path(options.run)) if options.run else None
+    loaded = run.load(options.run) if options.run else None
     choices, *others = _choices_of_domains(options, loaded)
     messages = [(name, inputs.content(name, "a message")) for name in options.messages]
     entries = many.hide_many(

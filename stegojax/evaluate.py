@@ -50,6 +50,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
         print(text)
         return text
     workdir = pathlib.Path(workdir)
+    config = run.pin(config, workdir)
     run.check_workdir(config, workdir)
     parallel.check_batch_size(config.batch_size)
     loaded = run.load(workdir)

@@ -11,6 +11,8 @@ WORKDIR/best_of_STAGE/   the best state of a stage, where the next one begins fr
 WORKDIR/vocabulary.json  of a run of sentences: which word has which number; later starts must
                          bring the same
 WORKDIR/metrics.jsonl, tensorboard/, curves.png, panel.png, panels/
+
+A run is also used from a folder that `stegojax export` wrote, or by the name of one (`zoo`).
 """
 
 from __future__ import annotations
@@ -34,9 +36,10 @@ from stegojax.checkpoint import Checkpoints, first_line
 from stegojax.data import pipeline
 from stegojax.errors import InputError
 from stegojax.methods import METHODS, Entry
-from stegojax.methods.trained import Trained, without_beginnings
+from stegojax.methods.trained import RUN, Trained, without_beginnings
 from stegojax.older import renew
 from stegojax.types import Method, Stage, State
+from stegojax.zoo import shelves, weights
 
 CONFIG_NAME = "config.json"
 VERSIONS_NAME = "versions.json"
@@ -273,11 +276,11 @@ def state_like(made: Method, batch: Mapping[str, Any], stage: int) -> State:
     return like
 
 
-def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+def read_config(workdir: str | pathlib.Path) -> ml_collections.ConfigDict:
     """The config of an existing run; one of an earlier version in today's form.
 
     Args:
-      workdir: the folder.
+      workdir: the folder, or a model's name, see `zoo.shelves.locate`.
 
     Returns:
       The config.
@@ -285,7 +288,7 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     Raises:
       InputError: the folder is not a run.
     """
-    path = pathlib.Path(workdir) / CONFIG_NAME
+    path = shelves.locate(workdir).folder / CONFIG_NAME
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(listed, dict):
@@ -308,7 +311,7 @@ def use(workdir: str | pathlib.Path) -> str:
     """What a run hides with; only its config is read.
 
     Args:
-      workdir: of the run.
+      workdir: of the run; an exported folder or a model's name, too.
 
     Returns:
       A name, see `methods.Entry.use`.
@@ -316,7 +319,7 @@ def use(workdir: str | pathlib.Path) -> str:
     Raises:
       InputError: the folder is not a run, or nothing can be hidden with it.
     """
-    name = read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
+    name = read_config(workdir).get("method", {}).get("name", "")
     if name not in METHODS or not METHODS[name].use:
         hide = ", ".join(name for name, known in METHODS.items() if known.use)
         raise InputError(
@@ -417,6 +420,37 @@ def open_workdir(
     _add_versions(workdir / VERSIONS_NAME, sizes)
 
 
+def pin(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> ml_collections.ConfigDict:
+    """A config in which models are named by version and hash, so that it means the same for ever.
+
+    Args:
+      config: of a run; its method may begin from models or stand on them.
+      workdir: of the run; what its config has pinned already stays as it is.
+
+    Returns:
+      A copy, or the config itself where it names no model.
+
+    Raises:
+      InputError: a shelf of models is damaged.
+    """
+    saved = {}
+    if (pathlib.Path(workdir) / CONFIG_NAME).exists():
+        saved = read_config(workdir).get("method", {})
+    pinned = {}
+    for field, value in config.get("method", {}).items():
+        if not isinstance(value, str) or not (field.endswith("_from") or RUN in value):
+            continue
+        before, colon, place = value.rpartition(RUN)
+        if not place or (pathlib.Path(place) / CONFIG_NAME).exists():
+            continue
+        older = str(saved.get(field, ""))
+        if older.startswith((f"{value}@", f"{value}#")):
+            pinned[f"method.{field}"] = older
+        elif (model := shelves.find(place)) is not None:
+            pinned[f"method.{field}"] = before + colon + model.pinned
+    return changed(config, pinned) if pinned else config
+
+
 def _kept(config: ml_collections.ConfigDict) -> dict[str, bytes]:
     return pipeline.files(config.data.to_dict()) if "data" in config else {}
 
@@ -471,6 +505,8 @@ class Loaded(NamedTuple):
     state:   of the checkpoint, as numpy.
     step:    of the checkpoint.
     workdir: the folder of the run.
+    stage:   index of the stage that the state belongs to.
+    model:   the model that it was named as; None where a folder was.
     """
 
     config: ml_collections.ConfigDict
@@ -478,13 +514,23 @@ class Loaded(NamedTuple):
     state: State
     step: int
     workdir: pathlib.Path = pathlib.Path()
+    stage: int = 0
+    model: shelves.Model | None = None
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: the model's name and version, or the folder."""
+        return self.model.label if self.model else str(self.workdir)
 
 
-def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None = None) -> Loaded:
-    """Reads a trained run from its work directory; the training data is not touched.
+def load(
+    workdir: str | pathlib.Path, *, step: int | None = None, made: Method | None = None
+) -> Loaded:
+    """Reads a trained run; the training data is not touched.
 
     Args:
-      workdir: the folder that training wrote.
+      workdir: the folder that training or `stegojax export` wrote; or the name of a model, such as
+        "sftn" or "sftn@1" (`stegojax models` lists them).
       step: of the checkpoint; None for the best, where the run keeps one, or else for the newest.
       made: the method, in place of the one that the config names.
 
@@ -495,7 +541,7 @@ def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None 
       InputError: the folder is not a run, has no checkpoint (of that step), the checkpoint cannot
         be read, or config or checkpoint do not fit this version; the message names what does not.
     """
-    workdir = pathlib.Path(workdir)
+    workdir, model = shelves.locate(workdir)
     config = read_config(workdir)
     try:
         settings.check_complete(config.to_dict())
@@ -511,6 +557,12 @@ def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None 
             f"the run in {workdir} cannot be used: its config does not fit this version "
             f"({first_line(error)})"
         ) from error
+    if weights.exist(workdir):
+        notes = weights.read(workdir)[0]
+        if step not in (None, notes.step):
+            raise InputError(f"{workdir} is of step {notes.step} alone; it has no step {step}")
+        state = weights.read(workdir, state_like(made, batch, notes.stage))[1]
+        return Loaded(config, made, state, notes.step, workdir, notes.stage, model)
     checkpoints = Checkpoints(workdir / "checkpoints")
     if step is None and config.checkpoint.get("best", ""):
         best = Checkpoints(workdir / BEST_NAME)
@@ -526,14 +578,14 @@ def load(workdir: pathlib.Path, *, step: int | None = None, made: Method | None 
     stage = checkpoints.position(step).stage
     state = checkpoints.restore(step, state_like(made, batch, stage))
     checkpoints.close()
-    return Loaded(config, made, state, step, workdir)
+    return Loaded(config, made, state, step, workdir, stage, model)
 
 
 def trained(place: str) -> Trained:
     """Another run, as far as a method can use it.
 
     Args:
-      place: its work directory.
+      place: its work directory, an exported folder, or a model's name.
 
     Returns:
       Its section, its state, and what it embeds with.
@@ -541,7 +593,7 @@ def trained(place: str) -> Trained:
     Raises:
       InputError: as `load`.
     """
-    loaded = load(pathlib.Path(place))
+    loaded = load(place)
     scheme = scheme_of(loaded) if entry(loaded.config)[0].scheme is not None else None
     return Trained(loaded.config.method.to_dict(), loaded.state, scheme)
 
@@ -550,15 +602,15 @@ def load_scheme(workdir: str | pathlib.Path) -> embed.Scheme:
     """The costs and the recipe that a run has learned.
 
     Args:
-      workdir: of the run.
+      workdir: of the run; an exported folder or a model's name, too.
 
     Returns:
-      The scheme, named after the folder.
+      The scheme, named as `Loaded.title`.
 
     Raises:
       InputError: the folder is not a run, has no checkpoint, or its method embeds otherwise.
     """
-    return scheme_of(load(pathlib.Path(workdir)))
+    return scheme_of(load(workdir))
 
 
 def scheme_of(loaded: Loaded) -> embed.Scheme:
@@ -568,7 +620,7 @@ def scheme_of(loaded: Loaded) -> embed.Scheme:
       loaded: the run.
 
     Returns:
-      The scheme, named after the folder.
+      The scheme, named as `Loaded.title`.
 
     Raises:
       InputError: the run's method embeds otherwise.
@@ -577,7 +629,7 @@ def scheme_of(loaded: Loaded) -> embed.Scheme:
     if named.scheme is None:
         learn = ", ".join(name for name, known in METHODS.items() if known.scheme)
         raise InputError(
-            f"the run in {loaded.workdir} ({loaded.config.method.name}) has no costs to embed "
+            f"the run in {loaded.title} ({loaded.config.method.name}) has no costs to embed "
             f"with; there are some in runs of {learn}"
         )
-    return named.scheme(loaded.state, section, name=str(loaded.workdir), load=trained)
+    return named.scheme(loaded.state, section, name=loaded.title, load=trained)

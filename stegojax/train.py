@@ -75,6 +75,7 @@ def train(
     """
     workdir = pathlib.Path(workdir)
     settings.check(config.to_dict())
+    config = run.pin(config, workdir)
     parallel.check_batch_size(config.batch_size)
     sizes = run.lengths(config, made)
     if not parallel.is_writer():

@@ -283,11 +283,11 @@ def test_what_is_done_to_a_palette_is_said(files, stegojax):
         (["hide", "deep.png", "message", "-o", "s.png", "--key-file", "key"], "more than 8 bits"),
         (
             ["hide", "cover.png", "message", "-o", "s.png", "--run", "none", "--scheme", "hill"],
-            "none is not the work directory of a run",
+            "none is neither the work directory of a run nor a model",
         ),
         (
             ["reveal", "cover.png", "-o", "s.png", "--run", "none", "--key-file", "key"],
-            "none is not the work directory of a run",
+            "none is neither the work directory of a run nor a model",
         ),
         (
             ["reveal", "cover.png", "-o", "found", "--key-file", "key"],

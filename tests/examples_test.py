@@ -65,3 +65,9 @@ def test_what_is_no_picture_is_refused(pixels, words):
 def test_a_text_is_no_message():
     with pytest.raises(InputError, match="encode"):
         stegojax.hide(np.zeros((64, 64), np.uint8), "text", "password")
+
+
+def test_a_model_by_its_name():
+    done = run("use_a_model.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("xunet-hill@") and "stego" in done.stdout

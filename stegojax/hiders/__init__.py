@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -72,4 +71,4 @@ def load(workdir: str | os.PathLike | None, options: Options = Options()) -> Hid
     from stegojax import run
 
     use = run.use(workdir)
-    return HIDERS[use](run.load(pathlib.Path(workdir)), options)
+    return HIDERS[use](run.load(workdir), options)

@@ -105,7 +105,7 @@ def capacity(loaded: run.Loaded, pixels: np.ndarray) -> Capacity:
         rate = 8 * most / (pixels.shape[0] * pixels.shape[1])
         lines.insert(
             0,
-            f"carries up to {most} bytes ({loaded.workdir}, after compression), {rate:.4f} bits "
+            f"carries up to {most} bytes ({loaded.title}, after compression), {rate:.4f} bits "
             "per pixel",
         )
     return Capacity(sounding.elements, "bits written", most if most >= 0 else None, tuple(lines))

@@ -57,7 +57,7 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
             room = "no message at all" if most is None else f"up to {most} bytes after compression"
             size = comparison.described(cover).split()[0]
             raise InputError(
-                f"the cover of {size} that {loaded.workdir} made carries {room}, and this message "
+                f"the cover of {size} that {loaded.title} made carries {room}, and this message "
                 "takes more; shorten it, try again with another cover, or use a run that makes "
                 "larger pictures"
             ) from error
@@ -85,14 +85,14 @@ def load(workdir: str | os.PathLike) -> run.Loaded:
     Raises:
       InputError: the folder is not a run, has no checkpoint, or is a run for something else.
     """
-    name = run.read_config(pathlib.Path(workdir)).get("method", {}).get("name", "")
+    name = run.read_config(workdir).get("method", {}).get("name", "")
     if name not in METHODS or METHODS[name].use != "covers":
         makers = ", ".join(name for name, known in METHODS.items() if known.use == "covers")
         raise InputError(
             f"the run in {workdir} ({name or 'the security protocol'}) makes no covers; there are "
             f"runs of {makers} for that"
         )
-    return run.load(pathlib.Path(workdir))
+    return run.load(workdir)
 
 
 def make(loaded: run.Loaded, count: int) -> np.ndarray:

@@ -186,7 +186,7 @@ def _lsb_matching(task: _Task) -> Maker:
 
 def _predicted(task: _Task) -> Callable[[np.ndarray], np.ndarray]:
     place, planes = task.case.source.name, task.covers.planes
-    loaded = run.load(pathlib.Path(place))
+    loaded = run.load(place)
     example = run.example(loaded.config)
     named, section = run.entry(loaded.config)
     if not named.use:

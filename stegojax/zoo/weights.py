@@ -1,0 +1,154 @@
+"""Weights in a safetensors file: arrays by name, which reading never executes.
+
+Arrays are called "params/NETWORK/..." and "batch_stats/NETWORK/...", as in `types.State`. The
+file's notes say of which format it is, of which step and stage the state is, and the SHA-256 of the
+config.json beside it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from stegojax.errors import InputError
+from stegojax.types import State
+from stegojax.zoo.shelves import CONFIG_NAME, WEIGHTS_NAME, sha256
+
+FORMAT = "stegojax 1"
+PARTS = ("params", "batch_stats")
+
+
+class Notes(NamedTuple):
+    """What a file of weights says of itself.
+
+    step:     of the checkpoint.
+    stage:    index of the stage that its state belongs to.
+    config:   SHA-256 of the config.
+    networks: the names of those that it holds.
+    """
+
+    step: int
+    stage: int
+    config: str
+    networks: tuple[str, ...]
+
+
+def exist(folder: pathlib.Path) -> bool:
+    """Whether a folder is an exported one.
+
+    Args:
+      folder: any.
+    """
+    return (pathlib.Path(folder) / WEIGHTS_NAME).is_file()
+
+
+def as_bytes(state: State, notes: Notes, *, half: bool = False) -> bytes:
+    """The content of a file of weights.
+
+    Args:
+      state: of the run.
+      notes: what the file says of itself; of the state its networks are written.
+      half: whether parameters are float16.
+
+    Returns:
+      The content.
+    """
+    arrays = {}
+    for part in PARTS:
+        kept = {name: tree for name, tree in getattr(state, part).items() if name in notes.networks}
+        for name, leaf in named({part: kept}).items():
+            shorter = half and part == "params" and leaf.dtype == np.float32
+            with np.errstate(over="ignore"):  # what does not fit changes the figures
+                arrays[name] = np.asarray(leaf, np.float16 if shorter else leaf.dtype, order="C")
+    said = {
+        "format": FORMAT,
+        **{name: str(value) for name, value in notes._asdict().items()},
+        "networks": ",".join(notes.networks),
+    }
+    return safetensors.numpy.save(arrays, metadata=said)
+
+
+def read(folder: pathlib.Path, like: State | None = None) -> tuple[Notes, State | None]:
+    """What a file of weights holds.
+
+    Args:
+      folder: an exported folder.
+      like: a state of shapes and dtypes, as the config describes it; None to read the notes alone.
+
+    Returns:
+      The notes, and the state as numpy, with the networks that the file has and no optimiser; None
+      without `like`.
+
+    Raises:
+      InputError: the file is damaged, foreign, of other networks, or of another config.
+    """
+    path = pathlib.Path(folder) / WEIGHTS_NAME
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            said = file.metadata() or {}
+            if said.get("format") != FORMAT:
+                raise InputError(
+                    f"{path}: is not of stegojax ({said.get('format', 'it says no format')}); name "
+                    "a folder that `stegojax export` wrote"
+                )
+            names = tuple(filter(None, said["networks"].split(",")))
+            notes = Notes(int(said["step"]), int(said["stage"]), said["config"], names)
+            arrays = {name: file.get_tensor(name) for name in file.keys()} if like else {}
+    except (KeyError, OSError, ValueError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"{path}: is damaged or no file of weights ({error}); export or fetch it again"
+        ) from error
+    if sha256((path.parent / CONFIG_NAME).read_bytes()) != notes.config:
+        raise InputError(
+            f"{path.parent / CONFIG_NAME}: is not the config that {WEIGHTS_NAME} belongs to; "
+            "export or fetch the folder again"
+        )
+    return notes, None if like is None else _state(path, notes, arrays, like)
+
+
+def _state(
+    path: pathlib.Path, notes: Notes, arrays: Mapping[str, np.ndarray], like: State
+) -> State:
+    wanted = {
+        part: {name: tree for name, tree in getattr(like, part).items() if name in notes.networks}
+        for part in PARTS
+    }
+    shapes = named(wanted)
+    for name in sorted({*shapes, *arrays}):
+        there = list(arrays[name].shape) if name in arrays else "absent"
+        here = list(shapes[name].shape) if name in shapes else "absent"
+        if there != here:
+            raise InputError(
+                f"{path}: holds other networks than {CONFIG_NAME} describes: {name} is {there} "
+                f"there and {here} by the config"
+            )
+    missing = sorted(set(notes.networks) - set(wanted["params"]))
+    if missing:
+        raise InputError(
+            f"{path}: holds other networks than {CONFIG_NAME} describes: {missing[0]} is none of "
+            f"{', '.join(sorted(like.params))}"
+        )
+    filled = jax.tree.map_with_path(lambda at, leaf: arrays[_name(at)].astype(leaf.dtype), wanted)
+    return State(np.int32(notes.step), filled["params"], filled["batch_stats"], {})
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree, by the names of their arrays in the file.
+
+    Args:
+      tree: dictionaries of dictionaries and lists.
+
+    Returns:
+      Name -> leaf.
+    """
+    return {_name(path): leaf for path, leaf in jax.tree.flatten_with_path(tree)[0]}
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
