@@ -170,20 +170,26 @@ COMMON: dict[str, Any] = {
 """The fields that every optimiser takes, and their defaults; `learning_rate` has none."""
 
 
-def check(section: Mapping[str, Any]) -> None:
+def check(section: Mapping[str, Any], *, place: str = "") -> None:
     """Refuses the section of an optimiser that `make` could not use.
 
     Args:
       section: "name", and fields of `COMMON` and of `OPTIONS`.
+      place: the section's name in the config, with dots, for the message.
 
     Raises:
       InputError: an unknown name, field, unit or kind of array, a value of another kind than the
         field's, a learning rate that is not positive, milestones that do not ascend, or a schedule
         that is given twice.
     """
+    if place:
+        try:
+            return check(section)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from error
     fields = {**section}
     name = fields.pop("name", "")
-    if name not in OPTIONS:
+    if not isinstance(name, str) or name not in OPTIONS:
         raise InputError(f"optimizer {name!r} is unknown; there are {', '.join(sorted(OPTIONS))}")
     known = {**COMMON, **OPTIONS[name]}
     for field, value in fields.items():
@@ -281,10 +287,7 @@ def settle(config: ml_collections.ConfigDict, *, given: Collection[str] = ()) ->
                 with section.unlocked():
                     del section[field]
                 lines.append(f"{place}: {name} takes no {field}, so the preset's is left out")
-        try:
-            check(section.to_dict())
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from error
+        check(section.to_dict(), place=place)
     return lines
 
 

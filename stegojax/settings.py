@@ -23,6 +23,10 @@ DTYPES = ("float32", "bfloat16", "float16")
 """What `method.dtype` may name."""
 
 
+_LARGEST = 1 << 16
+"""Side of a picture, and length of a sentence."""
+
+
 class Rule(NamedTuple):
     """What a field may hold.
 
@@ -72,7 +76,7 @@ def _is_size(value: Any) -> bool:
     return (
         (is_whole(value) or isinstance(value, str))
         and len(sides) <= 2
-        and all(side.isascii() and side.isdigit() for side in sides)
+        and all(side.isascii() and side.isdigit() and int(side) <= _LARGEST for side in sides)
     )
 
 
@@ -107,6 +111,7 @@ RULES = {
     "checkpoint.best": _TEXT,
     "data.kind": _NAME,
     "data.crop": _SIZE,
+    "data.length": _whole(1, _LARGEST),
     "data.train_share": _SHARE,
     "data.preprocess": _LIST,
     "data.augment": _LIST,
@@ -116,6 +121,8 @@ RULES = {
     "method.dtype": Rule(lambda value: value in DTYPES, f"one of {', '.join(DTYPES)}"),
 }
 """Field with dots -> its rule. A field that is absent is none that is wrong."""
+
+_ABSENT = object()
 
 NEEDED = ("seed", "method", "method.name", "data", "checkpoint")
 """What a trained run's config must have to be used; a complete one has more."""
@@ -151,7 +158,7 @@ def check_complete(config: Mapping[str, Any]) -> None:
       InputError: with the first field that is absent.
     """
     for field in NEEDED:
-        if _get(config, field) is None:
+        if _get(config, field) is _ABSENT:
             raise InputError(f"has no {field}: it is not of a trained run")
 
 
@@ -193,7 +200,7 @@ def _check_run(config: Mapping[str, Any], prefix: str) -> None:
             _need(prefix + name, config[name], Rule(_is_section, "a section with fields"))
     for field, rule in RULES.items():
         value = _get(config, field)
-        if value is not None:
+        if value is not _ABSENT:
             _need(prefix + field, value, rule)
 
 
@@ -221,10 +228,10 @@ def _is_section(value: Any) -> bool:
 
 
 def _get(config: Mapping[str, Any], field: str) -> Any:
-    """A field by its dotted name, None where it is absent."""
+    """A field by its dotted name; `_ABSENT` where there is none."""
     value: Any = config
     for name in field.split("."):
         if not isinstance(value, Mapping) or name not in value:
-            return None
+            return _ABSENT
         value = value[name]
     return value

@@ -9,12 +9,15 @@ pass has its own order.
 from __future__ import annotations
 
 import functools
+import inspect
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
 
+from stegojax import settings
 from stegojax.data import preprocess as preprocessing
 from stegojax.data.cover_stego import open_pairs
 from stegojax.data.sentences import Corpus, open_corpus
@@ -356,12 +359,30 @@ def kind_of(section: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
       The kind, and the fields.
 
     Raises:
-      InputError: there is no such kind.
+      InputError: there is no such kind, or it has no such field, lacks one, or a value is of
+        another kind than its field.
     """
     fields = dict(section)
     name = fields.pop("kind", "pairs")
     if name not in KINDS:
         raise InputError(f"data.kind {name!r} is unknown; use one of {', '.join(KINDS)}")
+    known = {
+        field: parameter
+        for field, parameter in inspect.signature(KINDS[name].examples).parameters.items()
+        if field not in ("split", "seed")
+    }
+    hints = typing.get_type_hints(KINDS[name].examples)
+    for field, value in fields.items():
+        if field not in known:
+            raise InputError(
+                f"data.{field} is not a field of {name}; its fields are "
+                f"{', '.join(('kind', *known))}"
+            )
+        if not settings.fits(value, hints[field]):
+            raise InputError(f"data.{field}={value!r} is of the wrong kind")
+    for field, parameter in known.items():
+        if parameter.default is parameter.empty and field not in fields:
+            raise InputError(f"data.{field} is missing")
     return KINDS[name], fields
 
 

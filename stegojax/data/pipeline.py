@@ -10,7 +10,6 @@ are rows of word numbers, int32.
 
 from __future__ import annotations
 
-import inspect
 import multiprocessing
 import os
 import signal
@@ -247,16 +246,6 @@ _LOADER_FIELDS = ("workers", "threads", "prefetch", "held_out_examples")
 
 def _examples(section: Mapping[str, Any], *, split: str, seed: int) -> Examples:
     kind, fields = kind_of(section)
-    known = [
-        name
-        for name in inspect.signature(kind.examples).parameters
-        if name not in ("split", "seed")
-    ]
-    unknown = [name for name in fields if name not in known]
-    if unknown:
-        name = section.get("kind", "pairs")
-        listed = ", ".join(("kind", *known, *_LOADER_FIELDS))
-        raise InputError(f"data.{unknown[0]} is not a field of {name}; its fields are {listed}")
     return kind.examples(split=split, seed=seed, **fields)
 
 

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stegojax import settings
+from stegojax import optimizers, settings
 from stegojax.errors import InputError
 
 Kind = TypeVar("Kind")
@@ -60,6 +60,8 @@ def read_parts(kinds: tuple[type, ...], section: Mapping[str, Any]) -> tuple[Any
                     f"method.{name}={section[name]!r} is of the wrong kind; it is "
                     f"{_in_words(hints[name])}"
                 )
+            if name in section and name.endswith(optimizers.SECTION):
+                optimizers.check(section[name], place=f"method.{name}")
     return tuple(
         kind(**{name: section[name] for name in kind._fields if name in section}) for kind in kinds
     )

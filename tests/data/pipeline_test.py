@@ -406,7 +406,7 @@ def test_when_nothing_can_be_read_the_error_says_so(numbered, workers):
     for path in place.iterdir():
         _spoil(path)
     with pytest.raises(
-        InputError, match="no picture of the source .* can be read; the last one: .*broken"
+        InputError, match="no picture of the source .* can be used; the last one: .*broken.*file$"
     ):
         next(_make(numbered | {"workers": workers}, batch_size=3))
 
