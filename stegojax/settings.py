@@ -122,6 +122,7 @@ RULES = {
 }
 """Field with dots -> its rule. A field that is absent is none that is wrong."""
 
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _ABSENT = object()
 
 NEEDED = ("seed", "method", "method.name", "data", "checkpoint")
@@ -192,6 +193,21 @@ def fits(value: Any, hint: Any) -> bool:
             and all(map(fits, value, inner))
         )
     return True
+
+
+def need(field: str, value: Any, hint: Any) -> None:
+    """Refuses a value of another kind than its field.
+
+    Args:
+      field: its name with dots, for the message.
+      value: from a config.
+      hint: as for `fits`.
+
+    Raises:
+      InputError: the value does not fit.
+    """
+    words = _WORDS.get(hint) or str(hint).replace("collections.abc.", "").replace("typing.", "")
+    _need(field, value, Rule(lambda value: fits(value, hint), words))
 
 
 def _check_run(config: Mapping[str, Any], prefix: str) -> None:

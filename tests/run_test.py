@@ -66,8 +66,14 @@ def rewrite(workdir, change):
         (lambda config: config.pop("checkpoint"), "config.json has no checkpoint"),
         (lambda config: config["method"].update(name="toy_bits"), "method 'toy_bits' is unknown"),
         (lambda config: config["method"].pop("name"), "config.json has no method.name"),
-        (lambda config: config["method"].update(raised="much"), "method.raised='much' is of the"),
-        (lambda config: config["method"].update(raised=True), "method.raised=True is of the wrong"),
+        (
+            lambda config: config["method"].update(raised="much"),
+            "method.raised='much' must be a number",
+        ),
+        (
+            lambda config: config["method"].update(raised=True),
+            "method.raised=True must be a number",
+        ),
         (lambda config: config["method"].update(name=7), "method.name=7 must be a name"),
         (lambda config: config.update(seed=-1), "seed=-1 must be a whole number from 0"),
         (lambda config: config.update(seed="one"), "seed='one' must be a whole number"),

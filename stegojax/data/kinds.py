@@ -378,8 +378,7 @@ def kind_of(section: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
                 f"data.{field} is not a field of {name}; its fields are "
                 f"{', '.join(('kind', *known))}"
             )
-        if not settings.fits(value, hints[field]):
-            raise InputError(f"data.{field}={value!r} is of the wrong kind")
+        settings.need(f"data.{field}", value, hints[field])
     for field, parameter in known.items():
         if parameter.default is parameter.empty and field not in fields:
             raise InputError(f"data.{field} is missing")

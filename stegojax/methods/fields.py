@@ -55,19 +55,10 @@ def read_parts(kinds: tuple[type, ...], section: Mapping[str, Any]) -> tuple[Any
         for name in kind._fields:
             if name not in section and name not in kind._field_defaults:
                 raise InputError(f"method.{name} is missing")
-            if name in section and not settings.fits(section[name], hints[name]):
-                raise InputError(
-                    f"method.{name}={section[name]!r} is of the wrong kind; it is "
-                    f"{_in_words(hints[name])}"
-                )
-            if name in section and name.endswith(optimizers.SECTION):
-                optimizers.check(section[name], place=f"method.{name}")
+            if name in section:
+                settings.need(f"method.{name}", section[name], hints[name])
+                if name.endswith(optimizers.SECTION):
+                    optimizers.check(section[name], place=f"method.{name}")
     return tuple(
         kind(**{name: section[name] for name in kind._fields if name in section}) for kind in kinds
     )
-
-
-def _in_words(hint: Any) -> str:
-    """What an annotation asks for, for a person."""
-    words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
-    return words.get(hint) or str(hint).replace("collections.abc.", "").replace("typing.", "")

@@ -182,7 +182,7 @@ def test_abdh_trains_all_its_networks():
         (steganogan, dict(depth=7), "depth=7 must be a whole number from 1 to 6"),
         (steganogan, dict(steganalyzer_limit=0.0), "steganalyzer_limit=0.0 must be above 0"),
         (hayesgan, dict(length=0), "length=0 must be a whole number above 0"),
-        (hidden, dict(length=1.5), "length=1.5 must be a whole number above 0"),
+        (hidden, dict(length=1.5), "length=1.5 must be a whole number"),
         (hidden, dict(noises=()), "at least one noise"),
         (hidden, dict(noises=("crop:0.3", "crop:0.3")), "each once"),
         (abdh, dict(blocks=0), "method.blocks=0 must be a whole number above 0"),
