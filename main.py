@@ -19,6 +19,8 @@ from stegojax import edge, settings
 
 FLAGS = flags.FLAGS
 QUOTES = "'\""
+TRAINING_REPORTS = ["transfer", "security", "covers"]
+"""Names in `stegojax.evaluate.REPORTS`, which is not imported before flags are understood."""
 
 
 class SectionParser(flags.ArgumentParser):
@@ -49,7 +51,13 @@ config_flags.DEFINE_config_file(
 flags.DEFINE_string(
     "workdir", "", "Where everything is written; by default runs/ and the config's name and preset."
 )
-flags.DEFINE_enum("mode", "train", ["train", "evaluate"], "What to do.")
+flags.DEFINE_enum(
+    "mode",
+    "train",
+    ["train", "evaluate", *TRAINING_REPORTS],
+    "What to do: train; evaluate what was trained, which only reads; or make one of the reports "
+    "that train something first, and say how long that takes.",
+)
 flags.DEFINE_string("coordinator", "", "Several hosts: HOST:PORT of process 0.")
 flags.DEFINE_integer("process_count", 0, "Several hosts: how many processes there are.")
 flags.DEFINE_integer("process_id", -1, "Several hosts: the number of this one, from 0.")
@@ -130,8 +138,9 @@ def main(argv):
         process_id=FLAGS.process_id,
         pod=FLAGS.pod,
     )
-    if FLAGS.mode == "evaluate" or FLAGS.config.get("experiment", "") == "security":
-        evaluate.evaluate(FLAGS.config, workdir)
+    if FLAGS.mode != "train" or FLAGS.config.get("experiment", "") == "security":
+        only = FLAGS.mode if FLAGS.mode in TRAINING_REPORTS else ""
+        evaluate.evaluate(FLAGS.config, workdir, only=only)
         return 0
     outcome = train.train(FLAGS.config, workdir)
     if outcome.finished and outcome.held_out:

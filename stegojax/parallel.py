@@ -198,15 +198,12 @@ def example_keys(key: Key, count: int) -> Key:
     Returns:
       Keys `[count]`.
     """
-    try:
-        first = jax.lax.axis_index(AXIS) * count
-    except NameError:  # no such axis
-        first = 0
+    first = jax.lax.axis_index(AXIS) * count if _on_devices() else 0
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(count))
 
 
 def mean(tree: Any) -> Any:
-    """Averages over all devices, inside a step.
+    """Averages over all devices, inside a step; outside of one everything is its own mean.
 
     Args:
       tree: of gradients, statistics or metrics.
@@ -214,7 +211,24 @@ def mean(tree: Any) -> Any:
     Returns:
       The tree of means.
     """
-    return jax.lax.pmean(tree, AXIS)
+    return jax.lax.pmean(tree, AXIS) if _on_devices() else tree
+
+
+def device_count() -> int:
+    """How many devices share the batch of a step; outside of one it is one.
+
+    Returns:
+      The size of `AXIS`.
+    """
+    return jax.lax.axis_size(AXIS) if _on_devices() else 1
+
+
+def _on_devices() -> bool:
+    """Whether this is traced under `AXIS`, by `train_step` or `over_devices`."""
+    try:
+        return bool(jax.lax.axis_size(AXIS))
+    except NameError:  # no such axis
+        return False
 
 
 def all_finite(tree: Any) -> bool:

@@ -1,6 +1,6 @@
 """A run: a config and its work directory, and what is made of them (method, lengths, state).
 
-WORKDIR/config.json      the config, resolved; a later start must bring the same
+WORKDIR/config.json      the config, resolved; a later start must bring the same, or a longer one
 WORKDIR/versions.json    of Python, JAX and the rest, with the resolved lengths, one entry per
                          start
 WORKDIR/checkpoints/     state and input position (`checkpoint.py`)
@@ -31,7 +31,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from stegojax import embed, files, settings
+from stegojax import embed, files, longer, settings
 from stegojax.checkpoint import Checkpoints, first_line
 from stegojax.data import pipeline
 from stegojax.errors import InputError
@@ -360,19 +360,26 @@ def difference(
 
 def check_workdir(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, *, free: Sequence[str] = FREE
-) -> None:
+) -> list[str]:
     """Checks that a work directory, if it is one already, is of the same config and the same data.
 
     Args:
       config: what is asked for.
       workdir: the folder.
-      free: fields and sections in which the existing one may differ.
+      free: fields and sections in which the existing one may differ; it may be shorter besides
+        (`longer`).
+
+    Returns:
+      A line for every length that grows.
 
     Raises:
       InputError: the folder belongs to another config; the message lists the differences.
     """
+    grown = []
     if (workdir / CONFIG_NAME).exists():
-        lines = difference(plain(read_config(workdir)), plain(config), free=free)
+        saved, given = plain(read_config(workdir)), plain(config)
+        grown = longer.changes(saved, given)
+        lines = difference(saved, given, free=(*free, *(longer.LENGTHS if grown else ())))
         if lines:
             raise InputError(
                 f"{workdir} holds a run of another config; name another --workdir or undo the "
@@ -384,6 +391,32 @@ def check_workdir(
                 f"{workdir / name} is not what the data give now; bring back the data that the "
                 "run began with, or name another --workdir"
             )
+    return grown
+
+
+def with_lengths_of(
+    workdir: pathlib.Path, config: ml_collections.ConfigDict
+) -> ml_collections.ConfigDict:
+    """A config that is as long as an existing run, which may have been made longer.
+
+    Args:
+      workdir: of the run.
+      config: of the same run, or a shorter or longer one.
+
+    Returns:
+      The config with the run's lengths.
+
+    Raises:
+      InputError: the folder is not a run.
+    """
+    saved = read_config(pathlib.Path(workdir))
+    fields = {}
+    for name in longer.LENGTHS:
+        section, _, field = name.rpartition(".")
+        whole = saved.get(section, {}) if section else saved
+        if field in whole:
+            fields[name] = whole[field]
+    return changed(config, fields)
 
 
 def open_workdir(
@@ -392,7 +425,7 @@ def open_workdir(
     sizes: Lengths | None = None,
     *,
     free: Sequence[str] = FREE,
-) -> None:
+) -> list[str]:
     """Makes a work directory for a config, or goes on with the existing one of the same config.
 
     Args:
@@ -400,13 +433,16 @@ def open_workdir(
       workdir: the folder.
       sizes: the lengths that the config resolves to, written down beside the versions; None where
         nothing is trained.
-      free: fields and sections in which the existing one may differ.
+      free: as for `check_workdir`.
+
+    Returns:
+      As `check_workdir`.
 
     Raises:
       InputError: as `check_workdir`, or the folder cannot be written.
     """
     workdir = pathlib.Path(workdir)
-    check_workdir(config, workdir, free=free)
+    grown = check_workdir(config, workdir, free=free)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -418,6 +454,7 @@ def open_workdir(
     given = json.dumps(plain(config), indent=2)
     files.write_bytes(workdir / CONFIG_NAME, given.encode())
     _add_versions(workdir / VERSIONS_NAME, sizes)
+    return grown
 
 
 def pin(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> ml_collections.ConfigDict:

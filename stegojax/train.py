@@ -70,7 +70,7 @@ def train(
 
     Raises:
       InputError: the config or the data cannot be used, or the work directory belongs to another
-        config.
+        config; one that asks for more steps of the same is none.
       Diverged: a metric is NaN or infinite.
     """
     workdir = pathlib.Path(workdir)
@@ -81,9 +81,29 @@ def train(
     if not parallel.is_writer():
         run.check_workdir(config, workdir)
         return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()
-    run.open_workdir(config, workdir, sizes)
+    grown = run.open_workdir(config, workdir, sizes)
     with run.only_one(workdir):
+        for line in _told_of_growth(config, workdir, grown):
+            _say(line)
         return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()
+
+
+def _told_of_growth(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, grown: list[str]
+) -> Iterator[str]:
+    """What a person should know of a run that is made longer."""
+    if not grown:
+        return
+    yield (
+        f"the run in {workdir} is made longer: {', '.join(grown)}; no schedule depends on it, so "
+        "it goes on as if it had been that long from the start"
+    )
+    evaluated = [one["step"] for one in journal.read(workdir) if one["kind"] == "held_out"]
+    if evaluated and evaluated[-1] % config.evaluation.every:
+        yield (
+            f"but for its record: step {evaluated[-1]} was evaluated because the run ended there, "
+            "which the longer one would not have done"
+        )
 
 
 def to_the_end(
@@ -170,6 +190,43 @@ def timed(
             analysis = analysis[0] if isinstance(analysis, list) else analysis
             counted = (analysis or {}).get("flops")
     return Timing(spent[0], tuple(spent[1:]), waited / max(sum(spent[1:]), 1e-9), counted)
+
+
+class Planned(NamedTuple):
+    """A training that other work needs.
+
+    title:  what is trained, in words.
+    config: of its run; None where it cannot be timed before its data are made.
+    folder: its work directory.
+    made:   the method, in place of the one that the config names.
+    """
+
+    title: str
+    config: ml_collections.ConfigDict | None = None
+    folder: pathlib.Path = pathlib.Path()
+    made: Method | None = None
+
+
+def seconds_left(planned: Planned) -> float | None:
+    """How long a training takes on this machine until it is done, from a few of its steps.
+
+    Args:
+      planned: the training.
+
+    Returns:
+      Seconds, 0 where it is done; None where it cannot be timed.
+
+    Raises:
+      InputError: the config or the data cannot be used.
+    """
+    if planned.config is None:
+        return None
+    done = max(Checkpoints(planned.folder / "checkpoints").steps(), default=0)
+    left = run.lengths(planned.config, planned.made).steps - done
+    if left <= 0:
+        return 0.0
+    timing = timed(planned.config, planned.made)
+    return timing.first + left * float(np.median(timing.steps))
 
 
 def _stage_key(key: Key, stage: int) -> Key:

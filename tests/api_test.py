@@ -15,10 +15,10 @@ PACKAGE = pathlib.Path(stegojax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = sorted(info.name for info in pkgutil.walk_packages([str(PACKAGE)], "stegojax."))
 ROOMS = (
-    "types errors settings edge files images data costs probabilities coding recipes domains "
-    "embed secret inputs envelope batches steganalysis similarity models losses metrics tables "
-    "optimizers parallel methods plots journal checkpoint older zoo run tiles train hiders "
-    "security protocols evaluate export detection arrays cli"
+    "types errors progress settings edge files images data costs probabilities coding recipes "
+    "domains embed secret inputs envelope batches steganalysis similarity models losses "
+    "metrics tables optimizers parallel methods plots journal checkpoint older longer zoo run "
+    "tiles train hiders security protocols evaluate export detection arrays cli"
 ).split()
 """Every room, in the order data flows: a room imports earlier ones alone."""
 

@@ -33,7 +33,7 @@ def test_reports_come_in_order_and_what_is_not_asked_for_leaves_no_trace(
         return measure
 
     for name, text in (("first", "One"), ("empty", ""), ("second", "Two")):
-        monkeypatch.setitem(evaluate.REPORTS, name, report(name, text))
+        monkeypatch.setitem(evaluate.REPORTS, name, evaluate.Report(report(name, text)))
     entry = methods.Entry(toy_runs.pictures_from_config, reports=("second", "empty", "first"))
     monkeypatch.setitem(methods.METHODS, "toy_pictures", entry)
     config = toy_runs.config("toy_pictures", raised=1.0)
@@ -67,3 +67,36 @@ def test_a_run_that_was_trained_is_evaluated(tmp_path):
     figures = json.loads((tmp_path / "evaluation.json").read_text())["quality"]
     last = train.held_out(run.method(config))(config, run.load(tmp_path).state)[0]
     assert figures == pytest.approx(last)
+
+
+def test_what_trains_is_made_only_where_it_is_asked_for(tmp_path, capsys, monkeypatch):
+    calls = []
+
+    def trains(config, workdir):
+        return [train.Planned("a thing", config, tmp_path)] if config.report.batches > 1 else []
+
+    def measure(config, workdir, loaded):
+        calls.append(1)
+        return "Trained", {"trained": 1}
+
+    monkeypatch.setitem(evaluate.REPORTS, "transfer", evaluate.Report(measure, trains))
+    entry = methods.Entry(toy_runs.pictures_from_config, reports=("transfer",))
+    monkeypatch.setitem(methods.METHODS, "toy_pictures", entry)
+    config = run.changed(toy_runs.config("toy_pictures", raised=1.0), {"steps": 4})
+    toy_runs.write_run(tmp_path, config)
+    with pytest.raises(InputError, match="asks for no report transfer"):
+        evaluate.evaluate(config, tmp_path, only="transfer")
+    with pytest.raises(InputError, match="no report bits of toy_pictures; there are transfer"):
+        evaluate.evaluate(config, tmp_path, only="bits")
+    config.report.batches = 2
+    assert evaluate.evaluate(config, tmp_path) == "" and not calls
+    assert "since it trains a thing: --mode=transfer" in capsys.readouterr().err
+    assert evaluate.evaluate(config, tmp_path, only="transfer") == "Trained" and calls
+    assert "expected: about" in capsys.readouterr().err
+    assert json.loads((tmp_path / "transfer.json").read_text()) == {"step": 1, "trained": 1}
+
+
+def test_a_run_that_was_made_longer_is_evaluated_as_it_is(tmp_path):
+    config = toy_runs.config("toy_pictures", raised=1.0)
+    toy_runs.write_run(tmp_path, run.changed(config, {"steps": 7}))
+    assert "| toy_pictures | embedded |" in evaluate.evaluate(config, tmp_path)

@@ -2,6 +2,7 @@
 one line.
 """
 
+import ast
 import importlib.util
 import json
 import os
@@ -117,6 +118,15 @@ def test_a_mistake_is_answered_in_one_line(tmp_path, arguments, message):
     assert done.returncode in (1, 2)
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_modes_are_the_reports_that_train():
+    from stegojax import evaluate
+
+    source = (ROOT / "main.py").read_text()
+    [line] = [line for line in source.splitlines() if line.startswith("TRAINING_REPORTS")]
+    names = {name for name, report in evaluate.REPORTS.items() if report.trains}
+    assert set(ast.literal_eval(line.partition(" = ")[2])) == names
 
 
 def test_an_optimizer_may_be_named_anew(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from stegojax import parallel
 from stegojax.errors import InputError
+from stegojax.models import layers
 
 
 def test_a_batch_survives_the_way_to_the_devices_and_back():
@@ -73,3 +74,27 @@ def test_all_finite_sees_one_bad_value():
 def test_a_host_that_does_not_know_the_others_is_refused():
     with pytest.raises(InputError, match="needs --coordinator"):
         parallel.start(coordinator="127.0.0.1:1")
+
+
+def test_outside_of_the_loop_a_step_is_that_of_one_device():
+    """Means are of the whole batch, and batch statistics too."""
+
+    def step(state, batch, key):
+        norm = layers.batch_norm(train=True, axis_name=parallel.AXIS)
+        out, updates = norm.apply(state, batch, mutable=["batch_stats"])
+        share = jnp.mean(out**3) / parallel.device_count()
+        return updates["batch_stats"], parallel.mean({"loss": share * parallel.device_count()})
+
+    batch = np.random.default_rng(0).normal(size=(8, 2, 2, 1)).astype(np.float32)
+    state = layers.batch_norm(train=True).init(jax.random.key(0), batch)
+    stats, values = step(state, batch, jax.random.key(0))
+    jitted = jax.jit(step)(state, batch, jax.random.key(0))
+    on_devices = parallel.train_step(step)(
+        parallel.replicate(state), parallel.shard(batch), jax.random.key(0)
+    )
+    for others in (jitted, on_devices):
+        jax.tree.map(
+            lambda own, other: np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6),
+            (stats, values),
+            others,
+        )

@@ -164,6 +164,23 @@ def test_what_is_dropped_of_a_journal_is_said(tmp_path, capfd):
     assert "metrics.jsonl: 1 damaged lines are dropped" in capfd.readouterr().err
 
 
+def test_a_run_that_is_made_longer_equals_one_that_was_that_long(tmp_path, capfd):
+    made = toy.make()
+    train.train(toy.config(steps=9), tmp_path / "straight", made=made)
+    train.train(toy.config(steps=6), tmp_path / "grown", made=made)
+    assert train.train(toy.config(steps=9), tmp_path / "grown", made=made).step == 9
+    assert "is made longer: steps from 6 to 9" in capfd.readouterr().err
+    assert_same(last_state(tmp_path / "straight", made), last_state(tmp_path / "grown", made))
+    assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "grown")
+    with pytest.raises(InputError, match="steps is 9 there and 6 is asked for"):
+        train.train(toy.config(steps=6), tmp_path / "grown", made=made)
+    with pytest.raises(InputError, match=r"seed is 3 there and 4"):
+        train.train(toy.config(steps=12, seed=4), tmp_path / "grown", made=made)
+    train.train(toy.config(steps=10), tmp_path / "grown", made=made)
+    train.train(toy.config(steps=12), tmp_path / "grown", made=made)
+    assert "but for its record: step 10 was evaluated" in capfd.readouterr().err
+
+
 def test_stages_follow_each_other_and_hand_over(tmp_path):
     """They say how long the run is."""
     made = toy.make(stages=(2, 4))

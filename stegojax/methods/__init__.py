@@ -58,7 +58,10 @@ def _hides_pictures(networks) -> Entry:
 
 def _hides_bits(module) -> Entry:
     return Entry(
-        module.from_config, use="bits", message=module.message, reports=("quality", "bits")
+        module.from_config,
+        use="bits",
+        message=module.message,
+        reports=("quality", "bits", "security"),
     )
 
 

@@ -309,7 +309,7 @@ def through(
       `[B]`; only its gradient means something.
     """
     del chances
-    count = modifications.shape[0] * jax.lax.psum(1, parallel.AXIS)
+    count = modifications.shape[0] * parallel.device_count()
     return -count * jnp.sum(jax.lax.stop_gradient(gradient * weight) * modifications, axis=(1, 2))
 
 
@@ -499,7 +499,7 @@ def examine(
     (value, (stats, accuracy)), (by_params, by_stego) = jax.value_and_grad(
         loss_fn, argnums=(0, 1), has_aux=True
     )(params, stego)
-    return Verdict(value, accuracy, stats, by_params, by_stego / jax.lax.psum(1, parallel.AXIS))
+    return Verdict(value, accuracy, stats, by_params, by_stego / parallel.device_count())
 
 
 def payload_figures(chances: ChangeProbabilities, view: View) -> dict[str, Array]:

@@ -81,8 +81,8 @@ def batch_norm(
     Args:
       train: normalise with this batch's statistics and update the running ones; otherwise with the
         running ones.
-      axis_name: name of the mapped axis over which the batch's statistics are averaged; None for
-        one device.
+      axis_name: name of the mapped axis over which the batch's statistics are averaged, where the
+        layer is applied under it; None for one device.
       dtype: what the output is in; the statistics are always float32.
       name: the layer's name among the parameters.
 
@@ -93,10 +93,18 @@ def batch_norm(
         use_running_average=not train,
         momentum=0.9,
         epsilon=1e-5,
-        axis_name=axis_name,
+        axis_name=_bound(axis_name),
         dtype=dtype,
         name=name,
     )
+
+
+def _bound(axis_name: str | None) -> str | None:
+    """The axis where there is one of that name: a step may also be called by itself."""
+    try:
+        return axis_name if axis_name is None or lax.axis_size(axis_name) else None
+    except NameError:
+        return None
 
 
 def scaled_width(channels: int, width: float, *, multiple: int = 1) -> int:

@@ -56,8 +56,8 @@ def evaluate(
       loaded: the run.
 
     Returns:
-      The tables in Markdown, and what `evaluation.json` shall hold: "photographs", per source the
-      mean figures, and "detection", P_E per steganalyzer.
+      The table in Markdown, with the steganalyzers' errors where they have been measured; and
+      "photographs", per source the mean figures.
     """
     results: dict[str, Any] = {"photographs": {}}
     sources = [config.data.source] + (
@@ -77,10 +77,8 @@ def evaluate(
             name: float(np.mean([row[name] for row in rows])) for name in FIGURES
         }
         results["photographs"][source]["count"] = len(rows)
-    errors = {}
-    if config.report.get("security", None):
-        errors = detection(config, workdir)
-        results["detection"] = errors
+    # What the report "security" has left there.
+    errors = _errors(workdir)
     header = [
         "Method",
         "Photographs",
@@ -199,20 +197,32 @@ def net_payload(
     return 0
 
 
-def detection(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
+def detection(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
+) -> tuple[str, dict[str, Any]]:
     """The error of steganalyzers trained on a run's stegos, by the security protocol with
     `report.security`, in WORKDIR/security.
 
     Args:
       config: of the run.
       workdir: its folder.
+      loaded: the run.
 
     Returns:
-      P_E by steganalyzer, the mean over the splits.
+      The protocol's tables; and "detection", P_E by steganalyzer, the mean over the splits.
     """
-    security.of_a_run(config, workdir, schemes=(f"run:{workdir}",), payload=1.0)
-    with open(pathlib.Path(workdir) / "security" / "security.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    if not config.report.get("security", None):
+        return "", {}
+    tables = security.of_a_run(config, workdir, schemes=(f"run:{workdir}",), payload=1.0)
+    return tables, {"detection": _errors(workdir)}
+
+
+def _errors(workdir: pathlib.Path) -> dict[str, float]:
+    try:
+        with open(pathlib.Path(workdir) / "security" / "security.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        return {}
     return {
         name: float(np.mean([float(row["P_E"]) for row in rows if row["steganalyzer"] == name]))
         for name in dict.fromkeys(row["steganalyzer"] for row in rows)

@@ -107,6 +107,32 @@ def evaluate(
     return _text(config, results, steps), {"covers": results}
 
 
+def trains(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> list[train.Planned]:
+    """What the tables train before they can be measured.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+
+    Returns:
+      The generator's tuning, and two steganalyzers for every scheme.
+    """
+    settings, planned = config.report.covers, []
+    folder = pathlib.Path(workdir) / "covers" / f"{run.load(workdir).step}-{_digest(config)}"
+    if settings.tuning_steps:
+        tuning = _short(config, settings.tuning_steps)
+        own = run.method(config, run.lengths(config), restored=True)._replace(stages=())
+        title = f"the generator further ({settings.tuning_steps} steps)"
+        planned.append(train.Planned(title, tuning, folder / "tuned", own))
+    for scheme in settings.schemes:
+        made = _steganalyzer(config, scheme, settings.pictures)
+        for name in ("real", "generated"):
+            title = f"a steganalyzer of {scheme} in {name} pictures ({settings.steps} steps)"
+            place = folder / f"{scheme}-{name}" / "run"
+            planned.append(train.Planned(title, _short(config, settings.steps), place, made))
+    return planned
+
+
 def seeds(which: int, count: int) -> np.ndarray:
     """The noise of a list of seeds: of evaluations alone, so that their figures can be had again.
 
@@ -283,17 +309,7 @@ def trained(
     Returns:
       The training, and its last state.
     """
-    settings, (named, section) = config.report.covers, run.entry(config)
-    embed = generation.simulator(scheme, payload=config.method.payload)
-
-    def stegos(frozen, batch, key, payload):
-        del frozen, payload
-        return batch["cover"] + embed(key, batch["cover"])
-
-    descent = optimizers.make(
-        **settings.optimizer.to_dict(), steps_per_epoch=max(1, len(covers) // config.batch_size)
-    )
-    made = steganalyzer.make(named.steganalyzer(section), descent, steganalyzer.Simulator(stegos))
+    settings, made = config.report.covers, _steganalyzer(config, scheme, len(covers))
     if parallel.is_writer() and not (folder / "covers.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         array.write(folder / "covers.npy", {"train": covers, "held_out": held_out})
@@ -316,6 +332,21 @@ def trained(
         },
     )
     return made, train.to_the_end(training, folder / "run", made=made).state
+
+
+def _steganalyzer(config: ml_collections.ConfigDict, scheme: str, covers: int) -> Method:
+    """A run's S* as what is trained on so many covers and their stegos."""
+    settings, (named, section) = config.report.covers, run.entry(config)
+    embed = generation.simulator(scheme, payload=config.method.payload)
+
+    def stegos(frozen, batch, key, payload):
+        del frozen, payload
+        return batch["cover"] + embed(key, batch["cover"])
+
+    descent = optimizers.make(
+        **settings.optimizer.to_dict(), steps_per_epoch=max(1, covers // config.batch_size)
+    )
+    return steganalyzer.make(named.steganalyzer(section), descent, steganalyzer.Simulator(stegos))
 
 
 def tested(

@@ -10,6 +10,7 @@ import pathlib
 import sys
 from typing import Any
 
+import jax
 import ml_collections
 
 from stegojax import optimizers, parallel, run, train
@@ -19,6 +20,7 @@ from stegojax.methods import attack
 from stegojax.models import isgan as isgan_models
 from stegojax.protocols.quality import model_name
 from stegojax.tables import markdown
+from stegojax.types import Method, State
 
 
 def evaluate(
@@ -41,12 +43,43 @@ def evaluate(
     return table(config, measured), {"transfer": measured}
 
 
+def trains(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> list[train.Planned]:
+    """What the transfer test trains before it can be measured.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+
+    Returns:
+      The basic model and the steganalyzer; nothing where the config asks for no test.
+    """
+    steps = config.report.transfer.steps
+    if not steps:
+        return []
+    without = _without_adversary(config)
+    length = run.lengths(without).steps
+    basic = run.method(without, restored=True)
+    state = jax.jit(basic.init)(jax.random.key(0), run.example(without))
+    return [
+        train.Planned(f"the basic model ({length} steps)", without, workdir / "basic"),
+        train.Planned(
+            f"a steganalyzer ({steps} steps)",
+            _steganalyzers(config, length),
+            _folder(workdir, length),
+            _attack(config, basic, state),
+        ),
+    ]
+
+
 def accuracies(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str, float]:
     """Trains a steganalyzer on the basic model's stegos and tests it on a run's.
 
     The basic model is trained in `WORKDIR/basic` with the run's own config and no adversary, the
-    steganalyzer in `WORKDIR/steganalyzer`; what is there already is not trained again. Both learn
-    from the training split and are tested on the held-out one.
+    steganalyzer in `WORKDIR/steganalyzer-STEPS`, with the basic model's steps; what is there
+    already is not trained again. Both learn from the training split and are tested on the held-out
+    one.
 
     Args:
       config: of the run.
@@ -65,28 +98,11 @@ def accuracies(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict
             "set report.transfer.steps=0 for this run"
         )
     _say("Table 6: the basic model")
-    without = run.changed(config, {"method.adversarial": False})
-    basic = train.to_the_end(without, workdir / "basic")
+    basic = train.to_the_end(_without_adversary(config), workdir / "basic")
     _say("Table 6: the steganalyzer, on the basic model's stegos")
-    what = {"name": "attack", "attacked": f"basic, step {basic.step}"}
-    training = run.changed(
-        config,
-        {
-            "method": ml_collections.ConfigDict(what),
-            "steps": config.report.transfer.steps,
-            "epochs": 0.0,
-            "checkpoint.milestones": 0,
-            # At the size it was trained at: the pyramid's maxima over a larger picture are larger.
-            "evaluation.crop": 0,
-        },
-    )
-    descent = optimizers.make(
-        **config.report.transfer.optimizer.to_dict(),
-        steps_per_epoch=run.lengths(training, basic.method._replace(stages=())).steps_per_epoch,
-    )
-    module = attack.InYCbCr(isgan_models.Steganalyzer(axis_name=parallel.AXIS))
-    made = attack.make(module, basic.method, basic.state, descent)
-    trained = train.to_the_end(training, workdir / "steganalyzer", made=made)
+    training = _steganalyzers(config, basic.step)
+    made = _attack(config, basic.method, basic.state)
+    trained = train.to_the_end(training, _folder(workdir, basic.step), made=made)
 
     everything = run.changed(training, {"evaluation.batches": config.report.batches})
     measure = train.held_out(made)
@@ -105,6 +121,43 @@ def accuracies(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict
         )
         by_step[str(step)] = accuracy(attack.attack(trained.state, hiding))
     return by_step
+
+
+def _without_adversary(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    return run.changed(config, {"method.adversarial": False})
+
+
+def _folder(workdir: pathlib.Path, basic_steps: int) -> pathlib.Path:
+    return workdir / f"steganalyzer-{basic_steps}"
+
+
+def _steganalyzers(
+    config: ml_collections.ConfigDict, basic_steps: int
+) -> ml_collections.ConfigDict:
+    """The config of the steganalyzer's training."""
+    what = {"name": "attack", "attacked": f"basic, step {basic_steps}"}
+    return run.changed(
+        config,
+        {
+            "method": ml_collections.ConfigDict(what),
+            "steps": config.report.transfer.steps,
+            "epochs": 0.0,
+            "checkpoint.milestones": 0,
+            # At the size it was trained at: the pyramid's maxima over a larger picture are larger.
+            "evaluation.crop": 0,
+        },
+    )
+
+
+def _attack(config: ml_collections.ConfigDict, basic: Method, state: State) -> Method:
+    """What the steganalyzer's training trains, on the stegos of a state of the basic model."""
+    training = _steganalyzers(config, 0)
+    descent = optimizers.make(
+        **config.report.transfer.optimizer.to_dict(),
+        steps_per_epoch=run.lengths(training, basic._replace(stages=())).steps_per_epoch,
+    )
+    module = attack.InYCbCr(isgan_models.Steganalyzer(axis_name=parallel.AXIS))
+    return attack.make(module, basic, state, descent)
 
 
 def table(config: ml_collections.ConfigDict, accuracies: dict[str, float]) -> str:

@@ -31,7 +31,7 @@ def test_the_basic_model_is_set_beside_every_kept_step(tested):
     assert row == "| " + " | ".join(["embedded", *cells]) + " |"
     basic = run.read_config(workdir / "basic")
     assert basic.method.adversarial is False
-    assert json.loads((workdir / "steganalyzer" / "config.json").read_text())["method"] == {
+    assert json.loads((workdir / "steganalyzer-8" / "config.json").read_text())["method"] == {
         "name": "attack",
         "attacked": "basic, step 8",
     }

@@ -95,7 +95,7 @@ def registered():
             lambda section, *, steps_per_epoch, load=None: make(**section),
             use="bits",
             message=lambda section: shape(**section),
-            reports=("quality", "bits"),
+            reports=("quality", "bits", "security"),
         )
         patch.setitem(methods.METHODS, "noisy_bits", entry)
         yield
