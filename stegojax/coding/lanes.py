@@ -41,6 +41,9 @@ _CALLS_AT_ONCE = 2
 _ALIGNMENT = 32
 _LANES_ON_CPU = (1, 2, 16, 32)
 _LANES_ELSEWHERE = (1, 16, 64, 256, 1024)
+# What a turn of so many lanes takes on a CPU, in turns of one lane.
+_TURN_COSTS = {1: 1, 2: 2, 16: 5, 32: 9}
+_ROUNDS = (1, 2, 3, 4)
 
 
 def _stages(group: int) -> list[int]:
@@ -426,7 +429,32 @@ def _plan(batch: int, message_length: int, width: int, height: int, exact: bool)
     while lanes > 1 and rows * lanes * turns > _MOST_PATH_BYTES:
         lanes = sizes[sizes.index(lanes) - 1]
         turns = _round_up(span * groups, lanes)
-    return _Plan(group, groups, lanes, piece, span, turns)
+    plan = _Plan(group, groups, lanes, piece, span, turns)
+    if exact or sizes is not _LANES_ON_CPU or message_length <= 2 * warm_up:
+        return plan
+    return _with_all_lanes_busy(plan, batch, message_length, rows, warm_up)
+
+
+def _with_all_lanes_busy(
+    plan: _Plan, batch: int, message_length: int, rows: int, warm_up: int
+) -> _Plan:
+    """The plan, or a quicker one that deals as many pieces as there are lanes in some calls."""
+
+    def work(each: _Plan) -> int:
+        pieces = batch * -(-message_length // each.piece)
+        rounds = -(-pieces // (each.lanes * _CALLS_AT_ONCE))
+        return rounds * each.span * each.groups * _TURN_COSTS[each.lanes]
+
+    plans = [plan]
+    for lanes in (lanes for lanes in _LANES_ON_CPU if lanes > 2):
+        for rounds in _ROUNDS:
+            pieces = lanes * _CALLS_AT_ONCE * rounds // batch
+            piece = -(-message_length // max(pieces, 1))
+            span = piece + warm_up + _ALIGNMENT
+            turns = _round_up(span * plan.groups, lanes)
+            if pieces and piece >= warm_up and rows * lanes * turns <= 2 * _PATH_BYTES:
+                plans.append(plan._replace(lanes=lanes, piece=piece, span=span, turns=turns))
+    return min(plans, key=work)
 
 
 class _Trellis:
