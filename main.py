@@ -124,7 +124,8 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"{argv[1]!r} is not a flag; fields are set as --config.FIELD=VALUE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("jax").setLevel(logging.WARNING)
+    for name in ("jax", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     settings.check(FLAGS.config.to_dict())  # before JAX, which takes its time
     from stegojax import evaluate, optimizers, parallel, train
 

@@ -17,7 +17,16 @@ import ml_collections
 
 from stegojax import files, longer, parallel, progress, run, security, train
 from stegojax.errors import InputError
-from stegojax.protocols import bits, costs, covers, detection, quality, sentences, steganalyzer, transfer
+from stegojax.protocols import (
+    bits,
+    costs,
+    covers,
+    detection,
+    quality,
+    sentences,
+    steganalyzer,
+    transfer,
+)
 
 
 class Report(NamedTuple):

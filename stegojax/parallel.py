@@ -15,6 +15,7 @@ batch.
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,8 @@ def start(
     """Joins this process to the others of a run on several hosts; with no argument the run has this
     process alone.
 
-    Call it before anything asks JAX for its devices. Products of float32 arrays are from then on
+    Call it before anything asks JAX for its devices. What is compiled is kept in the user's cache
+    folder (`keep_what_is_compiled`). Products of float32 arrays are from then on
       computed in float32: a GPU's or
     TPU's faster default drops digits, and what a stego adds to a cover is small.
     JAX_DEFAULT_MATMUL_PRECISION overrides it.
@@ -51,6 +53,7 @@ def start(
     Raises:
       InputError: only some of the three values are given, or the processes cannot be joined.
     """
+    keep_what_is_compiled()
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         jax.config.update("jax_default_matmul_precision", "float32")
     given = (bool(coordinator), process_count > 0, process_id >= 0)
@@ -70,6 +73,26 @@ def start(
         raise InputError(
             f"the processes of this run could not be joined: {str(error).splitlines()[0]}"
         ) from error
+
+
+def keep_what_is_compiled() -> None:
+    """Keeps compiled functions on disk, in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache),
+    so that the second start of a command or a training compiles nothing.
+
+    JAX_COMPILATION_CACHE_DIR names another folder, or none where it is empty; nothing is kept where
+    the folder cannot be written.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+        folder = pathlib.Path(base) / "stegojax" / "xla"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no such place, or nobody's home
+        return
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def is_writer() -> bool:

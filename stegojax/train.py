@@ -23,7 +23,7 @@ import numpy as np
 import tqdm
 from jax.experimental import multihost_utils
 
-from stegojax import files, images, journal, parallel, plots, run, settings
+from stegojax import files, images, journal, parallel, plots, progress, run, settings
 from stegojax.checkpoint import Checkpoints, Damaged, Position
 from stegojax.data import pipeline
 from stegojax.errors import InputError
@@ -276,16 +276,30 @@ class _Best:
 class _Pace:
     """How fast a run goes, without the time for compiling, evaluating and saving.
 
-    speed: examples per second, of the last second or so.
+    speed:     examples per second, of the last second or so.
+    compiling: whether the next step is the first of its kind.
     """
 
     def __init__(self, batch_size: int, loader: pipeline.Loader):
-        self.speed = 0.0
+        self.speed, self.compiling = 0.0, True
         self._batch_size, self._loader = batch_size, loader
         self._started = self._waited = None
 
+    def left(self, step: int, total: int) -> str:
+        """In words how long the rest takes, by the steps of this kind so far with all that went on
+        between them.
+        """
+        since, first = self._compiled
+        if step <= first or step >= total:
+            return ""
+        each = (time.monotonic() - since) / (step - first)
+        return f"{progress.duration(each * (total - step))} left, "
+
     def stepped(self, step: int, values: Any) -> None:
-        """A step was dispatched; the first one has compiled, and is waited for."""
+        """A step was dispatched; one that has compiled is waited for."""
+        if self.compiling:
+            jax.block_until_ready(values)
+            self._compiled, self.compiling = (time.monotonic(), step), False
         if self._started is None:
             jax.block_until_ready(values)
             self._started, self._waited = time.monotonic(), self._loader.waited
@@ -354,11 +368,14 @@ class _Loop:
             disable=not parallel.is_writer(),
             dynamic_ncols=True,
             mininterval=0.5 if sys.stderr.isatty() else 10.0,
+            # Its own guess of the time left takes compiling for stepping.
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             file=sys.stderr,
         )
         try:
             with parallel.StopSignal() as stop:
                 if step == 0:
+                    self.bar.set_description_str("compiling the evaluation")
                     self._evaluate(state, step, position.stage)
                 return self._steps(state, position.stage, step, stop)
         finally:
@@ -391,12 +408,16 @@ class _Loop:
             if step >= self.ends[stage]:
                 state, stage = self._next_stage(state, stage, step)
                 if self.stages[stage].train_step is not self.stages[stage - 1].train_step:
-                    train_step = self._compiled(stage)
+                    train_step, self.pace.compiling = self._compiled(stage), True
+            if self.pace.compiling:
+                self.bar.set_description_str("compiling the step")
             state, values = train_step(state, next(self.loader))
             step += 1
             # The metrics of the step before: by now they are there, and this step is under way.
             self._flush()
             self.pending = (step, self.stages[stage].name, values)
+            if self.pace.compiling:
+                self.bar.set_description_str("", refresh=False)
             self.pace.stepped(step, values)
             self.bar.update(1)
             evaluating, saving = self._due(step, stage)
@@ -449,7 +470,9 @@ class _Loop:
         if self.journal and (step % self.config.log_every == 0 or step == self.total):
             self.journal.write(step, stage=stage, kind="train", values=values)
         self.bar.set_postfix_str(
-            f"loss {values['loss']:.4g}, {self.pace.speed:.1f} images/s", refresh=False
+            f"{self.pace.left(step + 1, self.total)}loss {values['loss']:.4g}, "
+            f"{self.pace.speed:.1f} images/s",
+            refresh=False,
         )
 
     def _refuse(self, step: int, what: str) -> None:

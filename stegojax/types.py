@@ -213,8 +213,9 @@ class Method(NamedTuple):
     init:       `(key, batch) -> State`; of the batch only shapes and dtypes matter.
     train_step: `(state, batch, key) -> (state, metrics)`, on one device's share of the batch, under
                 the axis `parallel.AXIS`: gradients, BatchNorm statistics and metrics are averaged
-                over it. Called by itself, under no axis, it takes the whole batch. The key is the same on all devices; randomness per example comes from
-                `parallel.example_keys`. Metrics are scalars; one of them is "loss".
+                over it. Called by itself, under no axis, it takes the whole batch. The key is the
+                same on all devices; randomness per example comes from `parallel.example_keys`.
+                Metrics are scalars; one of them is "loss".
     predict:    `(state, batch, key) -> dict of arrays`, deterministic given its arguments, with
                 running BatchNorm statistics. It returns what the batch allows: with cover and
                 message the stego and what is revealed from the *rounded* stego; with

@@ -43,9 +43,7 @@ def evaluate(
     return table(config, measured), {"transfer": measured}
 
 
-def trains(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> list[train.Planned]:
+def trains(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> list[train.Planned]:
     """What the transfer test trains before it can be measured.
 
     Args:
