@@ -183,7 +183,7 @@ def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, mon
         return real(key, made, state, pictures, batch_size=batch_size)
 
     monkeypatch.setattr(covers, "tested", spy)
-    text = evaluate.evaluate(config(), workdir)
+    text = evaluate.evaluate(config(), workdir, only="covers")
     assert capsys.readouterr().out.strip() == text
     for words in (
         "Table 1",
@@ -198,7 +198,7 @@ def test_the_tables_are_printed_and_the_run_stays_as_it_was(workdir, capsys, mon
         distance.RANDOM_FEATURES,
     ):
         assert words in text, words
-    results = json.loads((workdir / "evaluation.json").read_text())["covers"]
+    results = json.loads((workdir / "covers.json").read_text())["covers"]
     assert set(results["schemes"]["lsb-matching"]) == {"real", "generated", "S1", "S2", "S3"}
     distances = results["distances"]
     assert list(distances["steps"]) == ["2", "4"] and distances["held_out"] > 0
