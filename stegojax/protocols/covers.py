@@ -17,7 +17,7 @@ import hashlib
 import json
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -68,7 +68,8 @@ def evaluate(
 
     Args:
       config: of the run; `report.covers` says how many pictures, how long the steganalyzers are
-        trained, on which schemes, and how many further steps the generator gets for S3.
+        trained, on which schemes, how many further steps the generator gets for S3, and which
+        runs, evaluated before, have a column beside this one's (`beside`).
       workdir: of the run.
       loaded: the run.
 
@@ -83,6 +84,7 @@ def evaluate(
         raise InputError(
             "report.covers needs at least two pictures, test_pictures and steps, and a scheme"
         )
+    beside = _beside(settings.get("beside", ()))
     folder = workdir / "covers" / f"{loaded.step}-{_digest(config)}"
     tuned = tune(config, folder / "tuned", loaded, settings.tuning_steps)
     fresh_noise = seeds(_SEEDS_TEST, settings.test_pictures)
@@ -104,7 +106,7 @@ def evaluate(
             scheme: attacked(config, folder, pictures, scheme) for scheme in settings.schemes
         },
     }
-    return _text(config, results, steps), {"covers": results}
+    return _text(config, results, steps, beside), {"covers": results}
 
 
 def trains(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> list[train.Planned]:
@@ -395,11 +397,9 @@ def _short(config: ml_collections.ConfigDict, steps: int) -> ml_collections.Conf
 
 def _digest(config: ml_collections.ConfigDict) -> str:
     """Eight letters for the settings that decide what is trained."""
-    settings = {
-        "seed": config.seed,
-        "batch_size": config.batch_size,
-        **run.plain(config.report.covers),
-    }
+    covers = run.plain(config.report.covers)
+    covers.pop("beside", None)
+    settings = {"seed": config.seed, "batch_size": config.batch_size, **covers}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -408,19 +408,55 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr)
 
 
-def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: int) -> str:
-    name, first = config.method.name, results["schemes"][config.report.covers.schemes[0]]
+class _Evaluated(NamedTuple):
+    """A run and what was measured of it: a column of Tables 1 and 2."""
+
+    name: str
+    results: Mapping[str, Any]
+
+
+def _beside(places: Sequence[str]) -> list[_Evaluated]:
+    """The runs that a table shows beside this one, as they were evaluated."""
+    found = []
+    for place in places:
+        path = pathlib.Path(place) / "evaluation.json"
+        try:
+            results = json.loads(path.read_text())["covers"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"report.covers.beside: {path} holds no figures of generated covers; run "
+                f"--mode=evaluate with --workdir={place} first"
+            ) from error
+        found.append(_Evaluated(run.read_config(pathlib.Path(place)).method.name, results))
+    return found
+
+
+def _text(
+    config: ml_collections.ConfigDict,
+    results: Mapping[str, Any],
+    steps: int,
+    beside: Sequence[_Evaluated] = (),
+) -> str:
+    columns = [_Evaluated(config.method.name, results), *beside]
     parts = [
         f"Time for {steps} steps of {config.batch_size} (Table 1), projected from a few steps on "
         "this machine:",
-        markdown(["Method", "Time (mins)"], [[name, f"{60 * results['hours']:.1f}"]]),
+        markdown(
+            ["", *(column.name for column in columns)],
+            [["Time (mins)", *(f"{60 * column.results['hours']:.1f}" for column in columns)]],
+        ),
         "Accuracy of the steganalyser trained on real images (Table 2; another distribution than "
         "generated ones, so the "
         "second line is no figure of security):",
         markdown(
-            ["Type of images", name],
+            ["Embedding", "Type of images", *(column.name for column in columns)],
             [
-                [f"{kind.capitalize()} images", f"{first[kind]['accuracy']:.2f}"]
+                [
+                    scheme,
+                    f"{kind.capitalize()} images",
+                    *(_accuracy(column.results, scheme, kind) for column in columns),
+                ]
+                for scheme in results["schemes"]
                 for kind in ("real", "generated")
             ],
         ),
@@ -428,8 +464,12 @@ def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: 
         "covers that it was trained "
         "on, S2 covers of other seeds, S3 those of a generator trained further):",
         markdown(
-            ["Experimental conditions", "Accuracy"],
-            [[case, f"{first[case]['accuracy']:.2f}"] for case in ("S1", "S2", "S3")],
+            ["Embedding", "Experimental conditions", "Accuracy"],
+            [
+                [scheme, case, _accuracy(results, scheme, case)]
+                for scheme in results["schemes"]
+                for case in ("S1", "S2", "S3")
+            ],
         ),
         "Security: steganalysers trained on what they are tested on, other pictures in the test:",
     ]
@@ -458,3 +498,9 @@ def _text(config: ml_collections.ConfigDict, results: Mapping[str, Any], steps: 
         f"Samples: {SAMPLES_NAME}",
     ]
     return "\n\n".join(parts)
+
+
+def _accuracy(results: Mapping[str, Any], scheme: str, case: str) -> str:
+    """A cell; empty where a run was not evaluated on that embedding."""
+    cases = results["schemes"].get(scheme)
+    return f"{cases[case]['accuracy']:.2f}" if cases else ""

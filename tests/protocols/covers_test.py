@@ -238,3 +238,32 @@ def test_settings_that_measure_nothing_are_refused(workdir):
     settings.report.covers.schemes = ()
     with pytest.raises(InputError, match="and a scheme"):
         covers.evaluate(settings, workdir, run.load(workdir))
+
+
+def measured(accuracy, schemes=("lsb-matching",)):
+    cases = {name: {"accuracy": accuracy, "P_E": 0.5, "AUC": 0.5} for name in ("real", "generated")}
+    cases |= {
+        name: {"accuracy": accuracy + 0.1, "P_E": 0.5, "AUC": 0.5} for name in ("S1", "S2", "S3")
+    }
+    distances = {"name": "distance", "held_out": 1.0, "steps": {"4": 2.0}}
+    return {"hours": accuracy, "distances": distances, "schemes": dict.fromkeys(schemes, cases)}
+
+
+def test_runs_stand_beside_each_other_and_every_embedding_has_its_rows(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps(run.plain(config())))
+    (other / "evaluation.json").write_text(json.dumps({"covers": measured(0.7)}))
+    own = measured(0.6, ("lsb-matching", "hugo"))
+    text = covers._text(config(), own, 4, covers._beside([str(other)]))
+    name = config().method.name
+    for line in (
+        f"|  | {name} | {name} |",
+        "| Time (mins) | 36.0 | 42.0 |",
+        "| lsb-matching | Real images | 0.60 | 0.70 |",
+        "| hugo | Generated images | 0.60 |  |",
+        "| hugo | S3 | 0.70 |",
+    ):
+        assert line in text.splitlines(), line
+    with pytest.raises(InputError, match="holds no figures of generated covers; run --mode"):
+        covers._beside([str(tmp_path)])
