@@ -115,19 +115,11 @@ def read(source: str | os.PathLike | bytes, *, name: str | None = None) -> Pictu
     with _opened(source, name) as image:
         _check_kind(image, name)
         file_format, mode, lossy = image.format or "", image.mode, _lossy(image)
-        try:
-            image.load()
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            struct.error,
-            EOFError,
-            Image.DecompressionBombError,
-        ) as error:
-            raise InputError(f"{name}: broken picture file ({error}); replace the file") from error
-        pixels, alpha = _channels(ImageOps.exif_transpose(image))
-        metadata = _metadata(image)
+        image.load()
+        exif = _exif(image)
+        upright = ImageOps.exif_transpose(image) if len(exif) else image
+        pixels, alpha = _channels(upright)
+        metadata = _metadata(image, exif)
     return Picture(pixels, alpha, mode, file_format, metadata, lossy)
 
 
@@ -152,12 +144,7 @@ def size_of(path: str | os.PathLike) -> tuple[int, int]:
         if (
             image.format != "PNG" or "exif" in image.info
         ):  # a PNG without it here would be decoded in search of it
-            try:
-                turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-            except (OSError, ValueError, SyntaxError, struct.error) as error:
-                raise InputError(
-                    f"{name}: broken picture file ({error}); replace the file"
-                ) from error
+            turned = _exif(image).get(_ORIENTATION, 1) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 
 
@@ -451,7 +438,10 @@ def _check_colour(image: Array, name: str) -> None:
 
 @contextlib.contextmanager
 def _opened(source: str | os.PathLike | bytes, name: str):
-    """Opens a picture with Pillow; what cannot be opened is an `InputError`."""
+    """Opens a picture with Pillow; what cannot be opened, or read within, is an `InputError`.
+
+    A damaged file leads Pillow's readers to exceptions of every kind.
+    """
     try:
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except FileNotFoundError as error:
@@ -460,12 +450,18 @@ def _opened(source: str | os.PathLike | bytes, name: str):
         raise InputError(
             f"{name}: not a picture file that can be read; use PNG, TIFF, BMP, PGM/PPM or JPEG"
         ) from error
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{name}: cannot be read as a picture ({getattr(error, 'strerror', None) or error})"
-        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name}: cannot be read as a picture ({reason})") from error
     with image:
-        yield image
+        try:
+            yield image
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            raise InputError(f"{name}: broken picture file ({error}); replace the file") from error
 
 
 def _lossy(image: Image.Image) -> str:
@@ -567,9 +563,16 @@ def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     )
 
 
-def _metadata(image: Image.Image) -> Metadata:
+def _exif(image: Image.Image) -> Image.Exif:
+    """The EXIF block; an empty one where it is damaged, which says nothing of the pixels."""
+    try:
+        return image.getexif()
+    except Exception:
+        return Image.Exif()
+
+
+def _metadata(image: Image.Image, exif: Image.Exif) -> Metadata:
     info = image.info
-    exif = image.getexif()
     turned = exif.pop(_ORIENTATION, 1) != 1
     text = (
         {key: str(value) for key, value in getattr(image, "text", {}).items()}
