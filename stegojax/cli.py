@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import collections
+import json
 import os
 import pathlib
 import sys
 
-from stegojax import edge, inputs
+import stegojax
+from stegojax import edge, inputs, progress
 from stegojax.errors import InputError
 
 CAUTION = (
@@ -23,6 +25,14 @@ CAUTION = (
     "low score does not show that a picture is clean."
 )
 """What a person must know before acting on a score of `detect`."""
+
+_FILES = (
+    *("COVER MESSAGE", "COVER", "STEGO", "MESSAGE", "PICTURE", "IMAGE", "CSV", "FILE", "JSON"),
+)
+_FOLDERS = ("DIR", "OUTDIR", "RUN")
+
+SHELLS = ("bash", "zsh")
+"""Shells that `stegojax completion` writes for."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,10 +55,11 @@ def _run(arguments: list[str] | None) -> int:
     if rest:
         options.given += rest  # argparse stops at options between two files
     _check_names(options)
+    if options.run_command is _completion:  # needs no JAX
+        return _completion(options)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own warnings
     from stegojax import parallel
 
-    _use_compilation_cache()
     parallel.start()
     return options.run_command(options)
 
@@ -66,11 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stegojax", description="Hides files in pictures, and pictures in pictures."
     )
+    parser.add_argument("--version", action="version", version=f"stegojax {stegojax.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     hide = commands.add_parser(
         "hide",
         help="hide a file in a picture",
+        usage="stegojax hide [options] COVER MESSAGE -o STEGO\n"
+        "       stegojax hide [options] --run RUN MESSAGE -o STEGO   (a run that makes its covers)",
         description="Hides the file MESSAGE in the picture COVER under a password or a key file. "
         "With --run, hides with a "
         "trained run: the picture MESSAGE in COVER, or the file by the costs that the run has "
@@ -79,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     hide.add_argument(
         "given",
-        metavar="FILE",
+        metavar="COVER MESSAGE",
         nargs="+",
         help="COVER, a picture file, which is not modified, and MESSAGE, any file, - for standard "
         "input; for a run "
@@ -233,6 +247,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(run_command=_models)
 
+    demo = commands.add_parser(
+        "demo",
+        help="show a page to hide and reveal with",
+        description="Serves a page on this machine alone, where a browser hides a file in a "
+        "picture, shows what changed, and gets the file back. Ctrl-C ends it.",
+    )
+    demo.add_argument(
+        "--port", type=int, default=7860, metavar="N", help="of the page's address (default 7860)"
+    )
+    demo.add_argument(
+        "--run", metavar="RUN", help="a trained steganalyzer that judges what is hidden"
+    )
+    demo.set_defaults(run_command=_demo)
+
+    completion = commands.add_parser(
+        "completion",
+        help="print what makes a shell complete this command",
+        description="Prints a script that makes SHELL complete commands, options and file names: "
+        'eval "$(stegojax completion bash)", or the same in a file that the shell reads.',
+    )
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+    completion.set_defaults(run_command=_completion)
+
+    for command in (capacity, compare, detect, many):
+        command.add_argument(
+            "--json", action="store_true", help="print one JSON object in place of words"
+        )
     for command in (hide, reveal):
         command.add_argument(
             "--run",
@@ -279,35 +320,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _use_compilation_cache() -> None:
-    """Keeps compiled functions on disk, so that the second call of a command starts at once."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    import jax
-
-    base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    jax.config.update("jax_compilation_cache_dir", str(base / "stegojax" / "xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
 def _hide(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
     given = {options.given[0]: "the cover", options.given[-1]: "the message"}
     _check_files(options, given)
-    hider = hiders.load(options.run, _options(options, options.output))
-    cover = _cover(options, hider)
-    message = inputs.content(options.given[-1], "the message")
-    hidden = hiders.hide_file(
-        hider,
-        _ask(options, hider, confirm=True),
-        cover,
-        message,
-        options.output,
-        overwrite=options.overwrite,
-        insist=options.insist,
-        tell=_tell,
-    )
+    with progress.shown("hiding"):
+        hider = hiders.load(options.run, _options(options, options.output))
+        cover = _cover(options, hider)
+        message = inputs.content(options.given[-1], "the message")
+        hidden = hiders.hide_file(
+            hider,
+            _ask(options, hider, confirm=True),
+            cover,
+            message,
+            options.output,
+            overwrite=options.overwrite,
+            insist=options.insist,
+            tell=_tell,
+        )
     for note in hidden.notes:
         _tell(note)
     print(f"{options.output}: {hidden.said} (read back from the file)")
@@ -334,8 +365,9 @@ def _reveal(options: argparse.Namespace) -> int:
     if options.output is None and not options.run:
         raise InputError(place)
     _check_files(options, {options.stego: "the stego"})
-    hider = hiders.load(options.run, _options(options, options.stego))
-    message = hiders.reveal_file(hider, _ask(options, hider, confirm=False), options.stego)
+    with progress.shown("revealing"):
+        hider = hiders.load(options.run, _options(options, options.stego))
+        message = hiders.reveal_file(hider, _ask(options, hider, confirm=False), options.stego)
     if options.output in (None, "-"):
         if isinstance(message, str):
             print(message)
@@ -355,18 +387,33 @@ def _capacity(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
     _check_files(options, {options.cover: "the cover"})
-    hider = hiders.load(options.run, _options(options, options.cover))
-    if not hider.takes_cover:
-        raise InputError(
-            f"the run in {options.run} makes its own pictures and hides in no other; leave out "
-            "--run to ask about this one"
+    with progress.shown("measuring"):
+        hider = hiders.load(options.run, _options(options, options.cover))
+        if not hider.takes_cover:
+            raise InputError(
+                f"the run in {options.run} makes its own pictures and hides in no other; leave "
+                "out --run to ask about this one"
+            )
+        picture, capacity = hiders.capacity_of_file(hider, options.cover)
+    if options.json:
+        return _print_json(
+            cover=options.cover,
+            picture=picture,
+            elements=capacity.elements,
+            unit=capacity.unit,
+            most_bytes=capacity.most,
+            said=capacity.said,
         )
-    picture, capacity = hiders.capacity_of_file(hider, options.cover)
     print(f"{options.cover}: {picture}, {capacity.elements} {capacity.unit}")
     if capacity.most is None:
         print("cannot carry a message, not even an empty one")
     for line in capacity.said:
         print(line)
+    return 0
+
+
+def _print_json(**fields) -> int:
+    print(json.dumps(fields, indent=2))
     return 0
 
 
@@ -389,18 +436,23 @@ def _compare(options: argparse.Namespace) -> int:
         images.lossless_format(options.output)
     domain = domains.of(options.stego)
     cover, stego = (domain.read(path)[0] for path in (options.cover, options.stego))
-    figures = comparison.compare(cover, stego, domain=domain)
-    print(
-        f"{comparison.in_words(figures, domain=domain)}: {figures.raised} raised, "
-        f"{figures.lowered} lowered, by at most {figures.largest}"
-    )
+    with progress.shown("comparing"):
+        figures = comparison.compare(cover, stego, domain=domain)
+    if not options.json:
+        print(
+            f"{comparison.in_words(figures, domain=domain)}: {figures.raised} raised, "
+            f"{figures.lowered} lowered, by at most {figures.largest}"
+        )
     if options.output:
         in_files.write_elements(
             options.output,
             comparison.picture_of_changes(cover, stego, domain=domain),
             overwrite=options.overwrite,
         )
-        print(options.output)
+        if not options.json:
+            print(options.output)
+    if options.json:
+        _print_json(**figures._asdict(), changes=figures.changes, picture_of_changes=options.output)
     return 0
 
 
@@ -410,7 +462,9 @@ def _detect(options: argparse.Namespace) -> int:
     from stegojax import detection
 
     _check_output(options, dict.fromkeys(options.images, "one of the pictures"))
-    steganalyzer = detection.load(options.run)
+    with progress.shown("detecting"):
+        progress.doing("loading the steganalyzer")
+        steganalyzer = detection.load(options.run)
     print(
         f"trained on: {steganalyzer.trained_on}; see --help for what the score does not mean",
         file=sys.stderr,
@@ -426,16 +480,17 @@ def _detect(options: argparse.Namespace) -> int:
         judgements.append(judgement)
         if judgement.error:
             tqdm.tqdm.write(f"stegojax: {judgement.error}", file=sys.stderr)
-        else:
+        elif not options.json:
             tqdm.tqdm.write(f"{judgement.score:.4f}  {judgement.path}", file=sys.stdout)
     if options.output:
         detection.write_csv(options.output, judgements, overwrite=options.overwrite)
+    if options.json:
+        pictures = [judgement._asdict() for judgement in judgements]
+        _print_json(trained_on=steganalyzer.trained_on, pictures=pictures)
     return 1 if any(judgement.error for judgement in judgements) else 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    import json
-
     from stegojax import export
 
     card = {}
@@ -502,7 +557,7 @@ def _hide_many(options: argparse.Namespace) -> int:
         others=others,
         **safe,
     )
-    failed, notes = 0, collections.Counter()
+    finished, failed, notes = [], 0, collections.Counter()
     try:
         for entry in tqdm.tqdm(
             entries,
@@ -511,6 +566,7 @@ def _hide_many(options: argparse.Namespace) -> int:
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
         ):
+            finished.append(entry)
             notes.update(entry.get("notes", ()))
             if "error" in entry:
                 failed += 1
@@ -519,6 +575,9 @@ def _hide_many(options: argparse.Namespace) -> int:
         raise KeyboardInterrupt(f"interrupted; the same command goes on in {output}") from None
     for note, count in notes.items():
         _tell(f"{count} of {len(covers)} covers: {note}")
+    if options.json:
+        _print_json(folder=str(output), failed=failed, pictures=finished)
+        return 1 if failed else 0
     print(
         f"{output}: {len(covers) - failed} of {len(covers)} pictures written; see "
         f"{many.MANIFEST_NAME}"
@@ -540,7 +599,30 @@ def _choices_of_domains(options: argparse.Namespace, loaded) -> list:
 
 
 def _tell(note: str) -> None:
-    print(note, file=sys.stderr)
+    with progress.hidden():
+        print(note, file=sys.stderr)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from stegojax.demo import page
+
+    return page.serve(port=options.port, run=options.run)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    try:
+        import shtab
+    except ImportError:
+        raise InputError("shtab is not installed: pip install shtab") from None
+    parser = _parser()
+    for command in parser._subparsers._group_actions[0].choices.values():
+        for action in command._actions:
+            if action.metavar in _FILES:
+                action.complete = shtab.FILE
+            elif action.metavar in _FOLDERS:
+                action.complete = shtab.DIRECTORY
+    print(shtab.complete(parser, shell=options.shell))
+    return 0
 
 
 def _options(options: argparse.Namespace, name: str):

@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 
-from stegojax import secret
+from stegojax import progress, secret
 from stegojax.errors import InputError
 
 STANDARD = "-"
@@ -118,7 +118,7 @@ def shared_secret(
 def _typed(prompt: str) -> str:
     instead = "use --password-file or --key-file"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), progress.hidden():
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(prompt)
     except getpass.GetPassWarning as error:

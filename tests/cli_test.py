@@ -4,6 +4,8 @@ what cannot be done.
 
 import getpass
 import io
+import json
+import subprocess
 import sys
 import types
 
@@ -13,6 +15,7 @@ from PIL import Image
 from support.jpeg_files import by_pillow
 from support.photographs import photograph
 
+import stegojax as stegojax_package
 from stegojax import cli, images
 
 FAST = ("--constraint-height", "7")
@@ -315,3 +318,57 @@ def test_a_command_line_that_is_not_understood_ends_with_2(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["hide", "cover.png"])
     assert caught.value.code == 2
+
+
+def test_figures_come_as_json_where_programs_ask(files, stegojax):
+    (files / "covers").mkdir()
+    (files / "covers" / "a.png").write_bytes((files / "cover.png").read_bytes())
+    out, err = stegojax("capacity", "cover.png", "--json")
+    found = json.loads(out)
+    assert found["cover"] == "cover.png" and found["elements"] == 1600 and not err
+    words, _ = stegojax("capacity", "cover.png")
+    assert f"up to {found['most_bytes']} bytes" in words.decode()
+    out, _ = stegojax(
+        "hide-many", "covers", "message", "-o", "out", "--key-file", "key", "--json", *FAST
+    )
+    found = json.loads(out)
+    assert found["failed"] == 0 and found["pictures"][0]["cover"].endswith("a.png")
+    out, _ = stegojax("compare", "cover.png", "out/a.png", "-o", "map.png", "--json")
+    found = json.loads(out)
+    assert found["changes"] == found["raised"] + found["lowered"] > 0
+    assert found["picture_of_changes"] == "map.png"
+
+
+def test_what_is_promised_is_what_is_attempted(files, stegojax):
+    """To the byte: what fits by `capacity` is hidden, and one more is refused with that number."""
+    most = json.loads(stegojax("capacity", "cover.png", "--json")[0])["most_bytes"]
+    noise = np.random.default_rng(0).bytes(most + 1)
+    (files / "most").write_bytes(noise[:-1])
+    (files / "more").write_bytes(noise)
+    key = ("--key-file", "key", *FAST)
+    stegojax("hide", "cover.png", "most", "-o", "stego.png", *key)
+    _, err = stegojax("hide", "cover.png", "more", "-o", "other.png", *key, code=1)
+    assert f"takes {most + 1} bytes" in err and f"at most {most} " in err
+
+
+@pytest.mark.parametrize("shell", cli.SHELLS)
+def test_a_shell_learns_to_complete(stegojax, shell):
+    out, err = stegojax("completion", shell)
+    assert b"hide-many" in out and b"--constraint-height" in out and not err
+
+
+def test_version_and_usage(capsys):
+    for arguments, words in (
+        (["--version"], f"stegojax {stegojax_package.__version__}"),
+        (["hide", "--help"], "COVER MESSAGE -o STEGO"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 0 and words in capsys.readouterr().out
+
+
+def test_the_package_is_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "stegojax", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == f"stegojax {stegojax_package.__version__}\n" and done.returncode == 0

@@ -21,7 +21,7 @@ import struct
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import envelope, metrics, run, secret
+from stegojax import envelope, metrics, progress, run, secret
 from stegojax.coding import correction
 from stegojax.errors import InputError
 from stegojax.hiders import bit_channel
@@ -154,6 +154,7 @@ def hide(
     Raises:
       InputError: the message does not fit; it says what does.
     """
+    progress.doing("trying the cover")
     sounding, packed = sounding or bit_channel.sound(loaded, pixels), secret.pack(message)
     most, length = most_bytes(sounding), len(packed) + 16
     if most < 0:
@@ -173,6 +174,7 @@ def hide(
         space = sounding.elements - repeats * (_SALT_ELEMENTS + _HEADER_ELEMENTS)
         if 8 * length > _HOPELESS * space * sounding.information:
             raise refused
+        progress.doing(f"coding and checking, try {attempt + 1}")
         # A fresh salt each time: no two attempts are sealed under one key.
         salt = secrets.token_bytes(secret.SALT_BYTES)
         keys = secret.derive(shared, salt)

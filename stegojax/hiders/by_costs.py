@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent import futures
 from typing import TYPE_CHECKING
 
-from stegojax import domains, embed, envelope, secret
+from stegojax import domains, embed, envelope, progress, secret
 from stegojax.errors import InputError
 from stegojax.hiders import comparison, element_channel
 from stegojax.hiders.contract import Capacity, Hider, Options, Stego, refuse
@@ -123,6 +123,7 @@ def capacity(cover: Cover, *, choices: Choices) -> Capacity:
       The capacity.
     """
     words = choices.domain.words
+    progress.doing("costs")
     most = element_channel.most_bytes(cover, choices=choices)
     if most < 0:
         return Capacity(cover.elements, words.elements, None)
@@ -170,6 +171,7 @@ def hide(
             f"the cover has {cover.elements} {choices.domain.words.elements} and cannot carry a "
             f"message; take one of {LOWEST_ELEMENTS} or more"
         )
+    progress.doing("costs")
     packed, first = secret.pack(message), element_channel.first_costs([cover], choices=choices)
     # Where much of a cover is wet, a code may stumble over the order of the elements: another salt
     # is another order.
@@ -262,7 +264,9 @@ def _hidden(
     """
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         keys = list(pool.map(lambda salt: secret.derive(shared, salt), salts))
+    progress.doing("coding")
     stegos = element_channel.write(keys, salts, packed, covers, first, choices=choices)
+    progress.doing("checking that the message comes back")
     for own, salt, message, stego in zip(keys, salts, packed, stegos, strict=True):
         _check_it_comes_back(own, salt, message, stego, choices.domain)
     return stegos

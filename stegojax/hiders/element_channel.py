@@ -21,9 +21,8 @@ LOWEST_ELEMENTS = 768
 """Fewer do not hold salt, header and a tag."""
 
 _POLAR_LIST_SIZE = 8
-# Of what any code could hide (`embed.capacity`): what ours always did, and what is attempted.
-_SAFE_SHARE = 0.5
-_TRIED_SHARE = 0.55
+# Of what any code could hide (`embed.capacity`): what is promised, and no more is attempted.
+_SHARE = 0.5
 _ORDERS = 4
 
 
@@ -74,7 +73,7 @@ def most_bytes(cover: Cover, *, choices: Choices) -> int:
     costs, visits = first_costs([cover], choices=choices), choices.scheme.recipe.visits
     sizes, order = _sizes(cover.elements, choices.domain), secret.public_order(cover.elements)
     salt, rest = order[: sizes.salt], order[sizes.salt :]
-    most = _room(_carriers(rest[sizes.header :], cover, choices), _one(costs, 0), _SAFE_SHARE)
+    most = _room(_carriers(rest[sizes.header :], cover, choices), _one(costs, 0))
     if visits[-1].adjust is not visits[0].adjust:
         unchanged = np.zeros((1, cover.elements), np.int8)
         costs = embed.costs_after([cover], unchanged, scheme=choices.scheme, domain=choices.domain)
@@ -214,9 +213,9 @@ def _carriers(body: np.ndarray, cover: Cover, choices: Choices) -> list[np.ndarr
     return embed.carriers(body, cover.shapes, recipe=recipe, grain=envelope.GRAIN)
 
 
-def _room(carriers: Sequence[np.ndarray], first: Costs, share: float) -> int:
-    """Bytes of message that take a share of what any code could hide, negative where none do."""
-    return int(share * embed.capacity(carriers, first)) // 8 - secret.OVERHEAD_BYTES
+def _room(carriers: Sequence[np.ndarray], first: Costs) -> int:
+    """Bytes of message that fit, negative where none do."""
+    return int(_SHARE * embed.capacity(carriers, first)) // 8 - secret.OVERHEAD_BYTES
 
 
 def _layout(choices: Choices) -> tuple[int, int]:
@@ -250,7 +249,7 @@ def _code(choices: Choices) -> ternary.Code:
 
 
 def _check_room(carriers: Sequence[Sequence[np.ndarray]], first: Costs, length: int) -> None:
-    room = min(_room(parts, _one(first, row), _TRIED_SHARE) for row, parts in enumerate(carriers))
+    room = min(_room(parts, _one(first, row)) for row, parts in enumerate(carriers))
     if room < 0:
         raise InputError(
             "the cover cannot carry a message with these costs: too flat, saturated or "
@@ -281,6 +280,8 @@ def _syndrome_changes(
 
 
 def _fits(places: np.ndarray, values: np.ndarray, costs: Costs, length: int) -> bool:
+    if (np.minimum(*(rho[places] for rho in costs)) < WET_COST).all():
+        return True  # every column of the trellis may be used
     try:
         _syndrome_changes(places, values, costs, np.arange(length, dtype=np.uint8) & 1, bytes(32))
     except Stumbled:

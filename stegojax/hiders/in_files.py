@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stegojax import domains, files, secret
+from stegojax import domains, files, progress, secret
 from stegojax.errors import InputError
 from stegojax.hiders import comparison
 from stegojax.hiders.contract import Capacity, Hider, Message, Stego
@@ -61,10 +61,12 @@ def hide_file(
     for note in domain.notes(rest):
         tell(f"{cover}: {note}")
     shared = ask() if hider.takes_secret else None
+    progress.doing("hiding")
     if cover is None:
         hidden = hider.hide(shared, None, message)
     else:
         hidden = writable(domain, elements, rest, lambda own: hider.hide(shared, own, message))
+    progress.doing("writing, and reading back")
     write_elements(stego, hidden.elements, rest, domain=domain, overwrite=overwrite)
     return hidden
 
@@ -144,6 +146,7 @@ def reveal_file(hider: Hider, ask: Ask, stego: Path) -> Message:
     """
     elements, _ = hider.domain.read(stego)
     shared = ask() if hider.takes_secret else None
+    progress.doing("looking for the message")
     try:
         return hider.reveal(shared, elements)
     except InputError as error:
