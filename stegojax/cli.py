@@ -323,12 +323,12 @@ def _parser() -> argparse.ArgumentParser:
 def _hide(options: argparse.Namespace) -> int:
     from stegojax import hiders
 
-    given = {options.given[0]: "the cover", options.given[-1]: "the message"}
+    given = dict.fromkeys(options.given[:-1], "the cover") | {options.given[-1]: "the message"}
     _check_files(options, given)
     with progress.shown("hiding"):
         hider = hiders.load(options.run, _options(options, options.output))
-        cover = _cover(options, hider)
         message = inputs.content(options.given[-1], "the message")
+        cover = _cover(options, hider, message)
         hidden = hiders.hide_file(
             hider,
             _ask(options, hider, confirm=True),
@@ -345,17 +345,24 @@ def _hide(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cover(options: argparse.Namespace, hider) -> str | None:
-    """The file of the cover, where there is one."""
+def _cover(options: argparse.Namespace, hider, message: bytes) -> str | None:
+    """The file of the cover, where there is one; the best of several, where the run chooses."""
+    from stegojax import hiders
+
     given = len(options.given)
-    if hider.takes_cover and given != 2:
+    if hider.takes_cover and given < 2:
         raise InputError(f"hide takes two files, COVER and MESSAGE; {given} given")
     if not hider.takes_cover and given != 1:
         raise InputError(
             f"the run in {options.run} makes its own picture: give MESSAGE alone, {given} files "
             "given"
         )
-    return options.given[0] if hider.takes_cover else None
+    if not hider.takes_cover:
+        return None
+    cover = hiders.choose_cover(hider, options.given[:-1], message)
+    if given > 2:
+        _tell(f"{cover}: the stego most like its cover, of {given - 1}")
+    return cover
 
 
 def _reveal(options: argparse.Namespace) -> int:

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stegojax.hiders.contract import Capacity, Hider, Message, Options, Stego
-from stegojax.hiders.in_files import capacity_of_file, hide_file, reveal_file, write_message
+from stegojax.hiders.in_files import (
+    capacity_of_file,
+    choose_cover,
+    hide_file,
+    reveal_file,
+    write_message,
+)
 
 __all__ = [
     "HIDERS",
@@ -21,6 +27,7 @@ __all__ = [
     "Options",
     "Stego",
     "capacity_of_file",
+    "choose_cover",
     "hide_file",
     "load",
     "reveal_file",

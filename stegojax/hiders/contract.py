@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,8 @@ class Hider(NamedTuple):
     reveal:       `(secret | None, stego) -> Message`: refuses, or is right.
     capacity:     `(cover) -> Capacity`.
     domain:       of the covers and stegos.
+    choose:       `(covers, message) -> index` of the cover whose stego is the best; None where a
+                  message goes into the one cover that is given.
     """
 
     takes_cover: bool
@@ -77,6 +79,7 @@ class Hider(NamedTuple):
     reveal: Callable[[secret.Secret | None, Cover], Message]
     capacity: Callable[[Cover], Capacity]
     domain: Domain = domains.PIXELS
+    choose: Callable[[Sequence[Cover], bytes], int] | None = None
 
 
 def refuse(options: Options, *names: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,27 @@ def hide_file(
     progress.doing("writing, and reading back")
     write_elements(stego, hidden.elements, rest, domain=domain, overwrite=overwrite)
     return hidden
+
+
+def choose_cover(hider: Hider, covers: Sequence[Path], message: bytes) -> Path:
+    """The cover that a message should go into, of several.
+
+    Args:
+      hider: what hides.
+      covers: files of covers.
+      message: the content of a file.
+
+    Returns:
+      One of the files.
+
+    Raises:
+      InputError: a file cannot be read, or the hider does not choose.
+    """
+    if len(covers) == 1:
+        return covers[0]
+    if hider.choose is None:
+        raise InputError(f"hide takes two files, COVER and MESSAGE; {len(covers) + 1} given")
+    return covers[hider.choose([hider.domain.read(cover)[0] for cover in covers], message)]
 
 
 def check_cover(

@@ -24,7 +24,8 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
 
     Returns:
       The hider. Its messages are picture files of any size: they are made grey, and resized to the
-      cover's size where they differ.
+      cover's size where they differ. Of several covers it takes the one whose stego is most like
+      it (ISGAN, sec. 4).
 
     Raises:
       InputError: an option is given.
@@ -44,6 +45,9 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
             note,
         )
 
+    def choose(covers, message):
+        return int(np.argmax([_similarity(hide(None, cover, message), cover) for cover in covers]))
+
     def reveal(shared, stego):
         del shared
         pixels = pixels_of(stego)
@@ -55,7 +59,23 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
         outputs = predict(loaded, {"stego": pixels}, names=("revealed",))
         return cover_of(outputs["revealed"].astype(np.uint8))
 
-    return Hider(takes_cover=True, takes_secret=False, hide=hide, reveal=reveal, capacity=_capacity)
+    return Hider(
+        takes_cover=True,
+        takes_secret=False,
+        hide=hide,
+        reveal=reveal,
+        capacity=_capacity,
+        choose=choose,
+    )
+
+
+def _similarity(hidden: Stego, cover: Cover) -> float:
+    """SSIM of a stego and its cover."""
+    stego, original = (
+        jnp.asarray(preprocess.to_colour(pixels_of(each)), jnp.float32)[None]
+        for each in (hidden.elements, cover)
+    )
+    return float(metrics.ssim(stego, original)[0])
 
 
 def _secret(message: bytes, size: tuple[int, int]) -> tuple[np.ndarray, tuple[str, ...]]:

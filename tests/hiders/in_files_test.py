@@ -258,3 +258,19 @@ def test_the_capacity_of_a_file(hider, folder):
         return
     size, capacity = in_files.capacity_of_file(hider, folder / "cover.png")
     assert size == "60x60 grey" and capacity.most > 0
+
+
+def test_of_several_covers_the_one_whose_stego_is_most_like_it_is_taken(tmp_path):
+    """A black secret clears three bits of green: one cover has them clear already."""
+    black, clear = png(np.zeros((24, 24, 1), np.uint8)), photograph((24, 24, 3), 1).pixels.copy()
+    clear[..., 1] &= 248
+    places = [tmp_path / f"{name}.png" for name in "abc"]
+    for place, pixels in zip(places, (photograph((24, 24, 3), 2).pixels, clear, clear | 7)):
+        place.write_bytes(png(pixels))
+    hider = pictures.hider(picture_hider.loaded(), hiders.Options())
+    assert hiders.choose_cover(hider, places, black) == places[1]
+    assert hiders.choose_cover(hider, places[::-1], black) == places[1]
+    assert hiders.choose_cover(hider, places[2:], black) == places[2]
+    by_costs = hiders.load(None, hiders.Options())
+    with pytest.raises(InputError, match="hide takes two files, COVER and MESSAGE; 4 given"):
+        hiders.choose_cover(by_costs, places, b"x")
