@@ -121,3 +121,21 @@ def integer_pixels(coefficients: Array, quantisation: Array) -> Array:
     columns = (along(plane, _INTEGER_BASIS, -2) + (1 << 10)) >> 11
     pixels = (along(columns, _INTEGER_BASIS, -1) + (1 << 17)) >> 18
     return jnp.clip(pixels + 128, 0, 255)
+
+
+def integer_coefficients(pixels: Array, quantisation: Array) -> Array:
+    """The coefficients that libjpeg's default compression makes of pixels (its "islow" DCT).
+
+    Args:
+      pixels: `[..., H, W]`, 0..255, multiples of 8.
+      quantisation: `[8, 8]`, the step of each.
+
+    Returns:
+      `[..., H, W]`, int32.
+    """
+    check_coefficients(pixels, quantisation)
+    plane = jnp.asarray(pixels, jnp.int32) - 128
+    rows = (along(plane, _INTEGER_BASIS.T, -1) + (1 << 10)) >> 11
+    columns = (along(rows, _INTEGER_BASIS.T, -2) + (1 << 14)) >> 15
+    steps = repeated(jnp.asarray(quantisation, jnp.int32), plane)
+    return jnp.sign(columns) * ((abs(columns) + 4 * steps) // (8 * steps))
