@@ -5,6 +5,7 @@ several splits.
     python main.py --config=configs/security.py --config.covers.source=folder:PHOTOS \
         --config.covers.crop=256 --config.covers.tiles=1 \
         --config.schemes="('lsb-matching','wow','suniward','hill','hill-cmd')" --workdir=runs/photos
+    python main.py --config=configs/security.py:table3
     python main.py --config=configs/security.py:help    lists the presets
 
 Prints P_E, AUC and the stegos missed at 5 % false alarms with their standard deviations, in the
@@ -19,12 +20,66 @@ where it embeds by costs; "folder:PATH" of ready-made stegos; "covers" (nothing 
 spam, srm, srmq1 (ensembles), and the networks of `networks`.
 
 The default takes about ten minutes on two cores, `tiny` under a minute. `paper` reads BOSSBase and
-BOWS2 in one folder.
+BOWS2 in one folder; `table3` to `table7`, and `small_table3` to `small_table7`, compare runs of the
+asymmetric-cost GAN that were trained before.
 """
 
 from ml_collections import ConfigDict
 
-from configs import presets, sections
+from configs import asymmetric, presets, sections
+
+PAPER = {
+    "covers.source": "folder:bossbase-bows2",
+    "covers.crop": 256,
+    "covers.tiles": 1,
+    "covers.preprocess": ("resize:256",),
+    "covers.limit": 10_000,
+    "payloads": (0.4, 0.2),
+    "schemes": ("wow", "wow-cmd", "suniward", "suniward-cmd", "hill", "hill-cmd"),
+    "steganalyzers": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
+    "splits.count": 1,
+    "splits.validation": 0.1,
+    "splits.test": 0.4,
+    "networks": sections.ATTACKERS_PAPER,
+    "loader.workers": 8,
+    "loader.threads": 4,
+    "loader.prefetch": 4,
+}
+
+RUNS = {
+    "table3": (
+        "asymmetric-cost paper's Table 3: steganalyzers as D1, D2, both",
+        [f"{role}_{network}" for role in asymmetric.ROLES for network in asymmetric.NETWORKS],
+    ),
+    "table4": (
+        "its Table 4: strategies, and the weight of D1's gradient",
+        ["strategy1", "strategy2", "strategy3", "strategy4", "eta_learned", "eta_05", "eta_1", ""],
+    ),
+    "table5": ("its Table 5: what the generator sees", ["input1", "input2", "input3", ""]),
+    "table6": (
+        "its Table 6: shares of the two sub-images",
+        ["share_30", "share_40", "", "share_60", "share_70"],
+    ),
+    "table7": ("its Table 7: number of sub-images", ["", "subimages3", "subimages4"]),
+}
+"""Presets of `configs/asymmetric.py` whose runs a table of the paper compares; "" is the proposed
+one: `paper`, or the default.
+"""
+
+
+def tables(runs: list[str], scale: str) -> dict[str, tuple[str, ...]]:
+    """Changes for a table of runs in runs/, coded by STC, beside HILL.
+
+    Args:
+      runs: presets of the asymmetric-cost GAN.
+      scale: before their names, "" for the paper's scale.
+    """
+    schemes = ["hill/Baseline=hill+stc"]
+    for name in runs:
+        preset = f"-{scale}{name}" if name else "" if scale else "-paper"
+        schemes.append(f"hill/{name or 'proposed'}=run:runs/asymmetric{preset}+stc@0.4")
+    return {"payloads": (0.4,), "schemes": tuple(schemes)}
+
 
 PRESETS = {
     "": ("256 tiles of 128x128 of the bundled photographs, SPAM and SRMQ1, ten splits", {}),
@@ -61,24 +116,13 @@ PRESETS = {
     ),
     "paper": (
         "5000, 1000 and 4000 of 10,000 pictures of 256x256, SRM and four networks, .2 and .4 bpp",
-        {
-            "covers.source": "folder:bossbase-bows2",
-            "covers.crop": 256,
-            "covers.tiles": 1,
-            "covers.preprocess": ("resize:256",),
-            "covers.limit": 10_000,
-            "payloads": (0.4, 0.2),
-            "schemes": ("wow", "wow-cmd", "suniward", "suniward-cmd", "hill", "hill-cmd"),
-            "steganalyzers": ("srm", "xunet", "yedroudjnet", "srnet", "dengnet"),
-            "splits.count": 1,
-            "splits.validation": 0.1,
-            "splits.test": 0.4,
-            "networks": sections.ATTACKERS_PAPER,
-            "loader.workers": 8,
-            "loader.threads": 4,
-            "loader.prefetch": 4,
-        },
+        PAPER,
     ),
+    **{name: (line, {**PAPER, **tables(runs, "")}) for name, (line, runs) in RUNS.items()},
+    **{
+        f"small_{name}": (f"{line}; at the default's scale", tables(runs, "small_"))
+        for name, (line, runs) in RUNS.items()
+    },
 }
 
 
