@@ -19,6 +19,11 @@ where it embeds by costs; "folder:PATH" of ready-made stegos; "covers" (nothing 
 "hill/Proposed=run:DIR@0.4" puts a run in the row Proposed of the column HILL. Steganalyzers:
 spam, srm, srmq1 (ensembles), and the networks of `networks`.
 
+JPEG covers (`covers.domain=jpeg`): luminance coefficients of photographs compressed to
+`covers.quality`, or of a folder of JPEG files as they are (quality 0); payloads in bits per
+non-zero AC coefficient; "juniward", "uerd", "jmipod", "ebs", "nsf5", plain or "-bbc"; dctr, jrm,
+ccjrm and gfr.
+
 The default takes about ten minutes on two cores, `tiny` under a minute. `paper` reads BOSSBase and
 BOWS2 in one folder; `table3` to `table7`, and `small_table3` to `small_table7`, compare runs of the
 asymmetric-cost GAN that were trained before.
@@ -104,6 +109,16 @@ PRESETS = {
             "networks.xunet.checkpoint.every": 2,
         },
     ),
+    "jpeg": (
+        "the default on JPEG covers of quality 75, with DCTR and JRM",
+        {
+            "covers.domain": "jpeg",
+            "covers.quality": 75,
+            "payloads": (0.4, 0.2),
+            "schemes": ("covers", "nsf5", "uerd", "juniward", "juniward-bbc"),
+            "steganalyzers": ("dctr", "jrm"),
+        },
+    ),
     "networks": (
         "the default with Xu-Net on one split in place of the ensembles",
         {
@@ -131,7 +146,11 @@ def get_config(preset: str = "") -> ConfigDict:
     c = ConfigDict()
     c.experiment = "security"
     c.seed = 0
-    c.covers = dict(source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0)
+    c.covers = dict(
+        source="embedded", data_dir="", preprocess=(), crop=128, tiles=12, limit=0, domain="pixels"
+    )
+    # Of JPEG covers, the quality they are compressed to; 0 leaves JPEG files as they are.
+    c.covers.quality = 0
     c.payloads = (0.4,)
     c.schemes = ("covers", "lsb-matching", "wow", "suniward", "hill", "hill-cmd")
     c.steganalyzers = ("spam", "srmq1")

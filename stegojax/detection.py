@@ -12,14 +12,14 @@ import csv
 import io
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stegojax import files, images, run
+from stegojax import domains, files, images, run
 from stegojax.errors import InputError
 from stegojax.methods import METHODS
 from stegojax.security import ensembles
@@ -32,12 +32,15 @@ REPORT = "detection"
 class Steganalyzer(NamedTuple):
     """A trained steganalyzer.
 
-    score:      grey planes `[N, H, W]` float32 -> `[N]` in 0..1.
+    score:      what `read` gives -> `[N]` in 0..1.
     trained_on: what it was trained on, in words.
+    read:       a file's path -> what is judged of it: a picture's channels, float32 `[N, H, W]`; or
+                a JPEG file's luminance coefficients with their quantisation.
     """
 
-    score: Callable[[np.ndarray], np.ndarray]
+    score: Callable[[Any], np.ndarray]
     trained_on: str
+    read: Callable[[str], Any]
 
 
 class Judgement(NamedTuple):
@@ -82,12 +85,24 @@ def load(folder: str | pathlib.Path) -> Steganalyzer:
 
 def _ensemble(folder: pathlib.Path) -> Steganalyzer:
     trained, features, trained_on = ensembles.load(folder)
-    compute = ensembles.FEATURES[features].compute
+    compute, _, domain = ensembles.FEATURES[features]
+    of_pixels = domains.DOMAINS[domain] is domains.PIXELS
 
-    def votes(planes):
-        return (1 + ensemble.votes(trained, np.asarray(compute(jnp.asarray(planes))))) / 2
+    def votes(given):
+        rows = (jnp.asarray(given),) if of_pixels else given
+        return (1 + ensemble.votes(trained, np.asarray(compute(*rows)))) / 2
 
-    return Steganalyzer(votes, f"{features} and an ensemble, on {trained_on}")
+    read = _channels if of_pixels else _luminance
+    return Steganalyzer(votes, f"{features} and an ensemble, on {trained_on}", read)
+
+
+def _channels(path: str) -> np.ndarray:
+    return np.moveaxis(images.read(path).pixels, -1, 0).astype(np.float32)
+
+
+def _luminance(path: str) -> tuple[np.ndarray, np.ndarray]:
+    cover, _ = domains.JPEG.read(path)
+    return cover.planes[0][None], cover.side[0][0][None]
 
 
 def _network(loaded: run.Loaded) -> Steganalyzer:
@@ -110,7 +125,7 @@ def _network(loaded: run.Loaded) -> Steganalyzer:
     # Ready-made stegos have a file or a folder, others a scheme.
     what = pathlib.Path(data.get("stegos", "")).stem
     what = what or f"{section.scheme} at {section.payload:g} bpp"
-    return Steganalyzer(probability, f"{section.network}, on {what}")
+    return Steganalyzer(probability, f"{section.network}, on {what}", _channels)
 
 
 def judge(steganalyzer: Steganalyzer, paths: Sequence[str]) -> Iterator[Judgement]:
@@ -126,8 +141,7 @@ def judge(steganalyzer: Steganalyzer, paths: Sequence[str]) -> Iterator[Judgemen
     """
     for path in paths:
         try:
-            planes = np.moveaxis(images.read(path).pixels, -1, 0).astype(np.float32)
-            score = float(np.mean(steganalyzer.score(planes)))
+            score = float(np.mean(steganalyzer.score(steganalyzer.read(path))))
             if not np.isfinite(score):
                 raise InputError("the score is not a number")
             yield Judgement(str(path), score, "")

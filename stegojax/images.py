@@ -264,6 +264,28 @@ def lossless_format(path: str | os.PathLike) -> str:
     )
 
 
+def jpeg_file(pixels: np.ndarray, quality: int) -> bytes:
+    """A picture as a JPEG file (baseline, chroma 4:2:0 for colour).
+
+    Args:
+      pixels: uint8 `[H, W, C]`, C = 1 or 3.
+      quality: 1..100, the quality factor of the IJG tables.
+
+    Returns:
+      The file.
+
+    Raises:
+      ValueError: the array is not a picture, or the quality is out of range.
+    """
+    _check_pixels(pixels)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"JPEG quality must be 1..100, got {quality}")
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
 def jpeg_recompress(pixels: np.ndarray, quality: int) -> np.ndarray:
     """What is left of a picture after saving it as JPEG and opening it again (baseline, chroma
     4:2:0 for colour).
@@ -278,15 +300,7 @@ def jpeg_recompress(pixels: np.ndarray, quality: int) -> np.ndarray:
     Raises:
       ValueError: the array is not a picture, or the quality is out of range.
     """
-    _check_pixels(pixels)
-    if not 1 <= quality <= 100:
-        raise ValueError(f"JPEG quality must be 1..100, got {quality}")
-    buffer, image = (
-        io.BytesIO(),
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels),
-    )
-    image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-    with Image.open(buffer) as image:
+    with Image.open(io.BytesIO(jpeg_file(pixels, quality))) as image:
         return _channels(image)[0]
 
 

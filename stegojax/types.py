@@ -112,10 +112,12 @@ class Words(NamedTuple):
 
     elements: of a cover.
     rate:     what a payload of one bit per `Domain.weight` is.
+    unit:     the same in the literature's abbreviation.
     """
 
     elements: str
     rate: str
+    unit: str
 
 
 class Domain(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -15,11 +15,13 @@ import numpy as np
 import tqdm
 from absl import logging
 
-from stegojax import files
+from stegojax import files, images
 from stegojax.data import preprocess
 from stegojax.data.sources import Source, open_source
+from stegojax.domains import DOMAINS, JPEG, PIXELS, Domain, jpeg
 from stegojax.errors import InputError
 from stegojax.security import parts
+from stegojax.types import Cover
 
 PARTS = ("train", "validation", "test")
 
@@ -27,18 +29,48 @@ PARTS = ("train", "validation", "test")
 class Covers(NamedTuple):
     """All covers.
 
-    planes:      uint8 `[N, H, W]`, mapped from a file.
+    planes:      `[N, H, W]`, mapped from a file: pixels, uint8, or luminance coefficients, int16.
     names:       of each: its photograph's, and its place there.
     photographs: the number of the photograph that each was cut from.
+    tables:      of coefficients, their quantisation, int32 `[N, 8, 8]`; of pixels None.
     """
 
     planes: np.ndarray
     names: list[str]
     photographs: list[int]
+    tables: np.ndarray | None = None
 
     def floats(self, numbers: np.ndarray) -> np.ndarray:
         """Some covers as float32 `[n, H, W]`."""
         return np.asarray(self.planes[numbers], np.float32)
+
+    @property
+    def domain(self) -> Domain:
+        """What they are made of."""
+        return PIXELS if self.tables is None else JPEG
+
+    def one(self, number: int) -> Cover:
+        """A cover for embedding."""
+        side = () if self.tables is None else ((self.tables[number],),)
+        return Cover((np.asarray(self.planes[number]),), side=side)
+
+
+def domain_of(section: ml_collections.ConfigDict) -> Domain:
+    """What the covers of a config are made of.
+
+    Args:
+      section: `covers` of the protocol's config.
+
+    Returns:
+      The domain.
+
+    Raises:
+      InputError: there is no such domain.
+    """
+    name = section.get("domain", "pixels")
+    if name not in DOMAINS:
+        raise InputError(f"covers.domain is one of {', '.join(DOMAINS)}; got {name!r}")
+    return DOMAINS[name]
 
 
 def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers:
@@ -55,20 +87,22 @@ def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers
       InputError: the source cannot be used, or has fewer than four photographs.
     """
     path, notes = workdir / "covers.npy", workdir / "covers.json"
+    tables = workdir / "tables.npy"
     if not notes.exists():
-        pictures, names, groups, left_out = [], [], [], []
-        size = (int(section.crop),) * 2
-        everything = tqdm.tqdm(photographs(section), "covers", file=sys.stderr, leave=False)
-        for number, (name, picture) in enumerate(everything):
+        pictures, names, groups, left_out, quantisation = [], [], [], [], []
+        cut = {PIXELS: _photographs_cut, JPEG: _coefficients_cut}[domain_of(section)]
+        everything = tqdm.tqdm(cut(section), "covers", file=sys.stderr, leave=False)
+        for number, (name, cutting) in enumerate(everything):
             try:
-                cut = list(tiles(picture, size, section.tiles, name))
+                own = list(cutting)
             except InputError as error:
                 left_out.append(str(error))
                 continue
-            for place, tile in cut:
+            for place, tile, table in own:
                 pictures.append(tile)
                 names.append(f"{name}{place}")
                 groups.append(number)
+                quantisation.append(table)
         if left_out and not groups:
             raise InputError(left_out[0])
         if left_out:
@@ -78,10 +112,70 @@ def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers
                 f"covers.source {section.source!r} has {len(set(groups))} photographs; at least 4 "
                 "are needed to train and test on different ones"
             )
+        if quantisation[0] is not None:
+            parts.save(tables, np.stack(quantisation))
         parts.save(path, np.stack(pictures))
         files.write_bytes(notes, json.dumps({"names": names, "photographs": groups}).encode())
     known = json.loads(notes.read_text())
-    return Covers(np.load(path, mmap_mode="r"), known["names"], known["photographs"])
+    return Covers(
+        np.load(path, mmap_mode="r"),
+        known["names"],
+        known["photographs"],
+        None if domain_of(section) is PIXELS else np.load(tables),
+    )
+
+
+def _photographs_cut(section) -> Iterator[tuple[str, Iterable]]:
+    """Of every photograph its name, and its tiles: a place, pixels, and no table."""
+    size = (int(section.crop),) * 2
+    for name, picture in photographs(section):
+        yield (
+            name,
+            ((place, tile, None) for place, tile in tiles(picture, size, section.tiles, name)),
+        )
+
+
+def _coefficients_cut(section) -> Iterator[tuple[str, Iterable]]:
+    """Of every photograph its name, and its tiles: a place, luminance coefficients, and their
+    quantisation. The photographs are compressed to a quality, or are JPEG files as they are.
+    """
+    quality = int(section.get("quality", 0))
+    if not 0 <= quality <= 100 or section.crop % 8:
+        raise InputError(
+            "covers.quality is 1 to 100, or 0 for the JPEG files' own, and covers.crop a multiple "
+            f"of 8; got {quality} and {section.crop}"
+        )
+    if quality:
+        for name, cutting in _photographs_cut(section):
+            yield name, (_compressed(place, tile, quality) for place, tile, _ in cutting)
+        return
+    kind, _, folder = section.source.partition(":")
+    if kind != "folder" or list(section.preprocess):
+        raise InputError(
+            "JPEG files as they are come from a folder and are not preprocessed: set "
+            "covers.source=folder:PATH and covers.preprocess=(), or a covers.quality"
+        )
+    paths = sorted(
+        path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in JPEG.endings
+    )
+    for path in paths[: section.limit or None]:
+        yield path.relative_to(folder).as_posix(), _tiles_of_file(path, section)
+
+
+def _compressed(place, tile, quality):
+    cover, _ = jpeg.decode(images.jpeg_file(tile[..., None], quality))
+    return place, cover.planes[0], cover.side[0][0]
+
+
+def _tiles_of_file(path, section):
+    cover, _ = JPEG.read(path)
+    rows, columns = (side // 8 for side in cover.shapes[0])
+    blocks = cover.planes[0].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
+    numbers = np.arange(rows * columns).reshape(rows, columns, 1)
+    size = (int(section.crop) // 8,) * 2
+    for place, chosen in tiles(numbers, size, section.tiles, f"{path}, in blocks,"):
+        tile = blocks[chosen].transpose(0, 2, 1, 3).reshape(*(8 * side for side in chosen.shape))
+        yield place, tile, cover.side[0][0]
 
 
 def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarray]]:
@@ -144,7 +238,8 @@ def tiles(
             "picture out"
         )
     if most == 1:
-        yield "", preprocess.centre_crop(picture, size)[..., 0]
+        top, left = ((whole - side) // 2 for whole, side in zip(picture.shape, size))
+        yield "", picture[top : top + size[0], left : left + size[1], 0]
         return
     down, across = (whole // side for whole, side in zip(picture.shape, size))
     top, left = (

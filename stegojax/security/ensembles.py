@@ -25,14 +25,22 @@ NOTES_NAME = "steganalyzer.json"
 _OLDER_NOTES_NAME = "detector.json"
 
 
-def features_of(planes: np.ndarray, folder: pathlib.Path, name: str, *, label: str) -> np.ndarray:
+def features_of(
+    planes: np.ndarray,
+    folder: pathlib.Path,
+    name: str,
+    *,
+    label: str,
+    tables: np.ndarray | None = None,
+) -> np.ndarray:
     """The features of many planes, made once and kept in parts.
 
     Args:
-      planes: uint8 `[N, H, W]`, which may be mapped from a file.
+      planes: `[N, H, W]`, which may be mapped from a file: pixels, uint8, or coefficients, int16.
       folder: where the parts are kept.
       name: in `FEATURES`.
       label: of the planes, for messages.
+      tables: of coefficients, their quantisation, `[N, 8, 8]`.
 
     Returns:
       `[N, D]`.
@@ -40,16 +48,23 @@ def features_of(planes: np.ndarray, folder: pathlib.Path, name: str, *, label: s
     Raises:
       InputError: the planes are too small, or a feature is not finite.
     """
-    compute, smallest = FEATURES[name]
+    compute, smallest, _ = FEATURES[name]
     if min(planes.shape[1:]) < smallest:
         raise InputError(
             f"{name} needs larger pictures than {planes.shape[2]}x{planes.shape[1]}; raise "
             "covers.crop"
         )
-    compiled, size = jax.jit(compute), min(parts.SIZE, len(planes))
+    size = min(parts.SIZE, len(planes))
+    if tables is None:
+        compiled = jax.jit(compute)
 
-    def make(numbers):
-        return batches.apply(compiled, np.asarray(planes[numbers], np.float32), size=size)
+        def make(numbers):
+            return batches.apply(compiled, np.asarray(planes[numbers], np.float32), size=size)
+    else:
+
+        def make(numbers):
+            rows = np.asarray(planes[numbers], np.int32), tables[numbers]
+            return batches.apply(lambda given: compute(*given), rows, size=size)
 
     rows = parts.collect(folder, len(planes), make, title=f"{name} of {label}")
     if not np.isfinite(rows).all():

@@ -15,6 +15,7 @@ import numpy as np
 import tqdm
 
 from stegojax import files, metrics, plots, run
+from stegojax.domains import DOMAINS
 from stegojax.errors import InputError
 from stegojax.security import covers, ensembles, networks, parts, stegos, tables
 from stegojax.security.ensembles import FEATURES
@@ -110,7 +111,8 @@ def cases_of(config: ml_collections.ConfigDict) -> list[Case]:
     Raises:
       InputError: a source is not understood, or a payload is out of range.
     """
-    sources = [parse(text) for text in config.schemes]
+    domain = covers.domain_of(config.covers)
+    sources = [parse(text, domain=domain) for text in config.schemes]
     if len({source.text for source in sources}) < len(sources) or not sources:
         raise InputError("schemes must be listed, each once")
     if not config.payloads:
@@ -138,6 +140,13 @@ def check(config: ml_collections.ConfigDict) -> None:
       InputError: with what is wrong.
     """
     for name in config.steganalyzers:
+        domain = covers.domain_of(config.covers)
+        if DOMAINS[FEATURES[name].domain if name in FEATURES else "pixels"] is not domain:
+            taken = [other for other in FEATURES if DOMAINS[FEATURES[other].domain] is domain]
+            raise InputError(
+                f"steganalyzer {name!r} does not look at covers of this covers.domain; "
+                f"{', '.join(taken)} do"
+            )
         if name not in FEATURES and name not in config.networks:
             raise InputError(
                 f"steganalyzer {name!r} is unknown; there are "
@@ -254,7 +263,9 @@ class _Protocol:
                 key: value for key, value in self._kept.items() if key == ("covers", name)
             }
             folder = self.workdir / "features" / label / name
-            self._kept[label, name] = ensembles.features_of(planes, folder, name, label=label)
+            self._kept[label, name] = ensembles.features_of(
+                planes, folder, name, label=label, tables=self.covers.tables
+            )
         return self._kept[label, name]
 
     def _ensemble(self, case: Case, name: str, number: int) -> Result:
@@ -326,7 +337,7 @@ class _Protocol:
         return run.load(self._folder(Case(case.source, min(higher)), name, number)).state
 
     def _report(self, results: Sequence[tuple[Case, str, int, Result]]) -> str:
-        rows, curves = [], {}
+        rows, curves, unit = [], {}, self.covers.domain.words.unit
         for case, name, number, result in results:
             sides = result["cover_score"], result["stego_score"]
             rows.append(
@@ -336,6 +347,7 @@ class _Protocol:
                     "base": case.source.column,
                     "row": case.source.row,
                     "payload": "" if case.payload is None else case.payload,
+                    "unit": unit,
                     "split": number,
                     **tables.figures(*sides, result["cover_decision"], result["stego_decision"]),
                     "test pairs": len(sides[0]),
@@ -344,7 +356,7 @@ class _Protocol:
             )
             labels = np.repeat([0, 1], [len(side) for side in sides])
             curve = metrics.roc_curve(np.concatenate(sides), labels)
-            title = name if case.payload is None else f"{name}, {case.payload:g} bpp"
+            title = name if case.payload is None else f"{name}, {case.payload:g} {unit}"
             curves.setdefault(title, {}).setdefault(case.source.text, []).append(curve)
         text = self._tables(rows)
         series = tables.against_payload(rows)

@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from stegojax import embed
-from stegojax.costs import COSTS
+from stegojax.domains import PIXELS, Domain
 from stegojax.errors import InputError
 
 SIMULATOR = "simulator"
@@ -67,7 +67,7 @@ class Case(NamedTuple):
         return text if own else f"{text}@{self.payload:g}"
 
 
-def parse(text: str) -> StegoSource:
+def parse(text: str, *, domain: Domain = PIXELS) -> StegoSource:
     """Reads a source as configs write it.
 
     Args:
@@ -78,6 +78,7 @@ def parse(text: str) -> StegoSource:
         recipe ("plain:run:..." for these costs alone); "folder:PATH" with a stego of every cover's
         name; or "covers" (other covers in place of stegos: nothing to detect). "@0.4" after a run
         or folder says its payload. "COLUMN/ROW=" before it names its place in the table.
+      domain: of the covers; those of JPEG files take schemes and "covers" alone.
 
     Returns:
       The source.
@@ -96,18 +97,20 @@ def parse(text: str) -> StegoSource:
         or (payload and not placed)
         or ((code or rule) and kind == "run" and not payload)
         or (rule and (kind != "run" or rule not in embed.RECIPES))
+        or (domain is not PIXELS and kind not in ("scheme", "covers"))
     )
     if not wrong and kind == "scheme":
         try:
-            embed.parse_scheme(given["scheme"])
+            embed.parse_scheme(given["scheme"], domain=domain)
         except InputError:
             wrong = True
     if wrong:
         raise InputError(
             f"scheme {text!r} is not understood; write COST or COST-RECIPE (costs "
-            f"{', '.join(COSTS)}; recipes {', '.join(embed.RECIPES)}), with +stc or +polar for "
-            "real coding, lsb-matching, run:WORKDIR, RECIPE:run:WORKDIR@BPP, folder:PATH or "
-            "covers; COLUMN/ROW= before it and, for runs and folders, @BPP after it"
+            f"{', '.join(domain.costs)}; recipes {', '.join(domain.recipes)}), with +stc or +polar "
+            "for real coding, or covers; of pixels lsb-matching, run:WORKDIR, "
+            "RECIPE:run:WORKDIR@BPP and folder:PATH too; COLUMN/ROW= before it and, for runs and "
+            "folders, @BPP after it"
         )
     name = given["place"] or given["scheme"] or ""
     code = {"stc": "stc10", None: SIMULATOR}.get(code, code)

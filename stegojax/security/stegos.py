@@ -93,8 +93,47 @@ def maker(case: Case, covers: Covers, config: ml_collections.ConfigDict) -> Make
 
 
 def _by_scheme(task: _Task) -> Maker:
-    scheme = embed.parse_scheme(task.case.source.name)
+    scheme = embed.parse_scheme(task.case.source.name, domain=task.covers.domain)
+    if task.covers.domain is not PIXELS:
+        return _by_payload_of_each(task, scheme)
     return _by_costs(task, scheme)
+
+
+def _by_payload_of_each(task: _Task, scheme: embed.Scheme) -> Maker:
+    """Covers whose payloads in bits differ, one after the other."""
+    covers, domain = task.covers, task.covers.domain
+    code = None if task.case.source.code == SIMULATOR else _code(task.case.source.code)
+
+    def of_one(number):
+        cover = covers.one(number)
+        bits = round(task.case.payload * domain.weight(cover))
+        if code is None:
+            key = jax.random.fold_in(task.key, number)
+            return embed.simulate(key, cover, bits, scheme=scheme, domain=domain)
+        generator = np.random.default_rng([*task.words, number])
+        order = generator.permutation(cover.elements)
+        message = generator.integers(0, 2, bits, dtype=np.uint8)
+        carriers = embed.carriers(order, cover.shapes, recipe=scheme.recipe, grain=envelope.GRAIN)
+        return embed.embed(carriers, cover, message, scheme=scheme, code=code, domain=domain)[0]
+
+    def make(numbers):
+        stegos = []
+        for number in numbers:
+            try:
+                changes = of_one(int(number))
+            except InputError as error:
+                raise InputError(f"{covers.names[number]}: {error}") from error
+            stegos.append(covers.planes[number] + changes.reshape(covers.planes[0].shape))
+        return np.stack(stegos).astype(covers.planes.dtype)
+
+    how = "simulator of optimal coding" if code is None else f"real coding, {task.case.source.code}"
+    return Maker(make, how)
+
+
+def _code(name: str) -> ternary.Code:
+    if name == "polar":
+        return ternary.polar_code(list_size=8)
+    return ternary.stc_code(constraint_height=int(name[3:]))
 
 
 def _of_run(task: _Task) -> Maker:
@@ -138,11 +177,7 @@ def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
             return np.asarray(many(numbers, planes)).astype(np.uint8)
 
         return Maker(simulated, "simulator of optimal coding")
-    real = (
-        ternary.polar_code(list_size=8)
-        if code == "polar"
-        else ternary.stc_code(constraint_height=int(code[3:]))
-    )
+    real = _code(code)
 
     def coded(numbers):
         planes = covers.floats(numbers)

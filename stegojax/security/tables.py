@@ -65,7 +65,8 @@ def table(rows: Sequence[dict[str, Any]], figure: str) -> str:
         {(row["base"], row["payload"]) for row in rows},
         key=lambda column: (column[0], str(column[1])),
     )
-    titles = [f"{base} {payload:g} bpp" if payload != "" else base for base, payload in columns]
+    unit = rows[0].get("unit", "bpp")
+    titles = [f"{base} {payload:g} {unit}" if payload != "" else base for base, payload in columns]
     lines = []
     for name in dict.fromkeys(row["steganalyzer"] for row in rows):
         here = [row for row in rows if row["steganalyzer"] == name]
@@ -91,12 +92,12 @@ def by_method(rows: Sequence[dict[str, Any]], figure: str) -> str:
     steganalyzers = list(dict.fromkeys(row["steganalyzer"] for row in rows))
     if len(steganalyzers) < 2:
         return ""
-    lines = []
+    lines, unit = [], rows[0].get("unit", "bpp")
     places = dict.fromkeys((row["base"], row["payload"], row["row"]) for row in rows)
     for base, payload, method in places:
         found = [[row for row in rows if row["steganalyzer"] == name] for name in steganalyzers]
         cells = [_cell(here, figure, (base, payload), method) for here in found]
-        title = f"{base} {payload:g} bpp" if payload != "" else base
+        title = f"{base} {payload:g} {unit}" if payload != "" else base
         means = [_mean(here, figure, (base, payload), method) for here in found]
         average = "" if None in means else f"{100 * np.mean(means):.2f}"
         lines.append([title, method, *cells, average])

@@ -38,11 +38,12 @@ def detection_error(covers: np.ndarray, stegos: np.ndarray, *, features: str) ->
     Raises:
       InputError: the features are unknown, or there are too few pairs, or they are too small.
     """
-    if features not in FEATURES:
+    known = [name for name, kind in FEATURES.items() if kind.domain == "pixels"]
+    if features not in known:
         raise InputError(
-            f"evaluation.steganalysis={features!r} is unknown; choose of {', '.join(FEATURES)}"
+            f"evaluation.steganalysis={features!r} is unknown; choose of {', '.join(known)}"
         )
-    compute, smallest = FEATURES[features]
+    compute, smallest, _ = FEATURES[features]
     if len(covers) < LEAST or min(covers.shape[1:]) < smallest:
         raise InputError(
             f"evaluation.steganalysis={features} needs {LEAST} held-out pairs of {smallest}x"
