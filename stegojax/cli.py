@@ -379,6 +379,8 @@ def _reveal(options: argparse.Namespace) -> int:
         if isinstance(message, str):
             print(message)
         elif isinstance(message, bytes) and options.output:
+            if sys.stdout is None:
+                raise InputError("there is no standard output to write to; name a file with -o")
             sys.stdout.buffer.write(message)
             sys.stdout.buffer.flush()
         else:

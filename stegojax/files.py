@@ -52,6 +52,8 @@ def check_output(
 
 def _check_place(path: pathlib.Path, inputs: Mapping[Path, str], overwrite: bool) -> None:
     if not path.exists():
+        if _followed(path).is_symlink():
+            raise InputError(f"{path}: cannot be written: it is a link to itself")
         folder = _followed(path).parent
         if not folder.is_dir():
             raise InputError(f"{path}: cannot be written: there is no folder {folder}")

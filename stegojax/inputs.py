@@ -110,9 +110,10 @@ def shared_secret(
     if password_file is not None:
         return secret.password_of_file(content(password_file, "the password file"))
     text = _typed("Password: ")
+    shared = secret.password(text)
     if confirm and _typed("Again: ") != text:
         raise InputError("the two passwords differ; start again")
-    return secret.password(text)
+    return shared
 
 
 def _typed(prompt: str) -> str:
