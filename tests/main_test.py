@@ -163,3 +163,30 @@ def test_the_default_work_directory_is_named_after_config_and_preset():
         [sys.executable, "-c", code, spec.origin], env=environment(), capture_output=True, text=True
     )
     assert done.stdout.split() == ["runs/isgan-tiny", "runs/b"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("seed=-1", "log_every=0", "log_every=-1", "batch_size=0", "steps=-1", "epochs=nan"),
+        *("checkpoint.every=0", "checkpoint.every=-1", "checkpoint.keep=0", "loader.threads=0"),
+        *("evaluation.every=0", "evaluation.every=-1", "evaluation.batches=0", "data.crop=-5"),
+        *("method.width=nan", "method.width=0", "method.dtype=float99", "method.gamma=-inf"),
+    ],
+)
+def test_a_wrong_value_is_answered_before_jax_is_there(tmp_path, value):
+    field, _, given = value.partition("=")
+    probe = "import sys, runpy; sys.argv = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], "
+    probe += "run_name='__main__')\nfinally: print('jax' in sys.modules)"
+    workdir = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", probe, str(ROOT / "main.py")]
+        + ["--config=configs/isgan.py:tiny", f"--config.{value}", f"--workdir={workdir}"],
+        env={**environment(), "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and done.stdout == "False\n", done
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: {field}=") and "must be" in line and not workdir.exists()

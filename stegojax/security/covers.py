@@ -106,7 +106,8 @@ def prepare(workdir: pathlib.Path, section: ml_collections.ConfigDict) -> Covers
         if left_out and not groups:
             raise InputError(left_out[0])
         if left_out:
-            logging.warning("%d photographs left out: %s", len(left_out), left_out[0])
+            count = len(left_out) + len(set(groups))
+            logging.warning("%d of %d photographs left out: %s", len(left_out), count, left_out[0])
         if len(set(groups)) < 4:
             raise InputError(
                 f"covers.source {section.source!r} has {len(set(groups))} photographs; at least 4 "

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
+from PIL import Image
 
 from stegojax.errors import InputError
-from stegojax.security.covers import split_photographs, tiles
+from stegojax.security.covers import prepare, split_photographs, tiles
 
 
 def test_a_photograph_is_on_one_side_of_every_split():
@@ -35,3 +37,17 @@ def test_tiles_do_not_overlap_and_begin_in_the_middle():
     assert list(dict(tiles(picture, (2, 4), 3, "p"))) == list(cut)[:3]
     [(place, whole)] = tiles(picture, (0, 0), 1, "p")
     assert place == "" and whole.shape == (7, 13)
+
+
+def test_a_photograph_that_is_too_small_is_left_out(tmp_path, caplog):
+    for number in range(6):
+        side = 8 if number == 2 else 20
+        Image.fromarray(np.full((side, side), number, np.uint8)).save(tmp_path / f"{number}.png")
+    section = dict(source=f"folder:{tmp_path}", data_dir="", preprocess=(), tiles=1, limit=0)
+    for name in ("work", "other"):
+        (tmp_path / name).mkdir()
+    covers = prepare(tmp_path / "work", ConfigDict({**section, "crop": 16}))
+    assert len(covers.planes) == 5 and len(set(covers.photographs)) == 5
+    assert "1 of 6 photographs left out: 2.png is 8x8" in caplog.text
+    with pytest.raises(InputError, match="smaller than covers.crop=32"):
+        prepare(tmp_path / "other", ConfigDict({**section, "crop": 32}))
