@@ -1,4 +1,4 @@
-"""JPEG: reading and writing files, and costs of their coefficients, side by side with the peers.
+"""JPEG: files, costs, features, and the command, side by side with the peers.
 
     python benchmarks/jpeg.py                    files of 12 megapixels made of a bundled photograph
     python benchmarks/jpeg.py --image photo.jpg  another file
@@ -7,9 +7,15 @@ files: time on one core from bytes to coefficients, alone and checked that the f
        coefficients to bytes, and peak memory; beside jpeglib where it is installed, which changes
        more than the coefficients.
 costs: J-UNIWARD and UERD of 512 x 512 pixels at quality 75, beside conseal where it is installed.
+features: DCTR, GFR and JRM of 512 x 512 pixels at quality 75, four pictures together, per picture;
+       beside sealwatch where it is installed.
+codes: distortion over the bound, J-UNIWARD and UERD at .4 and .1 bits per non-zero AC coefficient,
+       syndrome-trellis code of height 10; and what it does to the size of the file.
+hide:  the whole process `stegojax hide`, second run: 2 kB in 512 x 512 pixels in colour, 50 kB in
+       12 megapixels of 4:2:0; processor and wall clock, and peak memory.
 
-A figure is the least over the repeats, after one call that compiles. Tables go to standard output,
-in Markdown.
+A figure is the least processor time over the repeats, after one call that compiles. Tables go to
+standard output, in Markdown.
 """
 
 import argparse
@@ -17,6 +23,7 @@ import io
 import os
 import pathlib
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -148,18 +155,131 @@ def costs(repeats: int) -> None:
         print(f"| {name} | {own:.1f} | {peer:.1f} | {peer / own:.0f} |")
 
 
+def features(repeats: int) -> None:
+    """Prints the table of features."""
+    import skimage.data
+
+    from stegojax.costs import dct
+    from stegojax.domains import jpeg_codec
+    from stegojax.steganalysis import dctr, gfr, jrm
+
+    content = saved(Image.fromarray(skimage.data.camera()), quality=75)
+    (plane,), (table,), _ = jpeg_codec.decode(content)
+    planes, tables = np.stack([plane] * 4), np.stack([table] * 4)
+    pixels = np.asarray(dct.unrounded_pixels(plane, table), float)
+    blocks = plane.reshape(64, 8, 64, 8).transpose(0, 2, 1, 3)
+    peers = {}
+    try:
+        import sealwatch
+
+        peers = {
+            "DCTR": lambda: sealwatch.dctr.extract(pixels, 4),
+            "GFR": lambda: sealwatch.gfr.extract(pixels, quantization_steps=(2, 4, 6, 8)),
+            "JRM": lambda: sealwatch.jrm.extract(blocks),
+        }
+    except ImportError:
+        pass
+    print("| features | stegojax, s a picture | sealwatch, s a picture | times |")
+    print("|---|---|---|---|")
+    for name, compute in (("DCTR", dctr.features), ("GFR", gfr.features), ("JRM", jrm.features)):
+        own = least(lambda: np.asarray(compute(planes, tables)), repeats) / 4  # noqa: B023
+        if name not in peers:
+            print(f"| {name} | {own:.3f} | absent | |")
+            continue
+        begun = time.process_time()
+        peers[name]()
+        peer = time.process_time() - begun
+        print(f"| {name} | {own:.3f} | {peer:.2f} | {peer / own:.0f} |")
+
+
+def codes() -> None:
+    """Prints the table of the code's distortion and of the sizes of files."""
+    import skimage.data
+
+    from stegojax import embed, probabilities
+    from stegojax.coding import ternary
+    from stegojax.domains import JPEG, jpeg
+    from stegojax.types import WET_COST, Costs
+
+    content = saved(Image.fromarray(skimage.data.camera()), quality=75)
+    cover, rest = jpeg.decode(content)
+    print("| scheme | bits per nzAC | distortion over the bound, % | size of the file, % |")
+    print("|---|---|---|---|")
+    for name in ("juniward", "uerd"):
+        for payload in (0.4, 0.1):
+            scheme = embed.parse_scheme(name, domain=JPEG)
+            bits = round(payload * JPEG.weight(cover))
+            rho = Costs(
+                *(each[0] for each in embed.first_costs([cover], scheme=scheme, domain=JPEG))
+            )
+            lambda_ = probabilities.lambda_for_payload(rho, bits, axes=1)
+            chances = probabilities.gibbs(rho, lambda_)
+            bound = float(probabilities.expected_distortion(rho, chances, axes=1))
+            generator = np.random.default_rng(0)
+            order = generator.permutation(cover.elements)
+            parts = embed.carriers(order, cover.shapes, recipe=scheme.recipe)
+            message = generator.integers(0, 2, bits, dtype=np.uint8)
+            code = ternary.stc_code(constraint_height=10)
+            changes, _ = embed.embed(parts, cover, message, scheme=scheme, code=code, domain=JPEG)
+            paid = np.where(changes > 0, rho.plus, np.where(changes < 0, rho.minus, 0))
+            assert paid.max() < WET_COST
+            file = io.BytesIO()
+            JPEG.save(file, cover.with_elements(cover.flat() + changes), rest, path="x.jpg")
+            size = 100 * (len(file.getvalue()) / len(content) - 1)
+            over = 100 * (paid.sum(dtype=float) / bound - 1)
+            print(f"| {name} | {payload} | {over:.1f} | {size:+.2f} |")
+
+
+def hide() -> None:
+    """Prints the table of the whole command."""
+    import skimage.data
+
+    covers = {
+        "2 kB in 512 x 512, colour": (saved(Image.fromarray(skimage.data.astronaut())), 2_000),
+        "50 kB in 4032 x 3024, 4:2:0": (saved(large_picture(), quality=75), 50_000),
+    }
+    print("| hide | wall clock, s | processor, s | peak, MiB |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        (place / "key").write_bytes(bytes(32))
+        for name, (content, size) in covers.items():
+            (place / "cover.jpg").write_bytes(content)
+            (place / "message").write_bytes(np.random.default_rng(0).bytes(size))
+            words = "hide cover.jpg message -o stego.jpg --overwrite --key-file key".split()
+            for _ in range(2):
+                begun = time.perf_counter()
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "stegojax.cli", *words],
+                    cwd=folder,
+                    env={"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", **os.environ},
+                    stdout=subprocess.DEVNULL,
+                )
+                _, status, used = os.wait4(process.pid, 0)
+                wall = time.perf_counter() - begun
+                assert status == 0, name
+            processor = used.ru_utime + used.ru_stime
+            print(f"| {name} | {wall:.1f} | {processor:.1f} | {used.ru_maxrss // 1024} |")
+
+
 def main() -> None:
     """Parses the command line and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--image", default="", help="a JPEG file to read and write")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", choices=("files", "costs"))
+    parser.add_argument("--only", choices=("files", "costs", "features", "codes", "hide"))
     arguments = parser.parse_args()
-    if arguments.only != "costs":
-        files(arguments.image, arguments.repeats)
-        print()
-    if arguments.only != "files":
-        costs(arguments.repeats)
+    sections = {
+        "files": lambda: files(arguments.image, arguments.repeats),
+        "costs": lambda: costs(arguments.repeats),
+        "features": lambda: features(arguments.repeats),
+        "codes": codes,
+        "hide": hide,
+    }
+    for name, section in sections.items():
+        if arguments.only in (None, name):
+            section()
+            print()
 
 
 if __name__ == "__main__":

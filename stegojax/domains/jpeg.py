@@ -14,6 +14,7 @@ import pathlib
 import re
 from typing import BinaryIO, NamedTuple
 
+import jax
 import numpy as np
 
 from stegojax.costs import dct
@@ -293,7 +294,10 @@ def pixels(cover: Cover) -> np.ndarray:
     Returns:
       `[H, W, 1]`, whole blocks, 0..255.
     """
-    return np.asarray(dct.integer_pixels(cover.planes[0], cover.side[0][0]))[..., None]
+    return np.asarray(_decompressed(cover.planes[0], cover.side[0][0]))[..., None]
+
+
+_decompressed = jax.jit(dct.integer_pixels)
 
 
 def places(masks: tuple[np.ndarray, ...]) -> np.ndarray:

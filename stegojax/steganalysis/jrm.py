@@ -187,26 +187,28 @@ def _at_places(planes, sizes, pairs, lowest, highest):
     the grid of blocks.
     """
     numbers, spans = _numbers(pairs), (pairs > 7).any(1).astype(np.int32)
-    values = jnp.arange(lowest, highest + 1).reshape(1, 1, -1)
+    rows, columns = planes.shape[1] // 8, planes.shape[2] // 8
+    row, column = (axis.reshape(1, -1) for axis in np.indices((rows, columns)))
 
-    def of_plane(given):
-        plane, size = given
-        rows, columns = plane.shape[0] // 8, plane.shape[1] // 8
-        modes = jnp.clip(plane, lowest, highest).reshape(rows, 8, columns, 8)
-        modes = jnp.pad(
-            modes.transpose(0, 2, 1, 3).reshape(rows, columns, 64), ((0, 1), (0, 1), (0, 0))
-        )
+    def places(plane):
+        modes = jnp.clip(plane, lowest, highest).astype(jnp.int8).reshape(rows, 8, columns, 8)
+        modes = modes.transpose(1, 3, 0, 2).reshape(64, rows, columns)
+        modes = jnp.pad(modes, ((0, 0), (0, 1), (0, 1)))
         # A block beside those after it.
-        around = [modes[i : i + rows, j : j + columns] for i in (0, 1) for j in (0, 1)]
-        around = jnp.concatenate(around, -1).reshape(rows * columns, 256)
-        row, column = (axis.reshape(-1, 1) for axis in np.indices((rows, columns)))
-        inside = (row + spans[:, 0] < size[0] // 8) & (column + spans[:, 1] < size[1] // 8)
-        first = (around[:, numbers[:, 0], None] == values) & inside[..., None]
-        second = around[:, numbers[:, 1], None] == values
-        first, second = (side.astype(jnp.float32) for side in (first, second))
-        return _shares(jnp.einsum("npv,npw->pvw", first, second, precision="highest"))
+        around = [modes[:, i : i + rows, j : j + columns] for i in (0, 1) for j in (0, 1)]
+        return jnp.concatenate(around).reshape(256, rows * columns)
 
-    return lax.map(of_plane, (planes, sizes))
+    def count(given):
+        words, size = given
+        last_row, last_column = (size[axis] // 8 - spans[:, axis, None] for axis in (0, 1))
+        inside = (row < last_row) & (column < last_column)
+        first = words[numbers[:, 0]] & _words(inside.astype(jnp.int8), (1,))
+        common = first[:, :, None] & words[numbers[:, 1]][:, None]
+        return lax.population_count(common).astype(jnp.int32).sum(-1).astype(jnp.float32)
+
+    values = range(lowest, highest + 1)
+    words = lax.map(lambda plane: _words(plane, values), lax.map(places, planes))
+    return _shares(lax.map(count, (words, sizes)))
 
 
 def _numbers(pairs):
@@ -232,12 +234,13 @@ def _anywhere(planes, sizes):
     """
     height, width = planes.shape[1:]
     cut = jnp.clip(planes, -_ANYWHERE, _ANYWHERE).astype(jnp.int8)
-    here = lax.map(_words, cut)
+    values = range(-_ANYWHERE, _ANYWHERE + 1)
+    here = lax.map(lambda plane: _words(plane.reshape(-1), values), cut)
     beside = jnp.pad(cut, ((0, 0), (8, 8), (8, 8)), constant_values=_ANYWHERE + 1)
     i, j = jnp.arange(height).reshape(-1, 1), jnp.arange(width).reshape(1, -1)
     ac = (i % 8 > 0) | (j % 8 > 0)
 
-    def count(item):
+    def others(item):
         which, down, right = item
         rows, columns = sizes[which]
         k, m = i + down, j + right
@@ -246,25 +249,32 @@ def _anywhere(planes, sizes):
         near = (abs(down) < 8) & (abs(right) < 8)
         usable &= ~near | ((i // 8 == k // 8) & (j // 8 == m // 8))
         there = lax.dynamic_slice(beside[which], (8 + down, 8 + right), (height, width))
-        there = _words(jnp.where(usable, there, _ANYWHERE + 1))
+        return jnp.where(usable, there, _ANYWHERE + 1).reshape(-1)
+
+    def count(item):
+        which, there = item
         common = here[which][:, None] & there[None]
         return lax.population_count(common).astype(jnp.int32).sum(-1).astype(jnp.float32)
 
     items = [(_MAGNITUDE, *step) for step in _STEPS_OF_MAGNITUDES]
     items += [(which, *step) for which in _DIFFERENCES for step in _STEPS]
-    counts = lax.map(count, tuple(jnp.array(each) for each in zip(*items)))
+    items = tuple(jnp.array(each) for each in zip(*items))
+    # Loops of their own: XLA would make what is compared anew for every value.
+    there = lax.map(lambda plane: _words(plane, values), lax.map(others, items))
+    counts = lax.map(count, (items[0], there))
     of_magnitudes = counts[: len(_STEPS_OF_MAGNITUDES), _ANYWHERE:, _ANYWHERE:]
     pooled = jnp.stack([sum(of_magnitudes[number] for number in group) for group in _POOLED])
     of_differences = counts[len(_STEPS_OF_MAGNITUDES) :]
     return _shares(pooled).swapaxes(-2, -1), _halved(of_differences, _ANYWHERE)
 
 
-def _words(plane):
-    """Where a plane has each value, a bit each, uint32 `[V, ...]`."""
-    flat = plane.reshape(-1)
-    flat = jnp.pad(flat, (0, -flat.size % 32), constant_values=_ANYWHERE + 1).reshape(32, 1, -1)
-    values = jnp.arange(-_ANYWHERE, _ANYWHERE + 1, dtype=plane.dtype).reshape(-1, 1)
-    words = jnp.zeros((values.size, flat.shape[-1]), jnp.uint32)
+def _words(values, wanted):
+    """Where arrays have each wanted value, a bit each: `[..., n]` to uint32 `[..., V, words]`."""
+    *lead, count = values.shape
+    padded = jnp.pad(values, [(0, 0)] * len(lead) + [(0, -count % 32)], constant_values=100)
+    flat = padded.reshape(*lead, 32, 1, -1)
+    wanted = jnp.array(wanted, values.dtype).reshape((1,) * len(lead) + (-1, 1))
+    words = jnp.zeros((), jnp.uint32)
     for bit in range(32):
-        words |= (flat[bit] == values).astype(jnp.uint32) << bit
+        words |= (flat[..., bit, :, :] == wanted).astype(jnp.uint32) << bit
     return words
