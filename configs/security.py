@@ -8,6 +8,9 @@ several splits.
     python main.py --config=configs/security.py:table3
     python main.py --config=configs/security.py:help    lists the presets
 
+`zoo` judges every scheme of the package and every model on this machine,
+--config.covers.source=folder:DIR naming photographs; hours on two cores, and it resumes.
+
 Prints P_E, AUC and the stegos missed at 5 % false alarms with their standard deviations, in the
 layout of Table 1 of the asymmetric-cost paper, and writes them with ROC curves and P_E against
 payload into the work directory. What is there already is used again; schemes, payloads,
@@ -28,6 +31,8 @@ The default takes about ten minutes on two cores, `tiny` under a minute. `paper`
 BOWS2 in one folder; `table3` to `table7`, and `small_table3` to `small_table7`, compare runs of the
 asymmetric-cost GAN that were trained before.
 """
+
+import json
 
 from ml_collections import ConfigDict
 
@@ -86,6 +91,17 @@ def tables(runs: list[str], scale: str) -> dict[str, tuple[str, ...]]:
     return {"payloads": (0.4,), "schemes": tuple(schemes)}
 
 
+COSTS = ("hill", "wow", "suniward", "hugo", "mipod", "lsbm")
+
+SCHEMES = (
+    "covers",
+    "lsb-matching",
+    *(f"{cost}{recipe}" for cost in COSTS for recipe in ("", "-cmd", "-synch")),
+    "hill+stc",
+    "hill-cmd+stc",
+)
+"""All costs and recipes of the package, simulated, and two of them coded; models are added."""
+
 PRESETS = {
     "": ("256 tiles of 128x128 of the bundled photographs, SPAM and SRMQ1, ten splits", {}),
     "tiny": (
@@ -129,6 +145,25 @@ PRESETS = {
             "splits.test": 0.4,
         },
     ),
+    "zoo": (
+        "every cost, recipe and model on 600 photographs shrunk by 1.5, .2 and .4 bpp, ten splits",
+        {
+            "covers.source": "folder:photographs",
+            "covers.crop": 256,
+            "covers.tiles": 1,
+            "covers.preprocess": ("shrink:1.5",),
+            "covers.limit": 600,
+            "payloads": (0.4, 0.2),
+            "schemes": SCHEMES,
+            "steganalyzers": ("spam", "srmq1", "srm", "xunet"),
+            "splits.validation": 0.1,
+            "splits.test": 0.4,
+            "ensemble.subspace": 300,
+            "ensemble.learners": 75,
+            "networks.xunet.batch_size": 16,
+            "networks.xunet.steps": 2000,
+        },
+    ),
     "paper": (
         "5000, 1000 and 4000 of 10,000 pictures of 256x256, SRM and four networks, .2 and .4 bpp",
         PAPER,
@@ -168,4 +203,30 @@ def get_config(preset: str = "") -> ConfigDict:
         )
     )
     c.loader = dict(workers=0, threads=2, prefetch=2)
-    return presets.choose(c, PRESETS, preset)
+    c = presets.choose(c, PRESETS, preset)
+    if preset == "zoo":
+        c.schemes = (*c.schemes, *models())
+    return c
+
+
+def models() -> tuple[str, ...]:
+    """The models on this machine that hide in a grey picture: by costs simulated and coded at the
+    payload that they were trained at, by networks as they write.
+    """
+    from stegojax import run
+    from stegojax.zoo import shelves
+
+    schemes = []
+    for model in shelves.models():
+        config = json.loads((model.folder / shelves.CONFIG_NAME).read_text(encoding="utf-8"))
+        if "method" not in config:  # no run's model
+            continue
+        entry, section = run.entry(ConfigDict(config))
+        shape = entry.message(section) if entry.message else None
+        if entry.use == "costs":
+            bits = section["payload"]
+            schemes.append(f"{model.name}/simulated=run:{model.label}@{bits:g}")
+            schemes.append(f"{model.name}/coded=run:{model.label}+stc@{bits:g}")
+        elif shape is not None and shape.depth:
+            schemes.append(f"{model.name}/written=run:{model.label}@{shape.depth:g}")
+    return tuple(schemes)

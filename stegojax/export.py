@@ -109,7 +109,7 @@ def export(
         files.write_bytes(made / CARD_NAME, (json.dumps(full, indent=2) + "\n").encode())
         files.write_bytes(made / TEXT_NAME, as_text(full).encode())
     if version:
-        _enter(folder, full)
+        enter(folder, full)
     return full
 
 
@@ -201,7 +201,7 @@ def as_text(card: Mapping[str, Any]) -> str:
         "Trained with": card["command"] and f"`{card['command']}`",
         "On": card["data"],
         "Licence": card["licence"] or "not said",
-        "Steps": str(card["step"]),
+        "Steps": str(card["step"] or ""),
         "Hours": card["hours"] and f"{card['hours']:g}",
         "With": ", ".join(
             f"{name} {card['versions'][-1][name]}"
@@ -221,6 +221,33 @@ def as_text(card: Mapping[str, Any]) -> str:
     lines += ["", "On a few bundled photographs, to check a copy by (`tests/zoo`):", ""]
     lines += [f"- {name}: {value:.6g}" for name, value in card[CHECKED].items()]
     return "\n".join(lines) + "\n"
+
+
+def enter(folder: pathlib.Path, card: Mapping[str, Any]) -> None:
+    """Adds a model to the manifest of its shelf.
+
+    Args:
+      folder: of the model, whole.
+      card: the content of its card.json.
+    """
+    shelf = folder.parent
+    others = {
+        path.name: shelves.sha256(path.read_bytes())
+        for path in sorted(folder.iterdir())
+        if path.name not in (shelves.WEIGHTS_NAME, shelves.CONFIG_NAME)
+    }
+    model = shelves.Model(
+        card["name"],
+        card["version"],
+        card["line"] or f"a run of {card['method']}",
+        card["sha256"],
+        card["bytes"],
+        card["config"],
+        others,
+        shelf,
+    )
+    known = [each for each in shelves.read_manifest(shelf) if each.label != model.label]
+    files.write_bytes(shelf / shelves.MANIFEST_NAME, shelves.manifest([*known, model]))
 
 
 def _checked(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,25 +314,3 @@ def _beside(folder: pathlib.Path):
         ) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def _enter(folder: pathlib.Path, card: Mapping[str, Any]) -> None:
-    """Adds a model to the manifest of its shelf."""
-    shelf = folder.parent
-    others = {
-        path.name: shelves.sha256(path.read_bytes())
-        for path in sorted(folder.iterdir())
-        if path.name not in (shelves.WEIGHTS_NAME, shelves.CONFIG_NAME)
-    }
-    model = shelves.Model(
-        card["name"],
-        card["version"],
-        card["line"] or f"a run of {card['method']}",
-        card["sha256"],
-        card["bytes"],
-        card["config"],
-        others,
-        shelf,
-    )
-    known = [each for each in shelves.read_manifest(shelf) if each.label != model.label]
-    files.write_bytes(shelf / shelves.MANIFEST_NAME, shelves.manifest([*known, model]))

@@ -18,7 +18,7 @@ ROOMS = (
     "types errors progress settings edge files images data costs probabilities coding recipes "
     "domains embed secret inputs envelope batches steganalysis similarity models losses "
     "metrics tables optimizers parallel methods plots journal checkpoint older longer zoo run "
-    "tiles train hiders security protocols evaluate export detection arrays demo cli"
+    "tiles train hiders security protocols evaluate export detection verdicts arrays demo cli"
 ).split()
 """Every room, in the order data flows: a room imports earlier ones alone."""
 

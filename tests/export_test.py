@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from support import configs, toy_runs
 
 import stegojax
-from stegojax import cli, export, hiders, run
+from stegojax import cli, export, hiders, images, run
 from stegojax.checkpoint import Checkpoints, Position
 from stegojax.errors import InputError
 from stegojax.zoo import shelves
@@ -173,3 +173,21 @@ def test_the_commands(workdir, tmp_path, capsys, monkeypatch):
     assert cli.main([*words[:3], str(tmp_path / "new"), *words[4:]]) == 1
     assert "is no JSON file" in capsys.readouterr().err
     assert not pathlib.Path(tmp_path / "new").exists()
+
+
+def test_who_reveals_is_told_which_model_it_takes(tmp_path, monkeypatch, capsys):
+    """Networks that hide pictures are needed to reveal them; costs are not."""
+    photograph = np.random.default_rng(0).integers(60, 190, (32, 32, 3)).astype(np.uint8)
+    images.write(tmp_path / "cover.png", photograph)
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    for name in ("toy_pictures", "toy_costs"):
+        method = {"raised": 1.0} if name == "toy_pictures" else {}
+        workdir = toy_runs.write_run(tmp_path / "runs" / name, toy_runs.config(name, **method))
+        export.export(workdir, tmp_path / "shelf" / f"{name}@3")
+    monkeypatch.setenv(shelves.VARIABLE, str(tmp_path / "shelf"))
+    monkeypatch.chdir(tmp_path)
+    assert hiders.models_that_reveal("toy_pictures") == ["toy_pictures@3"]
+    assert hiders.models_that_reveal("toy_costs") == []
+    assert hiders.models_that_reveal(tmp_path / "runs" / "toy_pictures") == []
+    assert cli.main(["reveal", "cover.png", "-o", "found", "--key-file", "key"]) == 1
+    assert "name their model: --run toy_pictures@3" in capsys.readouterr().err

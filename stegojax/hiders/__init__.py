@@ -5,11 +5,13 @@ around them by one function each.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from stegojax.errors import InputError
 from stegojax.hiders.contract import Capacity, Hider, Message, Options, Stego
 from stegojax.hiders.in_files import (
     capacity_of_file,
@@ -18,6 +20,7 @@ from stegojax.hiders.in_files import (
     reveal_file,
     write_message,
 )
+from stegojax.zoo import shelves
 
 __all__ = [
     "HIDERS",
@@ -30,6 +33,7 @@ __all__ = [
     "choose_cover",
     "hide_file",
     "load",
+    "models_that_reveal",
     "reveal_file",
     "write_message",
 ]
@@ -79,3 +83,28 @@ def load(workdir: str | os.PathLike | None, options: Options = Options()) -> Hid
 
     use = run.use(workdir)
     return HIDERS[use](run.load(workdir), options)
+
+
+def models_that_reveal(place: str | os.PathLike | None = None) -> list[str]:
+    """Models without which a stego cannot be revealed, since networks wrote it.
+
+    Args:
+      place: the run that hid; None for all models on this machine.
+
+    Returns:
+      Names with versions: the model's where `place` names one, none where the key alone is enough
+      or a folder is named.
+    """
+    from stegojax import run
+
+    if place is None:
+        models = shelves.models()
+    else:
+        model = shelves.locate(place).model
+        models = [] if model is None else [model]
+    reading = ("bits", "pictures", "sentences")
+    labels = []
+    for model in models:
+        with contextlib.suppress(InputError):  # a model that hides nothing
+            labels += [model.label] if run.use(model.label) in reading else []
+    return labels

@@ -89,27 +89,51 @@ def read(folder: pathlib.Path, like: State | None = None) -> tuple[Notes, State 
       InputError: the file is damaged, foreign, of other networks, or of another config.
     """
     path = pathlib.Path(folder) / WEIGHTS_NAME
+    said, arrays = read_arrays(folder, notes_alone=like is None)
+    try:
+        names = tuple(filter(None, said["networks"].split(",")))
+        notes = Notes(int(said["step"]), int(said["stage"]), said["config"], names)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: is no run's file of weights ({error})") from error
+    return notes, None if like is None else _state(path, notes, arrays, like)
+
+
+def read_arrays(
+    folder: pathlib.Path, *, notes_alone: bool = False
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The arrays of a file of weights, whatever they are of.
+
+    Args:
+      folder: an exported folder.
+      notes_alone: whether the arrays stay where they are.
+
+    Returns:
+      What the file says of itself, and the arrays by name.
+
+    Raises:
+      InputError: the file is damaged, foreign, or of another config than lies beside it.
+    """
+    path = pathlib.Path(folder) / WEIGHTS_NAME
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             said = file.metadata() or {}
-            if said.get("format") != FORMAT:
-                raise InputError(
-                    f"{path}: is not of stegojax ({said.get('format', 'it says no format')}); name "
-                    "a folder that `stegojax export` wrote"
-                )
-            names = tuple(filter(None, said["networks"].split(",")))
-            notes = Notes(int(said["step"]), int(said["stage"]), said["config"], names)
-            arrays = {name: file.get_tensor(name) for name in file.keys()} if like else {}
-    except (KeyError, OSError, ValueError, safetensors.SafetensorError) as error:
+            names = [] if notes_alone else file.keys()
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise InputError(
             f"{path}: is damaged or no file of weights ({error}); export or fetch it again"
         ) from error
-    if sha256((path.parent / CONFIG_NAME).read_bytes()) != notes.config:
+    if said.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: is not of stegojax ({said.get('format', 'it says no format')}); name a "
+            "folder that `stegojax export` wrote"
+        )
+    if sha256((path.parent / CONFIG_NAME).read_bytes()) != said.get("config"):
         raise InputError(
             f"{path.parent / CONFIG_NAME}: is not the config that {WEIGHTS_NAME} belongs to; "
             "export or fetch the folder again"
         )
-    return notes, None if like is None else _state(path, notes, arrays, like)
+    return said, arrays
 
 
 def _state(
