@@ -3,9 +3,10 @@
 python benchmarks/verdicts.py --covers DIR --other DIR [DIR ...] -o stegojax/zoo/verdicts@1
 
 Covers are photographs, grey or one of their channels, shrunk by 1.5 and cut to the window in the
-middle. The ensemble learns from pairs of one part of them, the thresholds are set on the other,
+middle. The ensemble learns from pairs of one part of them, and of the same photographs processed
+otherwise; another ensemble learns to tell these apart. Thresholds are set on the held-out part,
 and false alarms are measured on halves of that part by thresholds of the other half. The other
-folders are sources that nobody was trained on: shrunk by nothing, 1.2 and 1.5.
+folders are sources that nobody was trained on: not shrunk, and shrunk by 1.2 and by 1.5.
 """
 
 import argparse
@@ -158,6 +159,9 @@ def everything(measured, options):
         "train stego", lambda: training_stegos(found["train"]["planes"].astype(np.float32))
     )
     found["varied"] = measured.of("varied", lambda: varied(options.covers, size, options.limit))
+    found["varied stego"] = measured.of(
+        "varied stego", lambda: training_stegos(found["varied"]["planes"].astype(np.float32))
+    )
     held = {}
 
     def held_out():
@@ -182,26 +186,52 @@ def everything(measured, options):
     return found
 
 
-def scores_of(found, trained, network):
-    """Scores `[N, 2]` of all planes, by label; of colour pictures the means of their planes."""
+def fitted(found, options):
+    """The ensemble for stegos, the one for other processing, and what the covers are like."""
+    sizes = dict(learners=options.learners)
+    own, made = found["train"]["srmq1"], found["train stego"]["srmq1"]
+    stego = ensemble.fit(
+        jax.random.key(0),
+        np.concatenate([own, found["varied"]["srmq1"]]),
+        np.concatenate([made, found["varied stego"]["srmq1"]]),
+        subspace=400,
+        **sizes,
+    )
+    alternating = np.where((np.arange(len(own)) % 2 == 0)[:, None], made, own)
+    foreign = ensemble.fit(
+        jax.random.key(5), alternating, found["varied"]["srmq1"], subspace=300, **sizes
+    )
+    familiar = familiarity.fit(np.concatenate([own, made]), directions=options.directions)
+    # As it is stored.
+    return stego, foreign, familiar._replace(basis=familiar.basis.astype(np.float16))
+
+
+def measured_of(found, stego, foreign, familiar, network):
+    """Scores `[N, 2]` and what is unlike `[N, 2]` of all pictures, by label."""
     net = verdicts.margins(network)
-    scores = {}
+    scores, unlike = {}, {}
     for label, rows in found.items():
+        if label.startswith(("train", "varied")):
+            continue
         planes = rows["planes"].astype(np.float32)
-        own = np.stack(
-            [
-                ensemble.votes(trained, rows["srmq1"]),
-                np.asarray(batches.apply(net, planes, size=BATCH), np.float64),
-            ],
-            axis=1,
-        )
-        scores[label] = own.reshape(-1, 3, 2).mean(1) if label.startswith("colour") else own
-    return scores
+        own = [
+            ensemble.votes(stego, rows["srmq1"]),
+            np.asarray(batches.apply(net, planes, size=BATCH), np.float64),
+        ]
+        far = [
+            familiarity.distance(familiar, rows["srmq1"]),
+            ensemble.votes(foreign, rows["srmq1"]),
+        ]
+        own, far = np.stack(own, axis=1), np.stack(far, axis=1)
+        if label.startswith("colour"):
+            own, far = own.reshape(-1, 3, 2).mean(axis=1), far.reshape(-1, 3, 2).max(axis=1)
+        scores[label], unlike[label] = own, far
+    return scores, unlike
 
 
 def together(calibration, scores):
-    """The mean standardised scores `[N]`."""
-    return verdicts.standardised(calibration, scores).mean(axis=1)
+    """The lowest standardised scores `[N]`."""
+    return verdicts.standardised(calibration, scores).min(axis=1)
 
 
 def measured_rates(covers, rate):
@@ -214,24 +244,21 @@ def measured_rates(covers, rate):
     return float(np.mean(np.concatenate(passed)))
 
 
-def tables(scores, distances, calibrations, farthest):
-    """Rows of figures for people, and figures for the card."""
+def table(scores, judged, calibrations):
+    """Rows: what, how many, the share declined, and of those judged the share over thresholds."""
     rows = []
     for label, own in scores.items():
-        if label.startswith("train"):
-            continue
         kind = "colour" if label.startswith("colour") else "grey"
-        judged = distances[label] <= farthest
-        whole = together(calibrations[kind], own)
+        whole = together(calibrations[kind], own[judged[label]])
         shares = [
-            float(np.mean(whole[judged] > least)) if judged.any() else float("nan")
+            float(np.mean(whole > least)) if len(whole) else float("nan")
             for least in calibrations[kind].thresholds.values()
         ]
-        rows.append([label, len(own), 1 - float(judged.mean()), *shares])
+        rows.append([label, len(own), 1 - float(judged[label].mean()), *shares])
     return rows
 
 
-def said(rows, judged, header):
+def said(rows, covers, header):
     """What the card says: the figures of the tables, and what they are for."""
     command = "python benchmarks/verdicts.py --covers covers --other photos alaska --folder F"
     figures = [
@@ -241,14 +268,15 @@ def said(rows, judged, header):
             "value": round(100 * measured_rates(own, rate), 1),
             "command": command,
         }
-        for kind, own in judged.items()
+        for kind, own in covers.items()
         for rate in verdicts.RATES
     ]
     for label, count, declined, *shares in rows:
         named = ", ".join(f"{title} {100 * x:.1f}" for title, x in zip(header[3:], shares))
+        named = "none is judged" if declined == 1 else f"of those judged: {named}"
         figures.append(
             {
-                "what": f"{label}, {count} pictures: declined (%); of those judged: {named}",
+                "what": f"{label}, {count} pictures: declined (%); {named}",
                 "value": round(100 * declined, 1),
                 "command": command,
             }
@@ -266,22 +294,21 @@ def said(rows, judged, header):
     }
 
 
-def write(options, trained, familiar, farthest, calibrations, network, words):
-    """The model's folder, entered in its shelf's manifest."""
-    pinned = network.model.pinned if network.model else str(network.workdir)
-    config = {
+def config_of(options, limits, calibrations, network, features):
+    """The model's config."""
+    section = network.config.method
+    return {
         "experiment": "verdicts",
         "sources": [
-            f"srmq1, an ensemble of {options.learners} linear discriminants on "
-            f"{len(SCHEMES)} schemes ({', '.join(SCHEMES)}) at {PAYLOAD:g} bpp",
-            f"{network.title}, {network.config.method.network} on {network.config.method.scheme} "
-            f"at {network.config.method.payload:g} bpp",
+            f"srmq1, {options.learners} linear discriminants on {', '.join(SCHEMES)} at "
+            f"{PAYLOAD:g} bpp",
+            f"{network.title}, {section.network} on {section.scheme} at {section.payload:g} bpp",
         ],
         "features": "srmq1",
-        "feature count": trained.features,
-        "network": pinned,
+        "feature count": features,
+        "network": network.model.pinned if network.model else str(network.workdir),
         "window": options.window,
-        "farthest": farthest,
+        "limits": limits.tolist(),
         "calibrations": {
             kind: {
                 "means": own.means,
@@ -291,18 +318,15 @@ def write(options, trained, familiar, farthest, calibrations, network, words):
             for kind, own in calibrations.items()
         },
     }
+
+
+def write(folder, config, arrays, words, network):
+    """The model's folder, entered in its shelf's manifest."""
     content = json.dumps(config, indent=2).encode()
-    arrays = {
-        "ensemble/subspaces": np.asarray(trained.subspaces, np.int32),
-        "ensemble/weights": np.asarray(trained.weights),
-        "ensemble/thresholds": np.asarray(trained.thresholds),
-        **{f"familiar/{name}": value for name, value in familiar._asdict().items()},
-    }
     notes = {"format": weights.FORMAT, "config": shelves.sha256(content)}
     whole = safetensors.numpy.save(
         {name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata=notes
     )
-    folder = options.output
     files.make_folder(folder)
     files.write_bytes(folder / shelves.CONFIG_NAME, content)
     files.write_bytes(folder / shelves.WEIGHTS_NAME, whole)
@@ -314,7 +338,7 @@ def write(options, trained, familiar, farthest, calibrations, network, words):
         **words,
         "method": "verdicts",
         "step": 0,
-        "networks": ["ensemble", network.title],
+        "networks": ["stego", "foreign", network.title],
         "precision": "float64",
         export.CHECKED: verdicts.embedded_figures(verdicts.load(folder)),
         "versions": None,
@@ -336,56 +360,41 @@ def main():
     parser.add_argument("--window", type=int, default=256)
     parser.add_argument("--limit", type=int, default=1000, help="photographs for training")
     parser.add_argument("--colour", type=int, default=150, help="held-out colour photographs")
-    parser.add_argument("--subspace", type=int, default=300)
     parser.add_argument("--learners", type=int, default=101)
-    parser.add_argument("--directions", type=int, default=30)
-    parser.add_argument("--quantile", type=float, default=0.95, help="of covers that are judged")
+    parser.add_argument("--directions", type=int, default=100)
+    parser.add_argument("--quantile", type=float, default=0.8, help="within either limit")
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="keeps the features")
     parser.add_argument("-o", "--output", type=pathlib.Path, help="the model's folder")
     options = parser.parse_args()
 
-    found = everything(Measured(options.folder, ("spam", "srmq1")), options)
+    found = everything(Measured(options.folder, ("srmq1",)), options)
     network = run.load(options.network)
-    trained = ensemble.fit(
-        jax.random.key(0),
-        found["train"]["srmq1"],
-        found["train stego"]["srmq1"],
-        subspace=options.subspace,
-        learners=options.learners,
-    )
-    both = np.concatenate([found["train"]["spam"], found["train stego"]["spam"]])
-    familiar = familiarity.fit(both, directions=options.directions)
-    scores = scores_of(found, trained, network)
-    distances = {
-        label: familiarity.distance(familiar, rows["spam"]) for label, rows in found.items()
-    }
-    for label in distances:
-        if label.startswith("colour"):
-            distances[label] = distances[label].reshape(-1, 3).max(axis=1)
-    farthest = float(np.quantile(distances["grey"], options.quantile))
-    judged = {kind: scores[kind][distances[kind] <= farthest] for kind in verdicts.KINDS}
-    calibrations = {kind: verdicts.calibrate(own) for kind, own in judged.items()}
-    rows = tables(scores, distances, calibrations, farthest)
+    stego, foreign, familiar = fitted(found, options)
+    scores, unlike = measured_of(found, stego, foreign, familiar, network)
+    # Covers and stegos of the training's kind are to be judged alike.
+    like = np.concatenate([unlike[label] for label in ("grey", "grey hill", "grey hill-cmd")])
+    limits = np.quantile(like, options.quantile, axis=0)
+    judged = {label: (values <= limits).all(axis=1) for label, values in unlike.items()}
+    covers = {kind: scores[kind][judged[kind]] for kind in verdicts.KINDS}
+    calibrations = {kind: verdicts.calibrate(own) for kind, own in covers.items()}
+    rows = table(scores, judged, calibrations)
     header = ["pictures", "how many", "declined (%)"]
     header += [f"stego at {rate:.0%} (%)" for rate in verdicts.RATES]
-    print(f"out-of-bag error {100 * trained.oob_errors[-1]:.2f} %, farthest {farthest:.2f}")
+    print(f"out-of-bag error {100 * stego.oob_errors[-1]:.2f} %; limits {limits}")
     cells = [[row[0], str(row[1]), *(f"{100 * x:.1f}" for x in row[2:])] for row in rows]
     print(markdown(header, cells))
-    for kind, own in judged.items():
+    for kind, own in covers.items():
         for rate in verdicts.RATES:
-            print(
-                f"{kind}, threshold of {rate:.0%} set on one half of the held-out covers: "
-                f"{100 * measured_rates(own, rate):.1f} % of the other half"
-            )
-    np.savez(
-        options.folder / "scores.npz",
-        **{f"s {k}": v for k, v in scores.items()},
-        **{f"d {k}": v for k, v in distances.items()},
-    )
+            share = 100 * measured_rates(own, rate)
+            print(f"{kind}, {rate:.0%} set on one half, measured on the other: {share:.1f} %")
     if options.output:
-        write(
-            options, trained, familiar, farthest, calibrations, network, said(rows, judged, header)
-        )
+        arrays = {f"familiar/{name}": value for name, value in familiar._asdict().items()}
+        for name, each in {"stego": stego, "foreign": foreign}.items():
+            for part in verdicts.ENSEMBLE_ARRAYS:
+                arrays[f"{name}/{part}"] = np.asarray(getattr(each, part))
+            arrays[f"{name}/subspaces"] = arrays[f"{name}/subspaces"].astype(np.int32)
+        config = config_of(options, limits, calibrations, network, stego.features)
+        write(options.output, config, arrays, said(rows, covers, header), network)
 
 
 if __name__ == "__main__":

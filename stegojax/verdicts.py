@@ -3,11 +3,16 @@ steganalyzers that come with the package, at false-alarm rates that were measure
 nobody was trained on; or that it cannot tell, where the picture is unlike those covers.
 
 The window in the middle of a picture is judged, plane by plane. A steganalyzer's scores of the
-planes are averaged and standardised by the held-out covers'; the mean over the steganalyzers is
-compared with the thresholds. Grey and colour pictures have thresholds of their own.
+planes are averaged and standardised by the held-out covers'; the lowest over the steganalyzers, so
+that the one in doubt decides, is compared with the thresholds. Grey and colour pictures have
+thresholds of their own.
+
+Two tests say whether a picture is like the training covers: how far its features are from theirs
+(`steganalysis.familiarity`), and the votes of an ensemble that has learned to tell these covers and
+their stegos from the same photographs processed otherwise.
 
 A panel is a model (see `zoo`) with "experiment": "verdicts" in its config.json, whose weights are
-an ensemble and what the training covers are like (`steganalysis.familiarity`).
+the two ensembles and what the training covers are like.
 """
 
 from __future__ import annotations
@@ -40,6 +45,8 @@ PANEL = "verdicts"
 
 STEGO, CLEAR, UNKNOWN = "stego", "no sign", "cannot tell"
 KINDS = ("grey", "colour")
+ENSEMBLE_ARRAYS = ("subspaces", "weights", "thresholds")
+"""Of an ensemble, those that are kept, in the order of its fields."""
 RATES = (0.01, 0.05)
 """False-alarm rates at which thresholds are set."""
 
@@ -49,7 +56,7 @@ class Calibration(NamedTuple):
 
     means:      of each steganalyzer's scores.
     spreads:    their standard deviations.
-    thresholds: of the mean standardised score, by false-alarm rate.
+    thresholds: of the lowest standardised score, by false-alarm rate.
     """
 
     means: tuple[float, ...]
@@ -61,17 +68,16 @@ class Panel(NamedTuple):
     """Steganalyzers that judge together.
 
     sources:      of each steganalyzer: what it is and was trained on, in words.
-    score:        planes `[N, S, S]` -> scores `[N, steganalyzers]`.
-    distance:     planes -> `[N]`, how unlike the training covers they are.
-    farthest:     the largest distance at which a verdict is given.
+    measure:      planes `[N, S, S]` -> scores `[N, steganalyzers]`, and how unlike the training
+                  covers they are, `[N, 2]`: the distance, and the votes for other processing.
+    limits:       the most of either at which a verdict is given.
     window:       S, the side of the window that is judged.
     calibrations: by kind.
     """
 
     sources: tuple[str, ...]
-    score: Callable[[np.ndarray], np.ndarray]
-    distance: Callable[[np.ndarray], np.ndarray]
-    farthest: float
+    measure: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    limits: tuple[float, float]
     window: int
     calibrations: Mapping[str, Calibration]
 
@@ -109,20 +115,23 @@ def load(place: str | os.PathLike = PANEL) -> Panel:
     arrays = weights.read_arrays(folder)[1]
     try:
         config = json.loads((folder / shelves.CONFIG_NAME).read_text(encoding="utf-8"))
-        trained = ensemble.Ensemble(
-            **{name: arrays[f"ensemble/{name}"] for name in ("subspaces", "weights", "thresholds")},
-            oob_errors=np.zeros(0),
-            trials=(),
-            features=int(config["feature count"]),
-        )
+        count = int(config["feature count"])
         familiar = familiarity.Familiar(
-            *(arrays[f"familiar/{name}"] for name in familiarity.Familiar._fields)
+            *(
+                arrays[f"familiar/{name}"].astype(np.float64)
+                for name in familiarity.Familiar._fields
+            )
         )
         return Panel(
             tuple(config["sources"]),
-            scorer(config["features"], trained, run.load(config["network"])),
-            distances(familiar),
-            float(config["farthest"]),
+            measure(
+                config["features"],
+                _ensemble(arrays, "stego", count),
+                run.load(config["network"]),
+                familiar,
+                _ensemble(arrays, "foreign", count),
+            ),
+            tuple(map(float, config["limits"])),
             int(config["window"]),
             {kind: _calibration(config["calibrations"][kind]) for kind in KINDS},
         )
@@ -130,27 +139,36 @@ def load(place: str | os.PathLike = PANEL) -> Panel:
         raise InputError(f"{folder} is no panel of steganalyzers ({error})") from error
 
 
-def scorer(
-    features: str, trained: ensemble.Ensemble, network: run.Loaded
-) -> Callable[[np.ndarray], np.ndarray]:
-    """The scores of an ensemble and a network.
+def measure(
+    features: str,
+    stego: ensemble.Ensemble,
+    network: run.Loaded,
+    familiar: familiarity.Familiar,
+    foreign: ensemble.Ensemble,
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """All that is measured of planes.
 
     Args:
-      features: that the ensemble takes, a name in `security.FEATURES`.
-      trained: the ensemble.
+      features: that ensembles and distance take, a name in `security.FEATURES`.
+      stego: the ensemble that votes for stegos.
       network: a steganalyzer's run.
+      familiar: what the training covers are like.
+      foreign: the ensemble that votes for other processing.
 
     Returns:
-      `planes [N, S, S] -> [N, 2]`: the votes, and the margins.
+      `planes [N, S, S] -> scores [N, 2], unlike [N, 2]`: the votes and the network's margins; the
+      distances and the votes for other processing.
     """
     compute, margin = jax.jit(ensembles.FEATURES[features].compute), margins(network)
 
-    def score(planes):
+    def measured(planes):
         given = jnp.asarray(planes, jnp.float32)
-        votes = ensemble.votes(trained, np.asarray(compute(given)))
-        return np.stack([votes, np.asarray(margin(given), np.float64)], axis=1)
+        rows = np.asarray(compute(given))
+        scores = [ensemble.votes(stego, rows), np.asarray(margin(given), np.float64)]
+        unlike = [familiarity.distance(familiar, rows), ensemble.votes(foreign, rows)]
+        return np.stack(scores, axis=1), np.stack(unlike, axis=1)
 
-    return score
+    return measured
 
 
 def margins(network: run.Loaded) -> Callable[[np.ndarray], jax.Array]:
@@ -174,21 +192,6 @@ def margins(network: run.Loaded) -> Callable[[np.ndarray], jax.Array]:
     return margin
 
 
-def distances(familiar: familiarity.Familiar) -> Callable[[np.ndarray], np.ndarray]:
-    """How unlike the training covers planes are, by their SPAM features.
-
-    Args:
-      familiar: what the training covers are like.
-
-    Returns:
-      `planes [N, S, S] -> [N]`.
-    """
-    compute = jax.jit(ensembles.FEATURES["spam"].compute)
-    return lambda planes: familiarity.distance(
-        familiar, np.asarray(compute(jnp.asarray(planes, jnp.float32)))
-    )
-
-
 def calibrate(covers: np.ndarray, *, rates: Sequence[float] = RATES) -> Calibration:
     """Thresholds that held-out covers pass at given rates.
 
@@ -200,7 +203,7 @@ def calibrate(covers: np.ndarray, *, rates: Sequence[float] = RATES) -> Calibrat
       The calibration.
     """
     means, spreads = covers.mean(axis=0), covers.std(axis=0)
-    together = np.mean((covers - means) / spreads, axis=1)
+    together = np.min((covers - means) / spreads, axis=1)
     quantiles = {rate: float(np.quantile(together, 1 - rate, method="higher")) for rate in rates}
     return Calibration(tuple(means), tuple(spreads), quantiles)
 
@@ -265,10 +268,14 @@ def embedded_figures(panel: Panel) -> dict[str, float]:
     source = open_source("embedded", "held_out")
     cut = [planes_of(preprocess.to_grey(source[number]), panel.window) for number in range(2)]
     planes = np.concatenate([each for each in cut if each is not None])
-    scores = panel.score(planes).mean(axis=0)
+    scores, unlike = panel.measure(planes)
     return {
-        "distance": float(panel.distance(planes).mean()),
-        **{f"score of steganalyzer {number}": float(each) for number, each in enumerate(scores)},
+        "distance": float(unlike[:, 0].mean()),
+        "votes for other processing": float(unlike[:, 1].mean()),
+        **{
+            f"score of steganalyzer {number}": float(each)
+            for number, each in enumerate(scores.mean(axis=0), 1)
+        },
     }
 
 
@@ -283,15 +290,19 @@ def _judged(panel: Panel, path: str) -> Verdict:
     if planes is None:
         height, width = picture.pixels.shape[:2]
         return unknown(f"{width}x{height}, and {panel.window}x{panel.window} are needed")
-    distance = float(panel.distance(planes).max())
-    if not distance <= panel.farthest:
+    measured, unlike = panel.measure(planes)
+    # One strange channel is enough.
+    excess = unlike.max(axis=0) - panel.limits
+    if not (excess <= 0).all():
+        which = "in noise and texture" if excess[0] > 0 else "in how it was processed"
+        number = int(excess[0] <= 0)
         return unknown(
-            f"unlike the covers of the training in noise, texture or history: {distance:.1f}, "
-            f"where {panel.farthest:.1f} is the most"
+            f"unlike the covers of the training {which}: {unlike.max(axis=0)[number]:.2f}, where "
+            f"{panel.limits[number]:.2f} is the most"
         )
     calibration = panel.calibrations[KINDS[len(planes) > 1]]
-    scores = standardised(calibration, panel.score(planes).mean(axis=0))
-    together = float(scores.mean())
+    scores = standardised(calibration, measured.mean(axis=0))
+    together = float(scores.min())
     passed = [rate for rate, least in calibration.thresholds.items() if together > least]
     said = tuple(float(score) for score in scores)
     if not passed:
@@ -335,6 +346,11 @@ def write_csv(
         scores = [f"{score:.4f}" for score in each.scores] or [""] * len(panel.sources)
         writer.writerow([each.path, each.verdict, each.why, *scores, each.error])
     files.write(path, lambda file: file.write(buffer.getvalue().encode()), overwrite=overwrite)
+
+
+def _ensemble(arrays: Mapping[str, np.ndarray], name: str, features: int) -> ensemble.Ensemble:
+    parts = (arrays[f"{name}/{part}"] for part in ENSEMBLE_ARRAYS)
+    return ensemble.Ensemble(*parts, oob_errors=np.zeros(0), trials=(), features=features)
 
 
 def _calibration(section: Mapping[str, Any]) -> Calibration:

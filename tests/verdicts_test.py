@@ -12,14 +12,11 @@ from stegojax.errors import InputError
 WINDOW = 16
 
 
-def scores(planes):
-    """Two steganalyzers that see the grey level."""
+def measure(planes):
+    """Two steganalyzers that see the grey level; noise and steps are unlike."""
     level = planes.mean(axis=(1, 2))
-    return np.stack([level, 2 * level], axis=1)
-
-
-def distance(planes):
-    return planes.std(axis=(1, 2))
+    unlike = [planes.std(axis=(1, 2)), np.abs(planes[:, 0, 0] - planes[:, -1, -1])]
+    return np.stack([level, 2 * level], axis=1), np.stack(unlike, axis=1)
 
 
 @pytest.fixture
@@ -29,9 +26,8 @@ def panel():
     known = verdicts.calibrate(np.stack([levels, 2 * levels], axis=1))
     return verdicts.Panel(
         ("one, on this", "two, on that"),
-        scores,
-        distance,
-        5.0,
+        measure,
+        (5.0, 3.0),
         WINDOW,
         {"grey": known, "colour": known},
     )
@@ -54,10 +50,10 @@ def only(panel, path):
 def test_thresholds_are_passed_by_the_share_of_covers_that_is_said(panel):
     covers = np.random.default_rng(0).normal(5, 3, (1000, 2))
     calibration = verdicts.calibrate(covers)
-    whole = verdicts.standardised(calibration, covers).mean(axis=1)
+    whole = verdicts.standardised(calibration, covers).min(axis=1)
     for rate in verdicts.RATES:
         assert 0.8 * rate <= (whole > calibration.thresholds[rate]).mean() <= rate
-    assert abs(whole.mean()) < 1e-9
+    assert abs(verdicts.standardised(calibration, covers).mean()) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -83,6 +79,11 @@ def test_what_is_unlike_the_covers_is_declined(panel, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 20))
     rough = only(panel, write(tmp_path / "rough.png", noise))
     assert rough.verdict == verdicts.UNKNOWN and "unlike the covers" in rough.why
+    assert "in noise and texture" in rough.why
+    step = flat(50)
+    step[-4:, -4:] = 54
+    stepped = only(panel, write(tmp_path / "step.png", step))
+    assert stepped.verdict == verdicts.UNKNOWN and "in how it was processed: 4.00" in stepped.why
     jpeg = only(panel, write(tmp_path / "picture.jpg", flat(50)))
     assert jpeg.verdict == verdicts.UNKNOWN and "JPEG file" in jpeg.why and not jpeg.scores
 
