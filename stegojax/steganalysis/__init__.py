@@ -1,3 +1,3 @@
-"""Feature-based steganalysis: co-occurrence features of pixel planes, and the ensembles trained on
+"""Feature-based steganalysis: features of pixel planes and of JPEG files, and the ensembles trained on
 them.
 """

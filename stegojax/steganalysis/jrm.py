@@ -233,31 +233,33 @@ def _anywhere(planes, sizes):
     magnitudes, then those of differences. A distance below 8 stays within the block.
     """
     height, width = planes.shape[1:]
-    cut = jnp.clip(planes, -_ANYWHERE, _ANYWHERE).astype(jnp.int8)
-    values = range(-_ANYWHERE, _ANYWHERE + 1)
+    i, j = np.indices((height, width))
+    values, nothing = range(-_ANYWHERE, _ANYWHERE + 1), _ANYWHERE + 1
+    usable = (i[None] < sizes[:, 0, None, None]) & (j[None] < sizes[:, 1, None, None])
+    usable &= ((i % 8 > 0) | (j % 8 > 0))[None]
+    cut = jnp.where(usable, jnp.clip(planes, -_ANYWHERE, _ANYWHERE), nothing).astype(jnp.int8)
     here = lax.map(lambda plane: _words(plane.reshape(-1), values), cut)
-    beside = jnp.pad(cut, ((0, 0), (8, 8), (8, 8)), constant_values=_ANYWHERE + 1)
-    i, j = jnp.arange(height).reshape(-1, 1), jnp.arange(width).reshape(1, -1)
-    ac = (i % 8 > 0) | (j % 8 > 0)
+    beside = jnp.pad(cut, ((0, 0), (8, 8), (8, 8)), constant_values=nothing)
+    near = [step for step in _STEPS_OF_MAGNITUDES if max(map(abs, step)) < 8]
+    inside = np.ones((len(near) + 1, height, width), bool)
+    for number, (down, right) in enumerate(near):
+        inside[number] = (i % 8 + down) // 8 == 0
+        inside[number] &= (j % 8 + right) // 8 == 0
+    kinds = {step: number for number, step in enumerate(near)}
 
     def others(item):
-        which, down, right = item
-        rows, columns = sizes[which]
-        k, m = i + down, j + right
-        usable = (i < rows) & (j < columns) & (k >= 0) & (m >= 0) & (k < rows) & (m < columns)
-        usable &= ac & ((k % 8 > 0) | (m % 8 > 0))
-        near = (abs(down) < 8) & (abs(right) < 8)
-        usable &= ~near | ((i // 8 == k // 8) & (j // 8 == m // 8))
+        which, kind, down, right = item
         there = lax.dynamic_slice(beside[which], (8 + down, 8 + right), (height, width))
-        return jnp.where(usable, there, _ANYWHERE + 1).reshape(-1)
+        return jnp.where(jnp.asarray(inside)[kind], there, nothing).reshape(-1)
 
     def count(item):
         which, there = item
         common = here[which][:, None] & there[None]
         return lax.population_count(common).astype(jnp.int32).sum(-1).astype(jnp.float32)
 
-    items = [(_MAGNITUDE, *step) for step in _STEPS_OF_MAGNITUDES]
-    items += [(which, *step) for which in _DIFFERENCES for step in _STEPS]
+    items = [(_MAGNITUDE, step) for step in _STEPS_OF_MAGNITUDES]
+    items += [(which, step) for which in _DIFFERENCES for step in _STEPS]
+    items = [(which, kinds.get(step, len(near)), *step) for which, step in items]
     items = tuple(jnp.array(each) for each in zip(*items))
     # Loops of their own: XLA would make what is compared anew for every value.
     there = lax.map(lambda plane: _words(plane, values), lax.map(others, items))
