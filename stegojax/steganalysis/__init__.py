@@ -1,3 +1,3 @@
-"""Feature-based steganalysis: features of pixel planes and of JPEG files, and the ensembles trained on
-them.
+"""Feature-based steganalysis: features of pixel planes and of JPEG files, and the ensembles
+trained on them.
 """
