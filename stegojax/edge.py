@@ -30,7 +30,7 @@ def guarded(work: Callable[[], int], *, name: str) -> int:
       line, that of the `KeyboardInterrupt` where it says something; `NO_READER` without.
     """
     _show_every_character()
-    _silence_pillow()
+    _silence_others()
     try:
         code = work()
         if sys.stdout is not None:
@@ -82,9 +82,12 @@ def _show_every_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _silence_pillow() -> None:
-    """A picture that Pillow warns of is read or refused, in this package's own words."""
+def _silence_others() -> None:
+    """A picture that Pillow warns of is read or refused, in this package's own words; without a
+    compilation cache, on a full disk say, functions are compiled anew.
+    """
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.filterwarnings("ignore", message=r"Error (reading|writing) persistent compilation")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
