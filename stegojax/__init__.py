@@ -3,12 +3,13 @@ protocol.
 
 `stegojax.hide(pixels, message, password)`, `stegojax.reveal(pixels, password)` and
 `stegojax.capacity(pixels)` work on arrays; `stegojax.simulate` draws an optimal sender's changes;
-`stegojax.load(place)` gives a trained run: a folder's, or a model's by its name. They are imported
-when they are first asked for. Everything else is in the package's modules, such as
-`stegojax.costs` and `stegojax.losses`.
+`stegojax.load(place)` gives a trained run: a folder's, or a model's by its name. Everything
+else is in the package's modules, such as `stegojax.costs`, `stegojax.losses` and `stegojax.train`.
+All are imported when they are first asked for.
 """
 
 import importlib
+import pkgutil
 
 __version__ = "0.1.0"
 
@@ -25,8 +26,15 @@ _PLACES = {
 def __getattr__(name):
     if name in _PLACES:
         return getattr(importlib.import_module(f"stegojax.{_PLACES[name]}"), name)
+    if name in _modules():
+        return importlib.import_module(f"stegojax.{name}")
     raise AttributeError(f"module 'stegojax' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*globals(), *_PLACES]
+    return sorted({*globals(), *_PLACES, *_modules()})
+
+
+def _modules() -> set[str]:
+    """The package's modules by name; none is imported before it is asked for."""
+    return {info.name for info in pkgutil.iter_modules(__path__) if info.name[0] != "_"}

@@ -439,7 +439,7 @@ def simulate(
     cover: Array | Cover,
     payload: float | Array,
     *,
-    scheme: Scheme,
+    scheme: Scheme | str,
     domain: Domain = PIXELS,
 ) -> Array | np.ndarray:
     """Draws the modifications of an optimal sender, phase by phase: what `embed` does, with the
@@ -452,7 +452,7 @@ def simulate(
       payload: bits per cover: a number, or for planes an array of shape `[...]`. For planes nothing
         is raised: run `probabilities.check_payload` on their costs where the payload may exceed the
         capacity.
-      scheme: costs and recipe.
+      scheme: costs and recipe, or their name, see `parse_scheme`.
       domain: of the cover.
 
     Returns:
@@ -460,8 +460,10 @@ def simulate(
 
     Raises:
       InputError: the planes have fewer than two axes, or the `Cover` is none of the domain or
-        cannot carry the payload.
+        cannot carry the payload; or the scheme is unknown.
     """
+    if isinstance(scheme, str):
+        scheme = parse_scheme(scheme, domain=domain)
     if isinstance(cover, Cover):
         return _simulate_cover(key, cover, payload, scheme, domain)
     recipe = scheme.recipe
