@@ -1,6 +1,8 @@
 """The examples run as they stand, and the package's root offers what they use."""
 
+import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -71,3 +73,51 @@ def test_a_model_by_its_name():
     done = run("use_a_model.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("xunet-hill@") and "stego" in done.stdout
+
+
+def test_costs_and_changes():
+    done = run("costs_and_changes.py")
+    assert done.returncode == 0, done.stderr
+    assert "of the changes are in the cheaper half" in done.stdout
+
+
+def test_a_system_is_trained_and_used(tmp_path):
+    done = run("train_and_use.py", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "revealed: (1, 64, 64, 1)" in done.stdout
+
+
+def test_modules_are_attributes_of_the_package():
+    code = "import stegojax; print(stegojax.costs.hill.__name__, stegojax.train.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["hill", "stegojax.train"]
+    assert {"costs", "losses", "train", "hide", "load"} <= set(dir(stegojax))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        stegojax.nothing  # noqa: B018
+
+
+def snippets():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def run_snippet(code, cwd):
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_readme_hides_in_an_array(tmp_path):
+    done = run_snippet(snippets()[0] + "assert message == b'any bytes'", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_readme_trains_with_a_loss_of_ones_own(tmp_path):
+    done = run_snippet(snippets()[1], tmp_path)
+    assert done.returncode == 0 and "stego_psnr" in done.stdout, done.stderr
