@@ -2,7 +2,8 @@
 become asymmetric ones.
 
     python main.py --config=configs/asymmetric.py       minutes on two cores
-    python main.py --config=configs/asymmetric.py --mode=evaluate    Tables 1 and 2 for this run
+    python main.py --config=configs/asymmetric.py --mode=evaluate    Table 2 for this run
+    python main.py --config=configs/asymmetric.py --mode=security    Table 1
     python main.py --config=configs/asymmetric.py:help  lists the presets
     stegojax hide --run runs/asymmetric COVER MESSAGE -o STEGO
 

@@ -3,6 +3,7 @@ grey picture in the Y channel of a colour picture.
 
     python main.py --config=configs/isgan.py            trains on bundled photographs
     python main.py --config=configs/isgan.py --mode=evaluate
+    python main.py --config=configs/isgan.py --mode=transfer    Table 6; trains two networks
     python main.py --config=configs/isgan.py:help       lists the presets
 
 The default takes five to ten minutes on two cores, `tiny` under a minute. The others need TFDS

@@ -3,6 +3,7 @@ one bit in every grey pixel.
 
     python main.py --config=configs/sftn.py                  trains on bundled photographs
     python main.py --config=configs/sftn.py --mode=evaluate
+    python main.py --config=configs/sftn.py --mode=security    trains steganalyzers on its stegos
     python main.py --config=configs/sftn.py:help             lists the presets
 
 The default takes three to four minutes on one core. Measured at the end, on 16 held-out crops of

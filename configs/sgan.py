@@ -3,6 +3,7 @@
 
     python main.py --config=configs/sgan.py                  trains on bundled photographs
     python main.py --config=configs/sgan.py --mode=evaluate
+    python main.py --config=configs/sgan.py --mode=covers    Tables 1 to 3; trains steganalyzers
     python main.py --config=configs/sgan.py:help             lists the presets
     stegojax generate --run runs/sgan -n 16 -o COVERS
     stegojax hide --run runs/sgan MESSAGE -o STEGO.png

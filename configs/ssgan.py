@@ -3,6 +3,7 @@ networks", 2017).
 
     python main.py --config=configs/ssgan.py                  trains on bundled photographs
     python main.py --config=configs/ssgan.py --mode=evaluate
+    python main.py --config=configs/ssgan.py --mode=covers    Tables 1 to 3; trains steganalyzers
     python main.py --config=configs/ssgan.py:help             lists the presets
     stegojax generate --run runs/ssgan -n 16 -o COVERS
     stegojax hide --run runs/ssgan MESSAGE -o STEGO.png

@@ -2,7 +2,8 @@
 costs doubled against a steganalyzer's gradient. A peer of the asymmetric-cost GAN (its Table 1).
 
     python main.py --config=configs/ugs.py              trains the steganalyzer to be deceived
-    python main.py --config=configs/ugs.py --mode=evaluate   its accuracy; Tables 1 and 2 for UGS
+    python main.py --config=configs/ugs.py --mode=evaluate   its accuracy; Table 2 for UGS
+    python main.py --config=configs/ugs.py --mode=security   Table 1
     python main.py --config=configs/ugs.py:help         lists the presets
     stegojax hide --run runs/ugs COVER MESSAGE -o STEGO      revealed with the key alone
 

@@ -29,9 +29,7 @@ def main(workdir):
     secret = data.camera()[None, :64, :64, None].astype(np.float32)
     batch = {"cover": cover, "secret": secret}
     outputs = trained.method.predict(trained.state, batch, jax.random.key(0))
-    print(
-        f"the stego differs by {np.abs(outputs['stego'] - cover).mean():.1f} levels on average: a few steps teach little"
-    )
+    print(f"the stego differs by {np.abs(outputs['stego'] - cover).mean():.1f} levels on average")
     print(f"revealed: {outputs['revealed'].shape}")
 
 

@@ -95,6 +95,34 @@ def element_numbers(columns: AnyArray, length: int) -> AnyArray:
     return xp.where(filled, number, xp.int32(length))
 
 
+def fits(wet_N: np.ndarray, message_length: int, constraint_height: int) -> bool:
+    """Whether the columns of dry elements span all syndromes, row by row: then every message of
+    this length can be hidden without a change of wet elements.
+
+    Args:
+      wet_N: `[N]` bool, the elements that may not be changed.
+      message_length: number of message bits m, 0..n.
+      constraint_height: height h of the submatrices, 7..12.
+
+    Returns:
+      The answer.
+    """
+    columns = block_columns(
+        wet_N.size, message_length=message_length, constraint_height=constraint_height
+    )
+    dry = np.append(~wet_N, False)[element_numbers(columns, wet_N.size)]
+    basis: dict[int, int] = {}
+    for i in range(message_length):
+        mask = (1 << min(constraint_height, message_length - i)) - 1
+        allowed = set((columns[i, dry[i]] & mask).tolist())
+        basis = _extended(basis, allowed, mask.bit_length())
+        if 0 not in basis:
+            return False
+        rest = {vector >> 1 for lead, vector in basis.items() if lead}
+        basis = _extended({}, rest, constraint_height)
+    return True
+
+
 def room(wet_N: np.ndarray, message_length: int, constraint_height: int) -> int:
     """How many bits the code can hide in any case without a change of wet elements.
 
@@ -107,27 +135,10 @@ def room(wet_N: np.ndarray, message_length: int, constraint_height: int) -> int:
       At most `message_length` bits, to about one in 100.
     """
 
-    def fits(bits: int) -> bool:
-        """Whether the columns of dry elements span all syndromes, row by row."""
-        columns = block_columns(
-            wet_N.size, message_length=bits, constraint_height=constraint_height
-        )
-        dry = np.append(~wet_N, False)[element_numbers(columns, wet_N.size)]
-        basis: dict[int, int] = {}
-        for i in range(bits):
-            mask = (1 << min(constraint_height, bits - i)) - 1
-            allowed = set((columns[i, dry[i]] & mask).tolist())
-            basis = _extended(basis, allowed, mask.bit_length())
-            if 0 not in basis:
-                return False
-            rest = {vector >> 1 for lead, vector in basis.items() if lead}
-            basis = _extended({}, rest, constraint_height)
-        return True
-
     low, high = 0, message_length
     while high - low > max(1, high // 100):
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        low, high = (middle, high) if fits(wet_N, middle, constraint_height) else (low, middle)
     return low
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stegojax import domains, embed, envelope, recipes, secret
-from stegojax.coding import stc, ternary
+from stegojax.coding import parity_check, stc, ternary
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Costs, Cover, Domain
 
@@ -24,6 +24,7 @@ _POLAR_LIST_SIZE = 8
 # Of what any code could hide (`embed.capacity`): what is promised, and no more is attempted.
 _SHARE = 0.5
 _ORDERS = 4
+_HEIGHT = 10  # of the code of salt and header
 
 
 class Choices(NamedTuple):
@@ -280,8 +281,9 @@ def _syndrome_changes(
 
 
 def _fits(places: np.ndarray, values: np.ndarray, costs: Costs, length: int) -> bool:
-    if (np.minimum(*(rho[places] for rho in costs)) < WET_COST).all():
-        return True  # every column of the trellis may be used
+    wet = np.minimum(*(rho[places] for rho in costs)) >= WET_COST
+    if parity_check.fits(wet, length, _HEIGHT):
+        return True  # in any case, so nothing need be coded
     try:
         _syndrome_changes(places, values, costs, np.arange(length, dtype=np.uint8) & 1, bytes(32))
     except Stumbled:
