@@ -129,7 +129,7 @@ def _expected(trains: list[train.Planned]) -> str:
         return "how long that takes is shown once the first of it is done"
     if not seconds:
         return "all of it is trained already"
-    return f"expected: about {progress.duration(seconds)}"
+    return f"expected: about {progress.duration(seconds)} of training, and evaluations besides"
 
 
 def _say(line: str) -> None:
