@@ -258,7 +258,9 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=7860, metavar="N", help="of the page's address (default 7860)"
     )
     demo.add_argument(
-        "--run", metavar="RUN", help="a trained steganalyzer that judges what is hidden"
+        "--run",
+        metavar="RUN",
+        help="a trained steganalyzer that judges what is hidden, in place of the models that ship",
     )
     demo.set_defaults(run_command=_demo)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from stegojax import domains, hiders, images, secret
+from stegojax import domains, hiders, images, secret, verdicts
 from stegojax.detection import Steganalyzer, judge
 from stegojax.errors import InputError
 from stegojax.hiders import comparison, in_files
@@ -24,6 +24,12 @@ SCORE_MEANS = (
     "probability only for pictures like those that it was trained on"
 )
 """What stands beside a score."""
+
+VERDICTS_MEAN = "at false-alarm rates measured on other photographs; no sign does not mean clean"
+"""What stands beside verdicts."""
+
+Judges = Callable[[Sequence[str]], list[str]]
+"""Paths -> a line for each, and one that says what is meant."""
 
 
 class File(NamedTuple):
@@ -130,23 +136,58 @@ def capacity(cover: File, *, scheme: str = "") -> tuple[str, ...]:
     return first, *found.said
 
 
-def detect(steganalyzer: Steganalyzer, files: Sequence[File]) -> tuple[str, ...]:
-    """What a steganalyzer says of picture files, in words.
+def judged_by_models(panel: verdicts.Panel) -> Judges:
+    """What the models that ship say of pictures.
+
+    Args:
+      panel: from `verdicts.load`.
+
+    Returns:
+      What `detect` takes.
+    """
+
+    def lines(paths):
+        found = verdicts.judge(panel, paths)
+        said = [each.error or verdicts.line(panel, each) for each in found]
+        return [*said, f"judged by {', '.join(panel.sources)}, {VERDICTS_MEAN}"]
+
+    return lines
+
+
+def judged_by(steganalyzer: Steganalyzer) -> Judges:
+    """What one steganalyzer says of pictures.
 
     Args:
       steganalyzer: a trained one.
+
+    Returns:
+      What `detect` takes.
+    """
+
+    def lines(paths):
+        found = judge(steganalyzer, paths)
+        said = [each.error or f"{each.score:.4f}  {each.path}" for each in found]
+        return [*said, f"scores of {steganalyzer.trained_on}, {SCORE_MEANS}"]
+
+    return lines
+
+
+def detect(judges: Judges, files: Sequence[File]) -> tuple[str, ...]:
+    """What steganalyzers say of picture files, in words.
+
+    Args:
+      judges: from `judged_by` or `judged_by_models`.
       files: the pictures.
 
     Returns:
-      A line for each, and one that says what the scores mean.
+      A line for each, and one that says what is meant.
     """
-    lines = []
     with tempfile.TemporaryDirectory() as folder:
         paths = [_put(folder, f"picture{n}", file) for n, file in enumerate(files)]
-        for file, found in zip(files, judge(steganalyzer, [str(path) for path in paths])):
-            said = f"{found.score:.4f}" if found.score is not None else found.error
-            lines.append(f"{file.name}: {_without(folder, said)}")
-    return *lines, f"scores of {steganalyzer.trained_on}, {SCORE_MEANS}"
+        lines = judges([str(path) for path in paths])
+        for path, file in zip(paths, files):
+            lines = [_without(folder, line).replace(path.name, file.name) for line in lines]
+    return tuple(lines)
 
 
 def shown(picture: File) -> bytes:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stegojax import detection, edge
+from stegojax import detection, edge, verdicts
 from stegojax.demo import operations
 from stegojax.errors import InputError
 
@@ -35,11 +35,11 @@ _ONLY_FROM_HERE = (
 Answers = Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]
 
 
-def answers(steganalyzer: detection.Steganalyzer | None = None) -> Answers:
+def answers(judges: operations.Judges | None = None) -> Answers:
     """What the page can ask.
 
     Args:
-      steganalyzer: judges what is hidden; None for no judgement.
+      judges: what `operations.detect` takes; None for no judgement.
 
     Returns:
       Path -> `(fields of the request) -> fields of the answer`; files are base64 text in both.
@@ -58,8 +58,8 @@ def answers(steganalyzer: detection.Steganalyzer | None = None) -> Answers:
         )
         judged = "start `stegojax demo --run RUN` with a trained steganalyzer to see its score"
         lines: tuple[str, ...] = (judged,)
-        if steganalyzer is not None:
-            lines = operations.detect(steganalyzer, [cover, found.stego])
+        if judges is not None:
+            lines = operations.detect(judges, [cover, found.stego])
         return {
             "name": found.stego.name,
             "stego": _text(found.stego.content),
@@ -170,7 +170,7 @@ def serve(*, port: int, run: str | None = None) -> int:
 
     Args:
       port: of its address.
-      run: of a trained steganalyzer; None for none.
+      run: of a trained steganalyzer; None for the models that ship.
 
     Returns:
       The exit code of the command.
@@ -178,8 +178,7 @@ def serve(*, port: int, run: str | None = None) -> int:
     Raises:
       InputError: the port cannot be had, or the run is no steganalyzer.
     """
-    steganalyzer = detection.load(run) if run else None
-    with server(answers(steganalyzer), port=port) as serving:
+    with server(answers(_judges(run)), port=port) as serving:
         print(
             f"http://{ADDRESS}:{serving.server_address[1]} shows the page, to this machine alone; "
             "Ctrl-C ends it",
@@ -190,6 +189,15 @@ def serve(*, port: int, run: str | None = None) -> int:
         except KeyboardInterrupt:
             print("ended")
     return 0
+
+
+def _judges(run: str | None) -> operations.Judges | None:
+    if run:
+        return operations.judged_by(detection.load(run))
+    try:
+        return operations.judged_by_models(verdicts.load())
+    except InputError:  # none came with the package
+        return None
 
 
 def _word(given: Mapping[str, Any], name: str) -> str:

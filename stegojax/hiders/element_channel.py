@@ -23,6 +23,7 @@ LOWEST_ELEMENTS = 768
 _POLAR_LIST_SIZE = 8
 # Of what any code could hide (`embed.capacity`): what is promised, and no more is attempted.
 _SHARE = 0.5
+_SURELY = 0.9
 _ORDERS = 4
 _HEIGHT = 10  # of the code of salt and header
 
@@ -74,7 +75,7 @@ def most_bytes(cover: Cover, *, choices: Choices) -> int:
     costs, visits = first_costs([cover], choices=choices), choices.scheme.recipe.visits
     sizes, order = _sizes(cover.elements, choices.domain), secret.public_order(cover.elements)
     salt, rest = order[: sizes.salt], order[sizes.salt :]
-    most = _room(_carriers(rest[sizes.header :], cover, choices), _one(costs, 0))
+    most = _promised(cover, _one(costs, 0), choices)
     if visits[-1].adjust is not visits[0].adjust:
         unchanged = np.zeros((1, cover.elements), np.int8)
         costs = embed.costs_after([cover], unchanged, scheme=choices.scheme, domain=choices.domain)
@@ -127,7 +128,7 @@ def write(
             _carriers(part.places, cover, choices)
             for part, cover in zip(parts, covers, strict=True)
         ]
-        _check_room(carriers, first, len(packed[0]) - 1)
+        _check_room(carriers, covers, first, len(packed[0]) - 1, choices)
         modifications, lengths = embed.embed_many(
             carriers, covers, bodies, code=_code(choices), first=first, **how
         )
@@ -249,8 +250,22 @@ def _code(choices: Choices) -> ternary.Code:
     return code._replace(embed=embed_or_stumble)
 
 
-def _check_room(carriers: Sequence[Sequence[np.ndarray]], first: Costs, length: int) -> None:
+def _promised(cover: Cover, first: Costs, choices: Choices) -> int:
+    """Bytes of message that fit, by the public order: the same whatever the key."""
+    sizes, order = _sizes(cover.elements, choices.domain), secret.public_order(cover.elements)
+    return _room(_carriers(order[sizes.salt + sizes.header :], cover, choices), first)
+
+
+def _check_room(
+    carriers: Sequence[Sequence[np.ndarray]],
+    covers: Sequence[Cover],
+    first: Costs,
+    length: int,
+    choices: Choices,
+) -> None:
     room = min(_room(parts, _one(first, row)) for row, parts in enumerate(carriers))
+    if length > _SURELY * room:  # by this key's order; what is promised is by no key's
+        room = min(_promised(cover, _one(first, row), choices) for row, cover in enumerate(covers))
     if room < 0:
         raise InputError(
             "the cover cannot carry a message with these costs: too flat, saturated or "

@@ -8,7 +8,7 @@ from PIL import Image
 from support.jpeg_files import by_pillow
 from support.photographs import photograph
 
-from stegojax import detection, images
+from stegojax import detection, images, verdicts
 from stegojax.demo import operations
 from stegojax.errors import InputError
 
@@ -52,11 +52,24 @@ def test_a_jpeg_file_stays_one():
 def test_capacity_and_scores_are_said_in_words(cover, hidden):
     first, second, *_ = operations.capacity(cover, scheme="hill")
     assert first == "40x40 grey, 1600 samples" and "carries up to" in second
-    judge = detection.Steganalyzer(lambda planes: np.asarray([0.25]), "a toy")
+    judge = detection.Steganalyzer(
+        lambda planes: np.asarray([0.25]), "a toy", lambda path: images.read(path).pixels
+    )
     broken = operations.File("b.png", b"none")
-    lines = operations.detect(judge, [cover, broken])
-    assert lines[0] == "my cover.png: 0.2500" and lines[-1].startswith("scores of a toy")
-    assert lines[1].startswith("b.png: picture1.png: ")
+    lines = operations.detect(operations.judged_by(judge), [cover, broken])
+    assert lines[0] == "0.2500  my cover.png" and lines[-1].startswith("scores of a toy")
+    assert lines[1].startswith("b.png: ")
+
+
+def test_models_that_ship_say_it_in_their_own_words(cover, monkeypatch):
+    def judged(panel, paths):
+        yield from (verdicts.Verdict(path, "cannot tell", "too small") for path in paths)
+
+    monkeypatch.setattr(verdicts, "judge", judged)
+    panel = verdicts.Panel(("a, b", "c, d"), None, (0.0, 0.0), 8, {})
+    lines = operations.detect(operations.judged_by_models(panel), [cover])
+    assert lines[0] == "my cover.png: cannot tell (too small)"
+    assert lines[1].startswith("judged by a, b, c, d")
 
 
 @pytest.mark.parametrize(
