@@ -15,7 +15,6 @@ import pathlib
 
 import jax
 import numpy as np
-import safetensors.numpy
 from PIL import Image, ImageFilter
 
 from stegojax import batches, embed, export, files, images, run, verdicts
@@ -324,8 +323,8 @@ def write(folder, config, arrays, words, network):
     """The model's folder, entered in its shelf's manifest."""
     content = json.dumps(config, indent=2).encode()
     notes = {"format": weights.FORMAT, "config": shelves.sha256(content)}
-    whole = safetensors.numpy.save(
-        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata=notes
+    whole = weights.pack(
+        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, notes
     )
     files.make_folder(folder)
     files.write_bytes(folder / shelves.CONFIG_NAME, content)

@@ -152,6 +152,13 @@ def test_a_damaged_or_foreign_file_is_refused_in_a_line(folder, change, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_gives_the_same_bytes_again(folder, workdir, tmp_path):
+    for number in range(3):
+        export.export(workdir, tmp_path / f"again{number}")
+        again = tmp_path / f"again{number}" / "weights.safetensors"
+        assert again.read_bytes() == (folder / "weights.safetensors").read_bytes()
+
+
 def test_a_model_has_one_step(folder):
     with pytest.raises(InputError, match="is of step 1 alone"):
         run.load(folder, step=2)
