@@ -54,7 +54,7 @@ def check_coefficients(coefficients: Array, quantisation: Array) -> None:
         raise ValueError(f"a quantisation table is [8, 8]; got {jnp.shape(quantisation)}")
 
 
-def repeated(table: Array, plane: Array) -> Array:
+def repeated(table: Array | np.ndarray, plane: Array) -> Array:
     """A table `[8, 8]` in every block of a plane.
 
     Args:

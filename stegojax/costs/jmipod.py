@@ -26,7 +26,9 @@ _COSINES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6
 _AC = np.arange(64).reshape(8, 8) > 0
 
 
-def jmipod(coefficients: Array, quantisation: Array, *, payload: float | None = None) -> Costs:
+def jmipod(
+    coefficients: Array, quantisation: Array, *, payload: float | Array | None = None
+) -> Costs:
     """J-MiPOD's change probabilities in the form of costs: ln(1/beta - 2), for which lambda is 1 at
     the given payload.
 
@@ -106,7 +108,7 @@ def _information(variances):
         blocks = (1 / jnp.square(variances)).reshape(*lead, height // 8, 8, width // 8, 8)
         widths = [(0, 0)] * len(lead) + [(1, 1), (0, 0), (1, 1), (0, 0)]
         padded = jnp.pad(blocks, widths, mode="edge")
-        total = 0
+        total = jnp.zeros((*lead, height // 8, 8, width // 8, 8), variances.dtype)
         for i, row in enumerate(_AROUND.tolist()):
             for j, weight in enumerate(row):
                 total += weight * padded[..., i : i + height // 8, :, j : j + width // 8, :]
