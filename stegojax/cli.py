@@ -58,7 +58,8 @@ def _run(arguments: list[str] | None) -> int:
     if options.run_command is _completion:  # needs no JAX
         return _completion(options)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own warnings
-    from stegojax import parallel
+    with edge.undisturbed():
+        from stegojax import parallel
 
     parallel.start()
     return options.run_command(options)

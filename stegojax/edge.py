@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from stegojax.errors import InputError
 
@@ -51,6 +52,20 @@ def guarded(work: Callable[[], int], *, name: str) -> int:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return _refused(name, "there is not enough memory for this; use less at a time")
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets Ctrl-C wait: importing JAX ends in an abort where it is interrupted.
+
+    Yields:
+      Nothing; the interrupt comes at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def in_words(error: OSError) -> str:

@@ -11,9 +11,13 @@ import stat
 import sys
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from stegojax import progress, secret
+from stegojax import progress
 from stegojax.errors import InputError
+
+if TYPE_CHECKING:
+    from stegojax import secret
 
 STANDARD = "-"
 """Names standard input, and standard output."""
@@ -102,6 +106,8 @@ def shared_secret(
     Raises:
       InputError: both files are given, one of them cannot be used, or nothing usable is typed.
     """
+    from stegojax import secret  # NumPy and more, which a Ctrl-C at the start would end loudly
+
     if key_file is not None and password_file is not None:
         raise InputError("give --password-file or --key-file, not both")
     if key_file is not None:

@@ -167,16 +167,25 @@ def test_a_message_may_come_from_a_pipe(work, tmp_path):
     assert run(work, shell=shell).stdout.endswith(b"through a pipe")
 
 
+BEGINNING = """
+import sys
+from stegojax import cli
+print("begins", flush=True)
+sys.exit(cli.main())
+"""
+
+
 def interrupted(folder, seconds, *arguments, sent=signal.SIGINT):
-    """A call that gets a signal after so many seconds."""
+    """A call that gets a signal so many seconds after the interpreter has come to the command."""
     process = subprocess.Popen(
-        [*STEGOJAX, *arguments],
+        [sys.executable, "-c", BEGINNING, *arguments],
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout.readline() == b"begins\n"
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -192,7 +201,7 @@ def test_ctrl_c_at_any_time_is_one_line(work, tmp_path):
     for number in range(24):
         stego = tmp_path / f"{number}.png"
         call = ("hide", "cover.png", "message", "-o", str(stego), *SECRET)
-        code, said = interrupted(work, 0.25 + 0.15 * number, *call)
+        code, said = interrupted(work, 0.15 * number, *call)
         assert code in (0, 130) and len(said) <= 1, (number, said)
         assert code == 0 or "interrupted" in said[0], (number, said)
         ended.append(code)
