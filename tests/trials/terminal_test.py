@@ -201,7 +201,7 @@ def test_ctrl_c_at_any_time_is_one_line(work, tmp_path):
     for number in range(24):
         stego = tmp_path / f"{number}.png"
         call = ("hide", "cover.png", "message", "-o", str(stego), *SECRET)
-        code, said = interrupted(work, 0.15 * number, *call)
+        code, said = interrupted(work, 0.1 + 0.15 * number, *call)
         assert code in (0, 130) and len(said) <= 1, (number, said)
         assert code == 0 or "interrupted" in said[0], (number, said)
         ended.append(code)
