@@ -271,7 +271,7 @@ def test_capacity_is_what_hides(workdir, folder, stegojax):
         (["hide", "--overwrite", "cover.png", "message", "-o", "cover.png"], "is the cover itself"),
         (["hide", "none.png", "message", "-o", "s.png"], "none.png: no such file"),
         (["hide", "cover.png", "-o", "s.png"], "hide takes two files, COVER and MESSAGE; 1 given"),
-        (["hide", "cover.png", "none", "-o", "s.png"], "none: No such file"),
+        (["hide", "cover.png", "none", "-o", "s.png"], "none: no such file"),
         (["hide", "cover.png", "message", "-o", "no/s.png"], "cannot be written"),
         (
             ["hide", "cover.png", "long", "-o", "s.png"],

@@ -50,8 +50,10 @@ def run(folder, *arguments, shell="", **changes):
     )
 
 
+# Whoever runs the tests in the background has Ctrl-C ignored, and so would the command.
 ON_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
