@@ -5,11 +5,13 @@ What is a mistake in the program itself keeps its traceback.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -33,7 +35,8 @@ def guarded(work: Callable[[], int], *, name: str) -> int:
     _show_every_character()
     _silence_others()
     try:
-        code = work()
+        with _no_interrupt_lost():
+            code = work()
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -52,6 +55,27 @@ def guarded(work: Callable[[], int], *, name: str) -> int:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return _refused(name, "there is not enough memory for this; use less at a time")
+
+
+@contextlib.contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Ctrl-C while garbage is collected comes again: Python prints and forgets what is raised in a
+    callback of the collector, and JAX has one.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable):
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Not at once: it would be raised in here.
+            threading.Timer(0.02, _thread.interrupt_main).start()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

@@ -198,14 +198,16 @@ def interrupted(folder, seconds, *arguments, sent=signal.SIGINT):
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_time_is_one_line(work, tmp_path):
-    """From the first imports to the last check; the stego is whole or absent."""
+    """From the first imports to the last check; the stego is whole or absent. Once the command has
+    returned, while Python tidies up, the signal itself ends it: the same 130 to a shell.
+    """
     ended = []
     for number in range(24):
         stego = tmp_path / f"{number}.png"
         call = ("hide", "cover.png", "message", "-o", str(stego), *SECRET)
         code, said = interrupted(work, 0.1 + 0.15 * number, *call)
-        assert code in (0, 130) and len(said) <= 1, (number, said)
-        assert code == 0 or "interrupted" in said[0], (number, said)
+        assert code in (0, 130, -signal.SIGINT) and len(said) <= 1, (number, code, said)
+        assert code != 130 or "interrupted" in said[0], (number, said)
         ended.append(code)
         if stego.exists():
             done = run(work, "reveal", str(stego), "-o", "-", *SECRET)

@@ -1,0 +1,22 @@
+"""How programs end."""
+
+import time
+
+from stegojax import edge
+
+
+def test_an_interrupt_while_garbage_is_collected_is_not_lost(capsys):
+    class Collected:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def work():
+        Collected()
+        for _ in range(1000):
+            time.sleep(0.001)
+        return 0
+
+    assert edge.guarded(work, name="stegojax") == edge.INTERRUPTED
+    assert capsys.readouterr().err.splitlines() == [
+        "stegojax: interrupted; every file that is there is whole"
+    ]
