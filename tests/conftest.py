@@ -21,7 +21,7 @@ import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-COMPILED_QUICKLY = {"models", "methods", "protocols", "configs_steps_test.py"}
+COMPILED_QUICKLY = {"models", "methods", "protocols", "hiders", "security", "configs_steps_test.py"}
 """Folders and files whose tests wait for the compiler more than for what it compiles: networks that
 take a few steps. Code that LLVM optimises less is the same program.
 """
