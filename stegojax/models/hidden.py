@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from stegojax.costs import dct
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr, ycbcr_to_rgb
 from stegojax.models import layers
@@ -339,31 +340,9 @@ def gaussian_blur(key: Key, stego: Array, cover: Array, *, sigma: float = 2.0) -
     return jnp.einsum("ih,bhwc,jw->bijc", rows, stego, columns, precision=lax.Precision.HIGHEST)
 
 
-_LUMINANCE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-"""JPEG's example quantisation table of luma (ITU-T T.81, Table K.1)."""
-
 _CHROMINANCE = np.full((8, 8), 99)
 _CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 """JPEG's example quantisation table of chroma (ITU-T T.81, Table K.2)."""
-
-
-def _dct_matrix() -> np.ndarray:
-    """`[8, 8]`, orthonormal: row k is the cosine of frequency k."""
-    k, n = np.arange(8)[:, None], np.arange(8)[None, :]
-    matrix = np.cos(np.pi * (2 * n + 1) * k / 16) / 2
-    matrix[0] /= math.sqrt(2)
-    return matrix.astype(np.float32)
 
 
 def zigzag(kept: int) -> np.ndarray:
@@ -399,15 +378,15 @@ def _masked_blocks(stego: Array, mask: Array) -> Array:
     x = rgb_to_ycbcr(stego) if channels == 3 else stego
     x = jnp.pad(x, ((0, 0), (0, -height % 8), (0, -width % 8), (0, 0)), mode="edge")
     rows, columns = x.shape[1] // 8, x.shape[2] // 8
-    dct = jnp.asarray(_dct_matrix())
+    basis = jnp.asarray(dct.BASIS, jnp.float32)
     blocks = x.reshape(batch, rows, 8, columns, 8, channels)
     # The grey level of all-zero coefficients is JPEG's, half the range.
     spectra = jnp.einsum(
-        "ki,brisjc,lj->brsklc", dct, blocks - 128.0, dct, precision=lax.Precision.HIGHEST
+        "ki,brisjc,lj->brsklc", basis, blocks - 128.0, basis, precision=lax.Precision.HIGHEST
     )
     blocks = (
         jnp.einsum(
-            "ki,brsklc,lj->brisjc", dct, spectra * mask, dct, precision=lax.Precision.HIGHEST
+            "ki,brsklc,lj->brisjc", basis, spectra * mask, basis, precision=lax.Precision.HIGHEST
         )
         + 128.0
     )
@@ -462,7 +441,7 @@ def jpeg_keep_probabilities(quality: int) -> np.ndarray:
     if not 1 <= quality <= 100:
         raise InputError(f"JPEG quality is between 1 and 100, {quality} was given")
     scale = 5000 / quality if quality < 50 else 200 - 2 * quality
-    tables = np.stack([_LUMINANCE, _CHROMINANCE, _CHROMINANCE], axis=-1)
+    tables = np.stack([dct.LUMINANCE, _CHROMINANCE, _CHROMINANCE], axis=-1)
     steps = np.clip((scale * tables + 50) / 100, 1, 128)
     chances = np.clip((1 - np.log(steps) / 7) ** 2, 0.1, 0.9)
     chances[0, 0] = 1

@@ -56,8 +56,11 @@ def training_hours(config: ml_collections.ConfigDict) -> float:
       Hours.
     """
     sizes = run.lengths(config)
-    stages = run.stages(run.method(config, sizes, restored=True), sizes)
-    seconds = [min(train.timed(config, steps=_TIMED, stage=n).steps) for n in range(len(stages))]
+    made = run.method(config, sizes, restored=True)
+    stages = run.stages(made, sizes)
+    seconds = [
+        min(train.timed(config, made, steps=_TIMED, stage=n).steps) for n in range(len(stages))
+    ]
     return sum(stage.steps * each for stage, each in zip(stages, seconds, strict=True)) / 3600
 
 

@@ -10,22 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stegojax.costs import dct
 from stegojax.errors import InputError
 from stegojax.types import Array
-
-_LUMINANCE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-"""Table K.1 of ITU-T T.81."""
 
 
 def standard_table(quality: int) -> np.ndarray:
@@ -38,7 +25,7 @@ def standard_table(quality: int) -> np.ndarray:
       `[8, 8]` int32.
     """
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((_LUMINANCE * scale + 50) // 100, 1, 255).astype(np.int32)
+    return np.clip((dct.LUMINANCE * scale + 50) // 100, 1, 255).astype(np.int32)
 
 
 _TABLES = np.stack([standard_table(quality) for quality in range(1, 101)])
