@@ -22,9 +22,9 @@ from ml_collections import ConfigDict
 from configs import presets, sections
 
 PAPER = {
-    # An evaluation once an epoch, on all pictures for testing.
+    # An evaluation once an epoch, on all pictures for choosing, about half of 1,000.
     **sections.bits_paper(
-        "folder:bossbase", crop=512, every=1125, batches=125, preprocess=("jpeg:50",)
+        "folder:bossbase", crop=512, every=1125, batches=63, preprocess=("jpeg:50",)
     ),
     "report.bits.cross_source": "folder:bows2",
     "method.width": 1.0,

@@ -387,8 +387,10 @@ def bit_hider(
 ) -> ConfigDict:
     """A system that hides bits, but for its `method`, on 32x32 crops of the bundled photographs.
 
-    Its reports are the figures of whole held-out photographs, of another source besides where
-    `report.bits.cross_source` names one, and the security protocol on the run's own kind of covers.
+    The photographs have three parts: for training; held out, by which a stage's best state is
+    chosen; and for testing, of which the reports' figures are. The reports are those of whole
+    photographs, of another source besides where `report.bits.cross_source` names one, and the
+    security protocol on photographs that the run was not trained on.
 
     Args:
       batch_size: covers in a step.
@@ -399,7 +401,8 @@ def bit_hider(
       report_batches: held-out batches of the report.
     """
     c = head(batch_size=batch_size)
-    c.data = pictures(32, colour=colour)
+    # Of the photographs not trained on, two of four: the joint stage is chosen by the others.
+    c.data = pictures(32, colour=colour, test_share=0.6)
     c.evaluation = evaluation(
         every, batches=batches, crop=0 if crop == c.data.crop else crop, refresh=20
     )
@@ -412,14 +415,15 @@ def bit_hider(
         refresh=20,
         every=50,
     )
-    covers = {name: c.data.get_oneway_ref(name) for name in ("source", "data_dir", "preprocess")}
+    same = ("source", "data_dir", "preprocess", "train_share")
+    covers = {name: c.data.get_oneway_ref(name) for name in same}
     c.report = report(
         report_batches,
         bits=dict(photographs=4, cross_source=""),
         security=dict(
-            covers=dict(covers, crop=crop, tiles=12, limit=0),
+            covers=dict(covers, photographs="held_out", crop=crop, tiles=24, limit=0),
             steganalyzers=("spam", "srnet"),
-            splits=splits(5, train=0.5, validation=0.1, test=0.4, curriculum=False),
+            splits=splits(5, train=0.5, validation=0.25, test=0.25, curriculum=False),
             ensemble=dict(subspace=0, learners=0),
             networks=dict(srnet=srnet),
         ),
@@ -462,6 +466,7 @@ def bits_paper(
         "data.preprocess": preprocess,
         "data.augment": (),
         "data.crop": crop,
+        "data.test_share": 0.5,
         "evaluation.every": every,
         "evaluation.crop": 0,
         "evaluation.batches": batches,
@@ -471,6 +476,8 @@ def bits_paper(
         "report.security.covers.crop": crop,
         "report.security.covers.tiles": 1,
         "report.security.splits.count": 1,
+        "report.security.splits.validation": 0.1,
+        "report.security.splits.test": 0.4,
         f"{srnet}.batch_size": 16,
         f"{srnet}.steps": 500_000,
         f"{srnet}.method.width": 1.0,

@@ -25,6 +25,7 @@ from stegojax.protocols import (
     quality,
     sentences,
     steganalyzer,
+    structures,
     transfer,
 )
 
@@ -50,6 +51,7 @@ REPORTS = {
     "security": Report(detection.evaluate, detection.trains),
     "bits": Report(bits.evaluate),
     "covers": Report(covers.evaluate, covers.trains),
+    "structures": Report(structures.evaluate, structures.trains),
     "sentences": Report(sentences.evaluate),
 }
 """What `methods.Entry.reports` names."""

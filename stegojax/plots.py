@@ -213,11 +213,18 @@ def error_against_payload(
     return _finished(figure)
 
 
-def against_length(series: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> bytes:
-    """Figures of sentences against their length, a plot per figure, a line per way of reading.
+def lines(
+    series: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    *,
+    across: str,
+    lowest: float | None = None,
+) -> bytes:
+    """Figures against what they depend on, a plot per figure, a line per case.
 
     Args:
-      series: figure -> line -> (words and marks, value from 0 to 1) in order of the length.
+      series: figure -> case -> (place, value) in order of the place.
+      across: what the places are.
+      lowest: where the vertical axes begin; None for where the values do.
 
     Returns:
       The content of a PNG file.
@@ -226,7 +233,7 @@ def against_length(series: Mapping[str, Mapping[str, Sequence[tuple[float, float
     for axis, (title, lines) in zip(axes, series.items()):
         for name, points in lines.items():
             axis.plot(*zip(*points), marker="o", markersize=3, linewidth=1.2, label=_short(name))
-        axis.set(title=title, xlabel="words and marks", ylim=(0, None))
+        axis.set(title=title, xlabel=across, ylim=(lowest, None))
         axis.legend(fontsize=7)
     return _finished(figure)
 

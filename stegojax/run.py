@@ -118,7 +118,7 @@ def loader(
 
     Args:
       config: of the run.
-      split: "train" or "held_out".
+      split: "train", "held_out" or, of pictures, "test".
       start: batches consumed before.
       put: see `pipeline.make`.
       **changes: fields of the data or the loader that are set anew.

@@ -113,6 +113,7 @@ RULES = {
     "data.crop": _SIZE,
     "data.length": _whole(1, _LARGEST),
     "data.train_share": _SHARE,
+    "data.test_share": _SHARE,
     "data.preprocess": _LIST,
     "data.augment": _LIST,
     "method.name": _NAME,

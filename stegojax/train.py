@@ -629,11 +629,14 @@ def refresher(made: Method) -> Callable[[ml_collections.ConfigDict, State], Stat
     return refresh
 
 
-def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple]:
-    """Compiles the evaluation of a method on the held-out split.
+def held_out(
+    made: Method, *, split: str = "held_out"
+) -> Callable[[ml_collections.ConfigDict, State], tuple]:
+    """Compiles the evaluation of a method on pictures that it is not trained on.
 
     Args:
       made: the method.
+      split: "held_out" or "test", see `run.loader`.
 
     Returns:
       `(config, state) -> (figures, batch, outputs)`: the mean of each of `Method.measure` over the
@@ -659,7 +662,7 @@ def held_out(made: Method) -> Callable[[ml_collections.ConfigDict, State], tuple
             held_out_examples=config.evaluation.batches * config.batch_size,
             crop=config.evaluation.crop or config.data.crop,
         )
-        with run.loader(config, "held_out", **changes) as loader:
+        with run.loader(config, split, **changes) as loader:
             for index, batch in enumerate(loader):
                 place = index * config.batch_size + jax.process_index() * local + np.arange(local)
                 real = place < loader.examples

@@ -128,12 +128,16 @@ def pictures(
     crops_per_photo: int = 1,
     data_dir: str = "",
     train_share: float = 0.9,
+    test_share: float = 0.0,
 ) -> Examples:
     """Covers alone: `{"cover": [H, W, 1 or 3]}`; shuffled in training, in the source's order when
     held out.
 
     Args:
-      split, seed, source, data_dir, train_share: as for `pairs`.
+      split: "train"; "held_out", by which a training is watched and its states are chosen; or
+        "test", pictures that nothing was chosen on.
+      seed, source, data_dir, train_share: as for `pairs`.
+      test_share: see `sources.open_source`.
       crop, preprocess, augment, held_out_crop, crops_per_photo: as for `pairs`.
       colour: three channels or one.
 
@@ -143,7 +147,9 @@ def pictures(
     Raises:
       InputError: the source cannot be opened or holds no picture of the crop's size.
     """
-    covers = _opened(source, split=split, data_dir=data_dir, train_share=train_share)
+    covers = _opened(
+        source, split=split, data_dir=data_dir, train_share=train_share, test_share=test_share
+    )
     steps = _chain(
         split=split,
         crop=crop,

@@ -151,7 +151,7 @@ def make(
         itself `workers` (processes that make batches; 0 for threads of this process), `threads`
         (per process), `prefetch` (finished batches kept ready) and `held_out_examples` (how many,
         over all hosts; 0 for an epoch).
-      split: "train" or "held_out".
+      split: "train", "held_out" or, of pictures, "test".
       batch_size: examples in a batch, over all hosts.
       seed: 0 .. 2^32 - 1.
       start: batches consumed before; the loader goes on from there.
@@ -229,7 +229,7 @@ def examples_per_epoch(section: Mapping[str, Any], *, split: str) -> int:
 
     Args:
       section: as for `make`.
-      split: "train" or "held_out".
+      split: "train", "held_out" or, of pictures, "test".
 
     Returns:
       The number of pairs or pictures.

@@ -63,16 +63,23 @@ class Chosen:
         return None if sizes is None else [sizes[place] for place in self._places]
 
 
-def open_source(text: str, split: str, *, data_dir: str = "", train_share: float = 0.9) -> Source:
+SPLITS = ("train", "held_out", "test")
+
+
+def open_source(
+    text: str, split: str, *, data_dir: str = "", train_share: float = 0.9, test_share: float = 0.0
+) -> Source:
     """Opens the source that a config names.
 
     Args:
       text: `embedded`, `embedded:colour`, `embedded:grey`, `folder:PATH`, `array:PICTURES.npy`
         (see `data.array`), or `tfds:NAME[@TRAIN_SPLIT,HELD_OUT_SPLIT]`.
-      split: "train" or "held_out".
+      split: "train", "held_out" or "test".
       data_dir: the folder of TFDS data sets; "" for TFDS' own default.
       train_share: the share of a folder, or of a TFDS data set with one split only, that is for
         training.
+      test_share: the share of the other pictures that are for testing alone, by a hash of their
+        names, and not held out; with 0 all of them are both.
 
     Returns:
       The source.
@@ -80,8 +87,34 @@ def open_source(text: str, split: str, *, data_dir: str = "", train_share: float
     Raises:
       InputError: the text names no source, or the source cannot be opened.
     """
-    if split not in ("train", "held_out"):
-        raise ValueError(f'split must be "train" or "held_out", got {split!r}')
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if not 0 <= test_share < 1:
+        raise InputError(f"data.test_share must be at least 0 and below 1, got {test_share}")
+    side = "train" if split == "train" else "held_out"
+    source = _of_two_sides(text, side, data_dir=data_dir, train_share=train_share)
+    if split == "train" or not test_share:
+        return source
+    places = [
+        place
+        for place, name in enumerate(source.names)
+        if (_for_testing(name) < test_share) == (split == "test")
+    ]
+    if not places:
+        raise InputError(
+            f"{text}: none of the {len(source)} pictures that are not for training falls into the "
+            f"split {split} with test_share = {test_share}; change data.test_share or add pictures"
+        )
+    return Chosen(source, places)
+
+
+def _for_testing(name: str) -> float:
+    """Where a picture's name falls from 0 to 1, apart from where the training's share has it."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[8:16], "big") / 2**64
+
+
+def _of_two_sides(text: str, split: str, *, data_dir: str, train_share: float) -> Source:
     kind, _, rest = text.partition(":")
     if kind == "embedded":
         return Embedded(split, kind=rest)

@@ -56,12 +56,12 @@ def _hides_pictures(networks) -> Entry:
     return Entry(partial(picture_autoencoder.from_config, networks), use="pictures")
 
 
-def _hides_bits(module) -> Entry:
+def _hides_bits(module, *reports: str) -> Entry:
     return Entry(
         module.from_config,
         use="bits",
         message=module.message,
-        reports=("quality", "bits", "security"),
+        reports=("quality", "bits", "security", *reports),
     )
 
 
@@ -95,7 +95,7 @@ METHODS: dict[str, Entry] = {
     "seq2seq_gan": Entry(
         seq2seq_gan.from_config, use="sentences", reports=("quality", "sentences")
     ),
-    "sftn": _hides_bits(sftn),
+    "sftn": _hides_bits(sftn, "structures"),
     "chatgan": _hides_bits(chatgan),
     "abdh": _hides_bits(abdh),
     "steganogan": _hides_bits(steganogan),

@@ -1,11 +1,11 @@
 """Evaluation of runs that hide bits: the columns of SFTN's Tables III and IV, and how much arrives
 without an error.
 
-The figures are means over whole held-out photographs, cut to 512x512 where they are larger: the
-share of bits that are read right before rounding, after it, and after the last stage; PSNR and SSIM
-of the 8-bit stego; and the net payload, the longest file of random bytes that `hide` and `reveal`
-of `hiders.bits` bring through, in bits per pixel. Detection errors come from the security protocol
-(`security`), in WORKDIR/security, with steganalyzers trained anew on this run's stegos.
+The figures are means over whole photographs that nothing was trained or chosen on, cut to 512x512
+where they are larger: the share of bits that are read right before rounding, after it, and after
+the last stage; PSNR and SSIM of the 8-bit stego; and the net payload, the longest file of random
+bytes that `hide` and `reveal` of `hiders.bits` bring through, in bits per pixel. Detection errors
+come from the security protocol (`security`), in WORKDIR/security, with steganalyzers trained anew on this run's stegos.
 """
 
 from __future__ import annotations
@@ -118,8 +118,11 @@ def photographs(
       InputError: there is none that is large enough.
     """
     shape, section = bit_channel.message_shape(loaded), config.data
-    options = {"train_share": section.train_share} if "train_share" in section else {}
-    held_out = open_source(source, "held_out", data_dir=section.data_dir, **options)
+    options = {name: section[name] for name in ("train_share",) if name in section}
+    if source == section.source:
+        # Of another source nothing was chosen on any.
+        options["test_share"] = section.get("test_share", 0.0)
+    held_out = open_source(source, "test", data_dir=section.data_dir, **options)
     steps = preprocess.parse(text for text in section.preprocess if "random" not in text)
     found = []
     for index in range(len(held_out)):

@@ -41,7 +41,8 @@ def evaluate(
 
 
 def figures(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, float]:
-    """The mean of every held-out figure of a run over `report.batches` batches.
+    """The mean of every held-out figure of a run over `report.batches` batches, of the pictures
+    that nothing was chosen on where its data have such.
 
     Args:
       config: of the run.
@@ -51,7 +52,9 @@ def figures(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, 
       Name -> mean.
     """
     everything = run.changed(config, {"evaluation.batches": config.report.batches})
-    means, _, _ = train.held_out(loaded.method)(everything, parallel.replicate(loaded.state))
+    split = "test" if config.data.get("test_share", 0.0) else "held_out"
+    measure = train.held_out(loaded.method, split=split)
+    means, _, _ = measure(everything, parallel.replicate(loaded.state))
     return means
 
 

@@ -130,7 +130,8 @@ def evaluate(
     text += f"\n\nPictures against photographs, {label}: {value:.4g}"
     if parallel.is_writer():
         files.write_bytes(
-            workdir / CURVES_NAME, plots.against_length(_series(results["by_length"]))
+            workdir / CURVES_NAME,
+            plots.lines(_series(results["by_length"]), across="words and marks", lowest=0.0),
         )
     return text, results
 

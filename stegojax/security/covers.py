@@ -25,6 +25,11 @@ from stegojax.types import Cover
 
 PARTS = ("train", "validation", "test")
 
+PHOTOGRAPHS = {"all": ("train", "held_out"), "held_out": ("held_out",)}
+"""What `photographs` of a config's `covers` may be: all of the source, or those that a run of the
+same source and `train_share` was not trained on; the splits of each.
+"""
+
 
 class Covers(NamedTuple):
     """All covers.
@@ -180,8 +185,8 @@ def _tiles_of_file(path, section):
 
 
 def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarray]]:
-    """The photographs of a source, both of its splits, after the preprocessing; where `limit` is
-    less than there are, as many drawn at random, always the same.
+    """The photographs of a source, those of `PHOTOGRAPHS` that the section names, after the
+    preprocessing; where `limit` is less than there are, as many drawn at random, always the same.
 
     Args:
       section: `covers` of the config.
@@ -190,16 +195,21 @@ def photographs(section: ml_collections.ConfigDict) -> list[tuple[str, np.ndarra
       Name and grey pixels `[H, W, 1]` of each.
 
     Raises:
-      InputError: the source cannot be opened, or the preprocessing is random.
+      InputError: the source cannot be opened, or the preprocessing is random, or there is no such
+        choice of photographs.
     """
     steps = preprocess.parse(section.preprocess)
     if any("random" in text for text in section.preprocess):
         raise InputError(
             "covers.preprocess must not be random: a cover is one picture in all splits"
         )
+    chosen = section.get("photographs", "all")
+    if chosen not in PHOTOGRAPHS:
+        raise InputError(f"covers.photographs is one of {', '.join(PHOTOGRAPHS)}; got {chosen!r}")
+    options = {name: section[name] for name in ("train_share",) if name in section}
     places: dict[str, tuple[Source, int]] = {}
-    for split in ("train", "held_out"):
-        source = open_source(section.source, split, data_dir=section.data_dir)
+    for split in PHOTOGRAPHS[chosen]:
+        source = open_source(section.source, split, data_dir=section.data_dir, **options)
         for index, name in enumerate(source.names):
             places.setdefault(name, (source, index))
     names = list(places)

@@ -32,8 +32,25 @@ def test_sources_by_name(tmp_path):
             match="unknown data source .*; use embedded, folder:PATH, array:PICTURES.npy or",
         ):
             open_source(text, "train")
-    with pytest.raises(ValueError, match="test"):
-        open_source("embedded", "test")
+    with pytest.raises(ValueError, match="validation"):
+        open_source("embedded", "validation")
+
+
+def test_pictures_for_testing_are_apart_from_those_for_training_and_choosing(tmp_path):
+    for number in range(60):
+        _write(tmp_path, f"{number}.pgm", number)
+    shares = dict(train_share=0.5, test_share=0.4)
+    parts = {
+        split: open_source(f"folder:{tmp_path}", split, **shares).names
+        for split in ("train", "held_out", "test")
+    }
+    assert sorted(sum(parts.values(), [])) == sorted(f"{number}.pgm" for number in range(60))
+    assert 5 < len(parts["test"]) < len(parts["held_out"]) < 25
+    # Without a share for them there is one part for both.
+    both = {split: open_source("embedded", split).names for split in ("held_out", "test")}
+    assert both["held_out"] == both["test"] and len(both["test"]) == 4
+    with pytest.raises(InputError, match="none of the 1 pictures .* split held_out .* 0.95"):
+        open_source("embedded:grey", "held_out", test_share=0.95)
 
 
 def test_a_folder_name_may_hold_colons(tmp_path):

@@ -14,6 +14,7 @@ from stegojax import evaluate, run, security
 from stegojax.errors import InputError
 from stegojax.hiders import bit_channel, bits
 from stegojax.protocols import bits as protocol
+from stegojax.protocols import quality
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -103,6 +104,22 @@ def test_the_net_payload_comes_through_and_a_longer_one_is_not_promised(evaluate
     assert most <= round(figures["net_payload"] * 96**2 / 8) <= 1.12 * most
     # Of 9216 bits, 1536 say salt and header; the rest of the channel is used to four fifths or so.
     assert 0.55 < figures["share_of_capacity"] < 0.9
+
+
+def test_figures_are_of_photographs_that_nothing_was_chosen_on(tmp_path):
+    config = settings()
+    config.data.test_share, config.report.bits.photographs = 0.6, 9
+    loaded = run.load(toy_runs.write_run(tmp_path, config))
+    of_two, of_four = (
+        len(protocol.photographs(config, loaded, source)) for source in ("embedded", "embedded:")
+    )
+    assert (of_two, of_four) == (2, 4)
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "loader", lambda config, split, **changes: seen.append(split) or 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            quality.figures(config, loaded)
+    assert seen == ["test"]
 
 
 def test_a_run_that_reads_nothing_has_no_net_payload(tmp_path):

@@ -5,8 +5,9 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
+from stegojax.data.sources import open_source
 from stegojax.errors import InputError
-from stegojax.security.covers import prepare, split_photographs, tiles
+from stegojax.security.covers import photographs, prepare, split_photographs, tiles
 
 
 def test_a_photograph_is_on_one_side_of_every_split():
@@ -51,3 +52,15 @@ def test_a_photograph_that_is_too_small_is_left_out(tmp_path, caplog):
     assert "1 of 6 photographs left out: 2.png is 8x8" in caplog.text
     with pytest.raises(InputError, match="smaller than covers.crop=32"):
         prepare(tmp_path / "other", ConfigDict({**section, "crop": 32}))
+
+
+def test_the_pictures_that_a_run_was_trained_on_can_be_left_out():
+    section = dict(source="embedded", data_dir="", preprocess=("resize:16",), limit=0)
+    chosen = {
+        choice: {name for name, _ in photographs(ConfigDict({**section, "photographs": choice}))}
+        for choice in ("all", "held_out")
+    }
+    trained_on = set(open_source("embedded", "train").names)
+    assert chosen["held_out"] == chosen["all"] - trained_on and len(chosen["held_out"]) == 4
+    with pytest.raises(InputError, match="covers.photographs is one of all, held_out; got 'test'"):
+        photographs(ConfigDict({**section, "photographs": "test"}))
