@@ -5,7 +5,8 @@ The figures are means over whole photographs that nothing was trained or chosen 
 where they are larger: the share of bits that are read right before rounding, after it, and after
 the last stage; PSNR and SSIM of the 8-bit stego; and the net payload, the longest file of random
 bytes that `hide` and `reveal` of `hiders.bits` bring through, in bits per pixel. Detection errors
-come from the security protocol (`security`), in WORKDIR/security, with steganalyzers trained anew on this run's stegos.
+come from the security protocol (`security`), in WORKDIR/security, with steganalyzers trained anew
+on this run's stegos.
 """
 
 from __future__ import annotations
