@@ -73,11 +73,15 @@ class Scheme(NamedTuple):
             its input. One that holds arrays is a `jax.tree_util.Partial` of a function and these
             arrays. Where covers have a `side`, it is `(plane [H, W], *side) -> Costs`.
     recipe: from the domain's recipes, `recipes.masks` or alike.
+    domain: of the covers that it is for.
+    planes: how many of a cover's planes it embeds into, from the first; None for all.
     """
 
     name: str
     cost: CostFunction
     recipe: Recipe
+    domain: Domain = PIXELS
+    planes: int | None = None
 
 
 class Simulated(NamedTuple):
@@ -115,7 +119,7 @@ def parse_scheme(text: str, *, domain: Domain = PIXELS) -> Scheme:
             f"scheme {text!r} is unknown; write COST or COST-RECIPE with a cost of "
             f"{', '.join(domain.costs)} and a recipe of {', '.join(domain.recipes)}"
         )
-    return Scheme(str(text), domain.costs[cost], domain.recipes[recipe])
+    return Scheme(str(text), domain.costs[cost], domain.recipes[recipe], domain)
 
 
 def forbid(planes: Array, costs: Costs, *, domain: Domain = PIXELS) -> Costs:
@@ -261,7 +265,7 @@ def first_costs(covers: Sequence[Cover], *, scheme: Scheme, domain: Domain = PIX
     Raises:
       InputError: the covers differ in shape or are none of the domain.
     """
-    stack = _stacked(covers, domain)
+    stack = _stacked(covers, domain, scheme.planes)
     return _costs(stack, _unchanged(stack), scheme.recipe.visits[0].adjust, scheme.cost, domain)
 
 
@@ -286,7 +290,7 @@ def costs_after(
     Raises:
       InputError: shapes differ, or the covers are none of the domain.
     """
-    stack = _stacked(covers, domain)
+    stack = _stacked(covers, domain, scheme.planes)
     modifications = np.asarray(modifications_BN, np.float32)
     if modifications.shape != stack.values.shape:
         raise InputError(
@@ -357,7 +361,7 @@ def embed_many(
     Raises:
       InputError: as `embed`; one message that does not fit fails all.
     """
-    stack, recipe = _stacked(covers, domain), scheme.recipe
+    stack, recipe = _stacked(covers, domain, scheme.planes), scheme.recipe
     messages = np.asarray(messages_BM, np.uint8)
     if messages.ndim != 2 or not len(covers) == len(messages) == len(parts_B):
         raise InputError(
@@ -480,13 +484,20 @@ def simulate(
 
 
 def simulate_visits(
-    key: Key, cover: Array, payload: float | Array, *, scheme: Scheme, domain: Domain = PIXELS
+    key: Key,
+    cover: Array,
+    payload: float | Array,
+    *,
+    scheme: Scheme,
+    domain: Domain = PIXELS,
+    side: tuple[Array, ...] = (),
 ) -> Simulated:
     """`simulate` of planes, not compiled, with what every visit saw; costs and rules may hold
     arrays that are being traced.
 
     Args:
       key, cover, payload, scheme, domain: as for `simulate`.
+      side: what the costs of all planes depend on besides, see `Cover.side`.
 
     Returns:
       The modifications, and what every visit saw.
@@ -494,7 +505,7 @@ def simulate_visits(
     Raises:
       InputError: the cover has fewer than two axes.
     """
-    return _simulate(key, cover, payload, scheme.cost, scheme.recipe, domain)
+    return _simulate(key, cover, payload, scheme.cost, scheme.recipe, domain, side)
 
 
 @functools.partial(jax.jit, static_argnames=("order", "recipe", "domain"))
@@ -505,7 +516,7 @@ def _simulate_planes(key, cover, payload, cost, rules, *, order, recipe, domain)
     ).modifications
 
 
-def _simulate(key, cover, payload, cost, recipe, domain) -> Simulated:
+def _simulate(key, cover, payload, cost, recipe, domain, side=()) -> Simulated:
     if cover.ndim < 2:
         raise InputError(f"a cover is [..., H, W]; got shape {cover.shape}")
     planes, shape = cover.shape[:-2], cover.shape[-2:]
@@ -516,10 +527,14 @@ def _simulate(key, cover, payload, cost, recipe, domain) -> Simulated:
         recipe.partition(Rank(place, count), shape, recipe.lattices), cover.shape
     )
     modifications, before, seen = jnp.zeros_like(cover), [], []
+
+    def own(plane):
+        return cost(plane, *side)
+
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications = jnp.where(inside, 0.0, modifications)
-        costs = _visit_costs(adjust, cost, (), cover, modifications, None, domain)
+        costs = _visit_costs(adjust, own, side, cover, modifications, None, domain)
         before.append(modifications)
         seen.append(costs)
         share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(
@@ -531,7 +546,7 @@ def _simulate(key, cover, payload, cost, recipe, domain) -> Simulated:
 
 def _simulate_cover(key, cover, payload, scheme, domain) -> np.ndarray:
     """As `simulate_visits` of one plane, of all planes together."""
-    stack, recipe = _stacked([cover], domain), scheme.recipe
+    stack, recipe = _stacked([cover], domain, scheme.planes), scheme.recipe
     noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (cover.elements,))
     place = np.asarray(jnp.argsort(jnp.argsort(noise)))
     lattices = _lattices(place, cover.elements, cover.shapes, recipe)
@@ -582,7 +597,7 @@ class _Stack(NamedTuple):
         ]
 
 
-def _stacked(covers: Sequence[Cover], domain: Domain) -> _Stack:
+def _stacked(covers: Sequence[Cover], domain: Domain, planes: int | None = None) -> _Stack:
     shapes = covers[0].shapes if covers else ()
     if not shapes or any(cover.shapes != shapes for cover in covers):
         raise InputError(
@@ -602,14 +617,16 @@ def _stacked(covers: Sequence[Cover], domain: Domain) -> _Stack:
             f"a cover has whole values {domain.lowest}..{domain.highest}; this one has others "
             f"(smallest {lowest:g}, largest {highest:g})"
         )
-    frozen = None
-    if any(mask is not None for cover in covers for mask in cover.frozen):
+    frozen, last = None, len(shapes) if planes is None else planes
+    if last < len(shapes) or any(mask is not None for cover in covers for mask in cover.frozen):
         free = (None,) * len(shapes)
         frozen = _flat(
             [
                 [
-                    np.zeros(shape, bool) if mask is None else mask
-                    for shape, mask in zip(shapes, cover.frozen or free, strict=True)
+                    np.full(shape, plane >= last) if mask is None or plane >= last else mask
+                    for plane, (shape, mask) in enumerate(
+                        zip(shapes, cover.frozen or free, strict=True)
+                    )
                 ]
                 for cover in covers
             ]
@@ -685,14 +702,19 @@ def _visit_costs(adjust, cost, side, planes, modifications, frozen, domain) -> C
     """The costs of one visit; its rule, too, is given none that lead out of the range."""
 
     def allowed(plane):
-        # What is beside belongs to one plane, and so does the cost that sees it.
-        own = jax.vmap(jax.vmap(cost)) if side else cost
-        return _forbid(plane, own(plane, *side), domain)
+        return _forbid(plane, cost(plane), domain)
 
-    return _forbid(planes, adjust(allowed, planes, modifications), domain, frozen)
+    return _forbid(planes, adjust(allowed, planes, modifications, *side), domain, frozen)
 
 
-_adjusted = jax.jit(_visit_costs, static_argnames="domain")
+@functools.partial(jax.jit, static_argnames="domain")
+def _adjusted(adjust, cost, side, planes, modifications, frozen, *, domain) -> Costs:
+    """`_visit_costs` of planes `[B, C, H, W]`, each with its own `side`."""
+
+    def own(plane):
+        return jax.vmap(jax.vmap(cost))(plane, *side) if side else cost(plane)
+
+    return _visit_costs(adjust, own, side, planes, modifications, frozen, domain)
 
 
 def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domain) -> Costs:

@@ -34,13 +34,14 @@ class Visit(NamedTuple):
     """One step of a recipe.
 
     lattice: which lattice is embedded into.
-    adjust:  `(cost, cover, modifications) -> Costs` of all elements, given the modifications of the
-             other lattices. A rule that holds arrays (a network's parameters) is a
+    adjust:  `(cost, cover, modifications, *side) -> Costs` of all elements, given the modifications
+             of the other lattices and, of covers that have one, the planes' `side`, whose leading
+             axes are the planes' or none. A rule that holds arrays (a network's parameters) is a
              `jax.tree_util.Partial` of a function and these arrays; so may a cost be.
     """
 
     lattice: int
-    adjust: Callable[[CostFunction, Array, Array], Costs]
+    adjust: Callable[..., Costs]
 
 
 class Rank(NamedTuple):
@@ -164,7 +165,7 @@ def weighted_masks(
 
 
 def masks(
-    shares: Sequence[int], adjustments: Sequence[Callable[[CostFunction, Array, Array], Costs]]
+    shares: Sequence[int], adjustments: Sequence[Callable[..., Costs]]
 ) -> Recipe:
     """Random masks that are embedded into one after the other; one alone is plain embedding.
 
@@ -194,18 +195,19 @@ def masks(
     return Recipe(len(shares), partition, visits, shares=shares)
 
 
-def no_adjustment(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+def no_adjustment(cost: CostFunction, cover: Array, modifications: Array, *side: Array) -> Costs:
     """The costs of the cover, whatever was modified.
 
     Args:
       cost: the cost function.
       cover: `[..., H, W]` float32.
       modifications: same shape; not used.
+      *side: not used.
 
     Returns:
       Costs of that shape.
     """
-    del modifications
+    del modifications, side
     return cost(cover)
 
 
@@ -233,32 +235,48 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     return Costs(plus, minus)
 
 
-def continue_blocks(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
+def continue_blocks(
+    cost: CostFunction, cover: Array, modifications: Array, *side: Array
+) -> Costs:
     """BBC: the costs of the cover, half where a change makes pixels on both sides of a block's
     border change alike.
 
     Li, Zhang, Chen, Zhou and Yu, "Defining joint distortion for JPEG steganography", IH&MMSec 2018
-    (block boundary continuity). Of the same frequency (u, v) in the four blocks around, with
-    changes d: +1 is favoured where (-1)^v (d left + d right) + (-1)^u (d above + d below) is above
-    0, -1 where it is below.
+    (block boundary continuity).
 
     Args:
       cost: the cost function.
       cover: coefficients `[..., H, W]` float32.
       modifications: same shape, -1, 0 or 1.
+      *side: not used.
 
     Returns:
       Costs of that shape; what is wet stays wet.
     """
-    costs = cost(cover)
-    above, below, left, right = _neighbours(modifications, step=8)
-    u, v = (np.indices(cover.shape[-2:]) % 2).astype(np.float32) * -2 + 1
-    signs = [jnp.broadcast_to(jnp.asarray(sign), cover.shape) for sign in (u, v)]
-    towards = signs[1] * (left + right) + signs[0] * (above + below)
+    del side
+    costs, towards = cost(cover), over_borders(modifications)
     return Costs(
         jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / 2, costs.plus),
         jnp.where((towards < 0) & (costs.minus < WET_COST), costs.minus / 2, costs.minus),
     )
+
+
+def over_borders(modifications: Array) -> Array:
+    """Which change of a coefficient would continue, over the borders of its block, what was done to
+    the same frequency (u, v) of the four blocks around.
+
+    Args:
+      modifications: d, `[..., H, W]`, multiples of 8.
+
+    Returns:
+      (-1)^v (d left + d right) + (-1)^u (d above + d below), the same shape: +1 continues where it
+      is above 0, -1 where it is below; 0 beyond the picture.
+    """
+    above, below, left, right = _neighbours(modifications, step=8)
+    u, v = np.indices(modifications.shape[-2:]) % 2
+    odd = [jnp.broadcast_to(jnp.asarray(each == 1), modifications.shape) for each in (u, v)]
+    down, across = above + below, left + right
+    return jnp.where(odd[1], -across, across) + jnp.where(odd[0], -down, down)
 
 
 def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:
