@@ -204,6 +204,8 @@ def steganalyzer(
         curriculum=(),
         width=width,
         optimizer=optimizer,
+        # Of the JPEG files that the pictures become, 1 to 100; 0 for pixels.
+        jpeg_quality=0,
     )
     c.data = pictures(crop, train_share=0.5)
     c.evaluation = evaluation(every, batches=batches, refresh=refresh)
@@ -258,6 +260,12 @@ STEGANALYZER_PAPER = {
     "checkpoint.every": 1000,
 }
 """HILL at 0.4 bits per pixel on pictures of 256x256."""
+
+STEGANALYZER_JPEG = {"method.jpeg_quality": 75, "method.scheme": "nsf5", "method.payload": 0.4}
+"""nsF5 at 0.4 bits per non-zero AC coefficient in JPEG files of quality 75."""
+
+JPEG_PAPER = {"method.jpeg_quality": 75, "method.scheme": "juniward", "method.payload": 0.4}
+"""J-UNIWARD likewise."""
 
 READY_MADE_STEGOS = {
     "data": dict(

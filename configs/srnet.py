@@ -11,7 +11,8 @@ training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.dat
 folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
 saying which are for training and which for validation. `laptop` reads a folder of photographs
 (--config.data.source=folder:DIR); it is Xu-Net's recipe, and nobody has trained this network with
-it yet.
+it yet. `jpeg` and `jpeg_paper` compress the pictures first; the network sees what the files'
+luminance decompresses to, unrounded.
 
 Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 19.9 % for HILL,
 13.9 % for S-UNIWARD and 12.3 % for WOW at 0.4 bpp; 29.4, 25.1 and 22.1 % at 0.2. Accuracy is 1 -
@@ -55,6 +56,14 @@ PRESETS = {
         },
     ),
     "pairs": ("paper, with ready-made stegos", {**PAPER, **sections.READY_MADE_STEGOS}),
+    "jpeg": (
+        "the default on JPEG files of quality 75, nsF5 at 0.4 bits per non-zero AC coefficient",
+        sections.STEGANALYZER_JPEG,
+    ),
+    "jpeg_paper": (
+        "paper on JPEG files of quality 75, J-UNIWARD at 0.4 bits per non-zero AC coefficient",
+        {**PAPER, **sections.JPEG_PAPER},
+    ),
 }
 
 

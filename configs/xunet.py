@@ -10,7 +10,8 @@
 training. `pairs` reads ready-made stegos, --config.data.covers=DIR --config.data.stegos=DIR: two
 folders whose files pair by name, or two NumPy files [N, H, W] with --config.data.parts=FILE.json
 saying which are for training and which for validation. `laptop` reads a folder of photographs
-(--config.data.source=folder:DIR) and takes about an hour on two cores.
+(--config.data.source=folder:DIR) and takes about an hour on two cores. `jpeg` and `jpeg_paper`
+compress the pictures first; the network sees what the files' luminance decompresses to, unrounded.
 
 Expected P_E, with 5000 pairs for training (Table 1 of the asymmetric-cost paper): 30.4 % for HILL,
 28.4 % for S-UNIWARD and 24.1 % for WOW at 0.4 bpp; 39.6, 40.1 and 36.4 % at 0.2. Accuracy is 1 -
@@ -46,6 +47,14 @@ PRESETS = {
         {**PAPER, **sections.curriculum((0.4, 60_000), (0.2, 60_000))},
     ),
     "pairs": ("paper, with ready-made stegos", {**PAPER, **sections.READY_MADE_STEGOS}),
+    "jpeg": (
+        "the default on JPEG files of quality 75, nsF5 at 0.4 bits per non-zero AC coefficient",
+        sections.STEGANALYZER_JPEG,
+    ),
+    "jpeg_paper": (
+        "paper on JPEG files of quality 75, J-UNIWARD at 0.4 bits per non-zero AC coefficient",
+        {**PAPER, **sections.JPEG_PAPER},
+    ),
 }
 
 

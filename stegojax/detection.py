@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stegojax import domains, files, images, run
+from stegojax.costs import dct
 from stegojax.errors import InputError
 from stegojax.methods import METHODS
 from stegojax.security import ensembles
@@ -35,7 +36,7 @@ class Steganalyzer(NamedTuple):
     score:      what `read` gives -> `[N]` in 0..1.
     trained_on: what it was trained on, in words.
     read:       a file's path -> what is judged of it: a picture's channels, float32 `[N, H, W]`; or
-                a JPEG file's luminance coefficients with their quantisation.
+                a JPEG file's luminance, coefficients with their quantisation or pixels unrounded.
     """
 
     score: Callable[[Any], np.ndarray]
@@ -105,6 +106,13 @@ def _luminance(path: str) -> tuple[np.ndarray, np.ndarray]:
     return cover.planes[0][None], cover.side[0][0][None]
 
 
+def _decompressed(path: str) -> np.ndarray:
+    cover, rest = domains.JPEG.read(path)
+    height, width = domains.JPEG.size(cover, rest)
+    pixels = dct.unrounded_pixels(cover.planes[0], cover.side[0][0])
+    return np.asarray(pixels, np.float32)[None, :height, :width]
+
+
 def _network(loaded: run.Loaded) -> Steganalyzer:
     section, data = loaded.config.method, loaded.config.data
 
@@ -123,9 +131,12 @@ def _network(loaded: run.Loaded) -> Steganalyzer:
             ) from error
 
     # Ready-made stegos have a file or a folder, others a scheme.
+    of_pixels = not section.get("jpeg_quality", 0)
+    domain = domains.PIXELS if of_pixels else domains.JPEG
     what = pathlib.Path(data.get("stegos", "")).stem
-    what = what or f"{section.scheme} at {section.payload:g} bpp"
-    return Steganalyzer(probability, f"{section.network}, on {what}", _channels)
+    what = what or f"{section.scheme} at {section.payload:g} {domain.words.unit}"
+    read = _channels if of_pixels else _decompressed
+    return Steganalyzer(probability, f"{section.network}, on {what}", read)
 
 
 def judge(steganalyzer: Steganalyzer, paths: Sequence[str]) -> Iterator[Judgement]:

@@ -164,9 +164,7 @@ def weighted_masks(
     return sum(((rank.place >= end) * 1 for end in ends), rank.place * 0)
 
 
-def masks(
-    shares: Sequence[int], adjustments: Sequence[Callable[..., Costs]]
-) -> Recipe:
+def masks(shares: Sequence[int], adjustments: Sequence[Callable[..., Costs]]) -> Recipe:
     """Random masks that are embedded into one after the other; one alone is plain embedding.
 
     Args:
@@ -227,7 +225,7 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
       Costs of that shape; what is wet stays wet.
     """
     costs = cost(cover + modifications)
-    towards = sum(_neighbours(modifications))
+    towards = over_sides(modifications)
     plus = jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / CMD_FACTOR, costs.plus)
     minus = jnp.where(
         (towards < 0) & (costs.minus < WET_COST), costs.minus / CMD_FACTOR, costs.minus
@@ -235,9 +233,7 @@ def cluster_directions(cost: CostFunction, cover: Array, modifications: Array) -
     return Costs(plus, minus)
 
 
-def continue_blocks(
-    cost: CostFunction, cover: Array, modifications: Array, *side: Array
-) -> Costs:
+def continue_blocks(cost: CostFunction, cover: Array, modifications: Array, *side: Array) -> Costs:
     """BBC: the costs of the cover, half where a change makes pixels on both sides of a block's
     border change alike.
 
@@ -259,6 +255,18 @@ def continue_blocks(
         jnp.where((towards > 0) & (costs.plus < WET_COST), costs.plus / 2, costs.plus),
         jnp.where((towards < 0) & (costs.minus < WET_COST), costs.minus / 2, costs.minus),
     )
+
+
+def over_sides(modifications: Array) -> Array:
+    """The sum of the four neighbours' changes.
+
+    Args:
+      modifications: `[..., H, W]`.
+
+    Returns:
+      The same shape; 0 counts beyond the border.
+    """
+    return sum(_neighbours(modifications))
 
 
 def over_borders(modifications: Array) -> Array:

@@ -1,8 +1,9 @@
 """Covers with their stegos, pair by pair: two folders of picture files, or two arrays with a list
 that says who is in which part.
 
-A pair is uint8 `[H, W, 2]`: the cover's grey plane and the stego's. Folders pair by file name
-without its ending.
+A pair is uint8 `[H, W, 2]`: the cover's grey plane and the stego's; of arrays, which may hold what
+JPEG files decompress to, unrounded, it may be float32. Folders pair by file name without its
+ending.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def open_pairs(
     """Opens two folders or two arrays.
 
     Args:
-      covers: a folder, or a NumPy file of uint8 `[N, H, W]`.
+      covers: a folder, or a NumPy file `[N, H, W]`, uint8 or float32.
       stegos: likewise; stego n is of cover n.
       part: "train" or "validation" or "test".
       parts: for arrays, a JSON file `{"train": [numbers], "validation": [...], "test": [...]}`; of
@@ -116,7 +117,9 @@ class Arrays:
     """Two NumPy files. See `open_pairs`."""
 
     def __init__(self, covers: str, stegos: str, parts: str, part: str):
-        self._planes = [open_array(path) for path in (covers, stegos)]
+        self._planes = [
+            open_array(path, dtypes=(np.uint8, np.float32)) for path in (covers, stegos)
+        ]
         if self._planes[0].shape != self._planes[1].shape:
             raise InputError(
                 f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a "
@@ -224,15 +227,18 @@ def places_of(path: str, part: str) -> list[int]:
     return listed[part]
 
 
-def open_array(path: str, *, dimensions: int = 3) -> np.ndarray:
+def open_array(
+    path: str, *, dimensions: int = 3, dtypes: Sequence[type] = (np.uint8,)
+) -> np.ndarray:
     """Opens a NumPy file of pictures, without reading it whole.
 
     Args:
       path: the file.
       dimensions: 3 for planes `[N, H, W]`, 4 for pictures `[N, H, W, C]`.
+      dtypes: that it may hold.
 
     Returns:
-      uint8, mapped.
+      The array, mapped.
 
     Raises:
       InputError: the file is missing or holds something else.
@@ -247,7 +253,8 @@ def open_array(path: str, *, dimensions: int = 3) -> np.ndarray:
         raise InputError(
             f"{path} holds several arrays; a file of one is needed, as numpy.save writes it"
         )
-    if planes.dtype != np.uint8 or planes.ndim != dimensions or not len(planes):
+    if planes.dtype not in dtypes or planes.ndim != dimensions or not len(planes):
         wanted = "[N, H, W]" if dimensions == 3 else "[N, H, W, C]"
-        raise InputError(f"{path} holds {planes.dtype} {planes.shape}; uint8 {wanted} is needed")
+        names = " or ".join(np.dtype(each).name for each in dtypes)
+        raise InputError(f"{path} holds {planes.dtype} {planes.shape}; {names} {wanted} is needed")
     return planes

@@ -328,7 +328,10 @@ def _resize_rows(picture: np.ndarray, new: int) -> np.ndarray:
 
 
 def _check(picture: np.ndarray) -> None:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 2, 3):
+    # Of pairs of JPEG files, networks see pixels that were never rounded.
+    of_a_pair = picture.ndim == 3 and picture.shape[2] == 2
+    dtypes = (np.uint8, np.float32) if of_a_pair else (np.uint8,)
+    if picture.ndim != 3 or picture.shape[2] not in (1, 2, 3) or picture.dtype not in dtypes:
         raise ValueError(
             "picture must be uint8 [H, W, 1 or 3], or [H, W, 2] for a cover with its stego, got "
             f"{picture.dtype} {list(picture.shape)}"

@@ -5,7 +5,9 @@ A batch holds covers, and either ready-made stegos of the same pictures or none:
 makes the stegos inside the step, anew in every step (an optimal sender's draws; no message is
 coded). A curriculum begins with a higher payload, which is easier to detect.
 
-Pictures are float32 whole numbers 0..255, `[B, H, W, 1]` for the networks in `NETWORKS`.
+Pictures are float32 whole numbers 0..255, `[B, H, W, 1]` for the networks in `NETWORKS`. Where
+stegos are JPEG files, networks see what the files' luminance decompresses to, unrounded
+(`medium.py`), of covers and stegos alike; ready-made pairs are then such already.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ import jax.numpy as jnp
 import optax
 
 from stegojax import embed, losses, optimizers, parallel
+from stegojax.domains import PIXELS
 from stegojax.errors import InputError
+from stegojax.images import round_to_pixels
 from stegojax.methods import network as networks
 from stegojax.methods import trained
 from stegojax.methods.fields import read
+from stegojax.methods.medium import Medium, of_quality
 from stegojax.models import dengnet, gncnn, srnet, xunet, yedroudjnet, yenet
 from stegojax.types import Array, Batch, Key, Method, Params, Stage, State
 
@@ -49,12 +54,16 @@ class Simulator(NamedTuple):
     """What makes the stegos of a training.
 
     stegos: `(frozen, batch, key, payload) -> pictures` of the covers' shape, at so many bits per
-            pixel, on one device's share of the batch.
+            pixel or `unit`, on one device's share of the batch.
     frozen: arrays that it needs, such as another run's parameters; any tree, () for none.
+    covers: `batch -> pictures`, the covers as networks see them.
+    unit:   of the payload, for people.
     """
 
     stegos: Callable[[Any, Batch, Key, float], Array]
     frozen: Any = ()
+    covers: Callable[[Batch], Array] = lambda batch: batch["cover"]
+    unit: str = PIXELS.words.unit
 
 
 class Fields(NamedTuple):
@@ -63,11 +72,12 @@ class Fields(NamedTuple):
     network:      a name in `NETWORKS`.
     optimizer:    the arguments of `optimizers.make`.
     scheme:       how stegos are made where the batch has none, see `trained.scheme`.
-    payload:      bits per pixel.
+    payload:      bits per pixel; of JPEG files, per non-zero AC coefficient.
     curriculum:   (payload, steps) of each stage, the last at the payload wanted; empty for one
                   stage at `payload`.
     width:        multiplies the network's channels.
     network_from: a run whose steganalyzer this one begins from; "" for none.
+    jpeg_quality: of the JPEG files that pictures become; 0 for pixels.
     """
 
     network: str
@@ -77,6 +87,7 @@ class Fields(NamedTuple):
     curriculum: Sequence[tuple[float, int]] = ()
     width: float = 1.0
     network_from: str = ""
+    jpeg_quality: int = 0
 
 
 def from_config(
@@ -97,10 +108,11 @@ def from_config(
     """
     fields = read(Fields, section)
     given = trained.network(load, fields.network_from, NAME)
+    medium = of_quality(fields.jpeg_quality)
     return make(
         build(fields.network, width=fields.width),
         optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
-        simulator(trained.scheme(fields.scheme, load)),
+        simulator(trained.scheme(fields.scheme, load, domain=medium.domain), medium),
         payload=fields.payload,
         curriculum=fields.curriculum,
         start={} if given is None else {NAME: given},
@@ -126,11 +138,12 @@ def build(name: str, *, width: float = 1.0, field: str = "network") -> nn.Module
     return NETWORKS[name](width=width, axis_name=parallel.AXIS)
 
 
-def simulator(scheme: embed.Scheme) -> Simulator:
+def simulator(scheme: embed.Scheme, medium: Medium = Medium()) -> Simulator:
     """Stegos as an optimal sender makes them with a scheme.
 
     Args:
       scheme: any; arrays that its cost or its rules hold become the simulator's.
+      medium: what it embeds into.
 
     Returns:
       The simulator of covers `[B, H, W, 1]`.
@@ -138,17 +151,15 @@ def simulator(scheme: embed.Scheme) -> Simulator:
     frozen = trained.freeze(scheme)
 
     def stegos(arrays, batch, key, payload):
-        attached = frozen.attach(arrays)
-        covers = batch["cover"][..., 0]
-        bits = payload * covers.shape[1] * covers.shape[2]
+        planes = medium.elements(batch["cover"])
+        keys = parallel.example_keys(key, planes.shape[0])
+        done = medium.simulated(keys, planes, payload, scheme=frozen.attach(arrays))
+        return medium.pictures(planes + done.modifications)[..., None]
 
-        def one(key, cover):
-            visits = embed.simulate_visits(key, cover, bits, scheme=attached)
-            return cover + visits.modifications
+    def covers(batch):
+        return medium.pictures(medium.elements(batch["cover"]))[..., None]
 
-        return jax.vmap(one)(parallel.example_keys(key, covers.shape[0]), covers)[..., None]
-
-    return Simulator(stegos, frozen.arrays)
+    return Simulator(stegos, frozen.arrays, covers, medium.domain.words.unit)
 
 
 def compare(
@@ -197,7 +208,7 @@ def make(
       module: pictures `[B, H, W, C]` -> logits `[B, 2]` of cover and stego.
       optimizer: its optimiser.
       simulator: makes the stegos where the batch has none.
-      payload: bits per pixel.
+      payload: bits per pixel, or per the simulator's unit.
       curriculum: (payload, steps) of each stage, the last at the payload wanted; empty for one
         stage at `payload`.
       loss: leaf loss.
@@ -214,10 +225,11 @@ def make(
     payloads = _payloads(payload, curriculum)
     given = (start or {}).get(NAME)
 
-    def stegos(state: State, batch: Batch, key: Key, bpp: float) -> Array:
+    def pairs(state: State, batch: Batch, key: Key, bpp: float) -> tuple[Array, Array]:
         if "stego" in batch:
-            return batch["stego"]
-        return simulator.stegos(state.params.get(FROZEN, ()), batch, key, bpp)
+            return batch["cover"], batch["stego"]
+        frozen = state.params.get(FROZEN, ())
+        return simulator.covers(batch), simulator.stegos(frozen, batch, key, bpp)
 
     def init(key, batch):
         pictures = batch["cover" if "cover" in batch else "stego"]
@@ -228,10 +240,8 @@ def make(
         )
 
     def loss_fn(params, state, batch, key, bpp):
-        stego = jax.lax.stop_gradient(stegos(state, batch, key, bpp))
-        return compare(
-            module, params, state.batch_stats[NAME], batch["cover"], stego, key=key, loss=loss
-        )
+        cover, stego = jax.lax.stop_gradient(pairs(state, batch, key, bpp))
+        return compare(module, params, state.batch_stats[NAME], cover, stego, key=key, loss=loss)
 
     def train_step(state, batch, key, bpp=payloads[-1]):
         (value, (stats, accuracy)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
@@ -255,17 +265,18 @@ def make(
     def predict(state, batch, key):
         if "cover" not in batch:
             return {"stego_score": score(state, batch["stego"])}
-        stego = stegos(state, batch, key, payloads[-1])
+        cover, stego = pairs(state, batch, key, payloads[-1])
         return {
-            "stego": stego,
-            "cover_score": score(state, batch["cover"]),
+            "stego": round_to_pixels(stego),
+            "cover_score": score(state, cover),
             "stego_score": score(state, stego),
         }
 
     def at(bpp):
         return lambda state, batch, key: train_step(state, batch, key, bpp)
 
-    stages = tuple(Stage(f"{p:g} bpp", int(steps), at(float(p))) for p, steps in curriculum)
+    unit = simulator.unit
+    stages = tuple(Stage(f"{p:g} {unit}", int(steps), at(float(p))) for p, steps in curriculum)
     return Method(init, train_step, predict, measure, stages, refresh=refresh)
 
 

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from stegojax import embed
+from stegojax.domains import PIXELS
 from stegojax.errors import InputError
 from stegojax.methods import network as networks
-from stegojax.types import Array, Key, Params, State
+from stegojax.types import Array, Domain, Key, Params, State
 
 RUN = "run:"
 """Before the place of a run whose scheme is meant: "run:runs/asymmetric"."""
@@ -82,7 +83,7 @@ def freeze(scheme: embed.Scheme) -> Frozen:
     return Frozen([jnp.asarray(array) for array in arrays], attach)
 
 
-def scheme(text: str, load: Load | None = None) -> embed.Scheme:
+def scheme(text: str, load: Load | None = None, *, domain: Domain = PIXELS) -> embed.Scheme:
     """The scheme that a config names.
 
     Args:
@@ -90,31 +91,37 @@ def scheme(text: str, load: Load | None = None) -> embed.Scheme:
         "RECIPE:run:PLACE" for a recipe on the costs that another run has learned, such as
         "cmd:run:runs/learned".
       load: loads that run.
+      domain: whose costs and recipes the names are, and in whose covers the run embeds.
 
     Returns:
       The scheme.
 
     Raises:
-      InputError: the text names none, or the run embeds otherwise than by costs.
+      InputError: the text names none, or the run embeds otherwise than by costs, or in others.
     """
     recipe, is_run, place = str(text).partition(RUN)
     if not is_run:
-        return embed.parse_scheme(text)
+        return embed.parse_scheme(text, domain=domain)
     recipe = recipe.removesuffix(":")
-    if recipe and recipe not in embed.RECIPES:
+    if recipe and recipe not in domain.recipes:
         raise InputError(
             f"scheme {text!r}: the recipe {recipe!r} is unknown; there are "
-            f"{', '.join(embed.RECIPES)}"
+            f"{', '.join(domain.recipes)}"
         )
     if load is None:
         raise InputError(f"scheme {text!r} stands on another run, and none can be loaded here")
     learned = load(place).scheme
     if learned is None:
         raise InputError(f"scheme {text!r}: the run does not embed by costs; name one that does")
+    if learned.domain is not domain:
+        raise InputError(
+            f"scheme {text!r}: the run embeds into {learned.domain.words.elements}, and "
+            f"{domain.words.elements} are embedded into here; see method.jpeg_quality"
+        )
     if not recipe:
         return learned
     base = in_one_phase(learned, f"the recipe {recipe!r}")
-    return embed.Scheme(text, base.cost, embed.RECIPES[recipe])
+    return base._replace(name=text, recipe=domain.recipes[recipe])
 
 
 def in_one_phase(scheme: embed.Scheme, what: str) -> embed.Scheme:

@@ -1,4 +1,6 @@
-"""Steganalyzers that are a network: trained on the pairs of one split, and tested on others."""
+"""Steganalyzers that are a network: trained on the pairs of one split, and tested on others. Of
+coefficients of JPEG files they see the decompressed pictures, unrounded.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ import ml_collections
 import numpy as np
 
 from stegojax import batches, files, parallel, run, train
+from stegojax.costs import dct
+from stegojax.domains import JPEG
 from stegojax.security import parts
 from stegojax.types import State
 
@@ -18,8 +22,12 @@ Pairs = dict[str, tuple[list[int], list[int]]]
 """Part of a split -> numbers of covers, and of what stands for their stegos."""
 
 
+_ANY_QUALITY = 75
+
+
 class Pictures(NamedTuple):
-    """Two arrays of planes uint8 `[N, H, W]`, and their files with the list of the split.
+    """Two arrays of planes `[N, H, W]`, uint8 or unrounded pixels, float32, and their files with the
+    list of the split.
 
     covers, stegos: the planes.
     files:          those of the covers, the stegos and the list.
@@ -28,6 +36,25 @@ class Pictures(NamedTuple):
     covers: np.ndarray
     stegos: np.ndarray
     files: tuple[pathlib.Path, pathlib.Path, pathlib.Path]
+
+
+def decompressed(path: pathlib.Path, planes: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """What coefficients decompress to, unrounded, made once and kept in a file.
+
+    Args:
+      path: the file.
+      planes: coefficients `[N, H, W]`.
+      tables: their quantisation, `[N, 8, 8]`.
+
+    Returns:
+      float32 `[N, H, W]`, mapped.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        one = jax.jit(dct.unrounded_pixels)
+        pictures = [np.asarray(one(*given), np.float32) for given in zip(planes, tables)]
+        parts.save(path, np.stack(pictures))
+    return np.load(path, mmap_mode="r")
 
 
 def halves(folder: pathlib.Path, covers: np.ndarray, pairs: Pairs) -> Pictures:
@@ -93,6 +120,10 @@ def fit(
             "evaluation.batches": -(-validated // section.batch_size),
         },
     )
+    if pictures.covers.dtype == np.float32:
+        # With ready-made stegos these say no more than that networks see JPEG files.
+        fields = {"method.jpeg_quality": _ANY_QUALITY, "method.scheme": JPEG.scheme}
+        config = run.changed(config, fields)
     made = run.method(config, run.lengths(config))
     if start is not None:
         fresh = made.init

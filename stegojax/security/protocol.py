@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
@@ -139,13 +139,13 @@ def check(config: ml_collections.ConfigDict) -> None:
     Raises:
       InputError: with what is wrong.
     """
+    domain = covers.domain_of(config.covers)
     for name in config.steganalyzers:
-        domain = covers.domain_of(config.covers)
-        if DOMAINS[FEATURES[name].domain if name in FEATURES else "pixels"] is not domain:
+        if name in FEATURES and DOMAINS[FEATURES[name].domain] is not domain:
             taken = [other for other in FEATURES if DOMAINS[FEATURES[other].domain] is domain]
             raise InputError(
                 f"steganalyzer {name!r} does not look at covers of this covers.domain; "
-                f"{', '.join(taken)} do"
+                f"{', '.join((*taken, *config.networks))} do"
             )
         if name not in FEATURES and name not in config.networks:
             raise InputError(
@@ -169,6 +169,13 @@ def check(config: ml_collections.ConfigDict) -> None:
         raise InputError(
             "networks are chosen by validation pictures; set splits.validation above 0"
         )
+
+
+class _Seen(NamedTuple):
+    """Planes `[N, H, W]`, and the file that holds them."""
+
+    planes: np.ndarray
+    path: pathlib.Path
 
 
 class _Protocol:
@@ -293,15 +300,12 @@ class _Protocol:
 
     def _network(self, case: Case, name: str, number: int) -> Result:
         folder, pairs = self._folder(case, name, number), self._pairs(case, number)
+        covers_, stegos_ = self._seen(None), self._seen(case)
         if case.source.kind == "covers":
-            pictures = networks.halves(folder, self.covers.planes, pairs)
+            pictures = networks.halves(folder, covers_.planes, pairs)
         else:
-            paths = (
-                self.workdir / "covers.npy",
-                self.workdir / "stegos" / f"{case.label}.npy",
-                self.workdir / "splits" / f"{number}.json",
-            )
-            pictures = networks.Pictures(self.covers.planes, self._stegos(case), paths)
+            paths = (covers_.path, stegos_.path, self.workdir / "splits" / f"{number}.json")
+            pictures = networks.Pictures(covers_.planes, stegos_.planes, paths)
         section = run.changed(
             self.config.networks[name],
             {"seed": self.config.seed + number, "loader": self.config.loader},
@@ -320,6 +324,17 @@ class _Protocol:
             "cover_decision": cover >= 0.5,
             "stego_decision": stego >= 0.5,
         }
+
+    def _seen(self, case: Case | None) -> _Seen:
+        """What networks see of a case's stegos, or of the covers."""
+        if case is None or case.source.kind == "covers":
+            planes, path = self.covers.planes, self.workdir / "covers.npy"
+        else:
+            planes, path = self._stegos(case), self.workdir / "stegos" / f"{case.label}.npy"
+        if self.covers.tables is None:
+            return _Seen(planes, path)
+        path = self.workdir / "decompressed" / path.name
+        return _Seen(networks.decompressed(path, planes, self.covers.tables), path)
 
     def _higher(self, case: Case, name: str, number: int) -> State | None:
         """The state of the same network on the same source at the next higher payload, where the

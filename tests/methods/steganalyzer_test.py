@@ -13,11 +13,16 @@ from support import small_networks, toy
 from support.small_networks import differs
 
 from stegojax import embed, losses, parallel, run
+from stegojax.costs import dct
+from stegojax.domains import JPEG
 from stegojax.errors import InputError
 from stegojax.methods import steganalyzer, trained
+from stegojax.methods.medium import Medium
 from stegojax.types import Costs
 
 SGD = optax.sgd(0.05)
+MEDIUM = Medium(75)
+HILL_RUN = embed.parse_scheme("hill")
 SECTION = dict(network="xunet", optimizer=dict(name="sgd", learning_rate=0.05), payload=0.5)
 
 
@@ -161,6 +166,26 @@ def test_ready_made_stegos_are_taken_as_they_are(seen, covers):
     pairs, _ = seen(make(Probe(), loss=seen.loss), {"cover": covers, "stego": stegos})
     np.testing.assert_array_equal(pairs[:, 0], covers)
     np.testing.assert_array_equal(pairs[:, 1], stegos)
+
+
+def test_of_jpeg_files_networks_see_decompressed_pairs(seen, covers):
+    """Of both covers and stegos the picture unrounded; they differ by whole coefficients."""
+    scheme = trained.scheme("nsf5", domain=JPEG)
+    made = steganalyzer.make(
+        Probe(), SGD, steganalyzer.simulator(scheme, MEDIUM), payload=0.4, loss=seen.loss
+    )
+    pairs, _ = seen(made, {"cover": covers})
+    planes = MEDIUM.elements(jnp.asarray(covers))
+    np.testing.assert_array_equal(pairs[:, 0, ..., 0], MEDIUM.pictures(planes))
+    difference = pairs[:, 1, ..., 0] - pairs[:, 0, ..., 0]
+    moved = dct.along(dct.along(jnp.asarray(difference), dct.BASIS, -2), dct.BASIS, -1)
+    moved = np.asarray(moved / dct.repeated(MEDIUM.side[0], planes))
+    np.testing.assert_allclose(moved, np.round(moved), atol=1e-3)
+    share = abs(np.round(moved)).sum() / np.asarray(MEDIUM.bits(planes, 1.0)).sum()
+    assert share == pytest.approx(0.0794, abs=0.03)
+    assert (abs(np.asarray(planes) + np.round(moved)) <= abs(np.asarray(planes))).all()
+    with pytest.raises(InputError, match="embeds into samples, and coefficients"):
+        trained.scheme("run:x", lambda place: trained.Trained({}, None, HILL_RUN), domain=JPEG)
 
 
 def test_every_stage_of_a_curriculum_has_its_payload(seen, covers):

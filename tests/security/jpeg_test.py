@@ -8,6 +8,7 @@ from support.jpeg_files import by_pillow
 from support.security_runs import config
 
 from stegojax import detection, security
+from stegojax.costs import dct
 from stegojax.domains import JPEG, jpeg
 from stegojax.errors import InputError
 from stegojax.security.sources import parse
@@ -57,12 +58,35 @@ def test_files_as_they_are_keep_their_coefficients_and_tables(tmp_path):
     assert np.array_equal(covers[2], whole.planes[0][24:56, 16:48])
 
 
+def test_networks_see_decompressed_luminance(tmp_path):
+    fields = {**COMPRESSED, "schemes": ("nsf5", "covers"), "steganalyzers": ("xunet",)}
+    fields |= {"splits.validation": 0.2, "splits.train": 0.4, "splits.test": 0.4}
+    work = tmp_path / "work"
+    text = security.evaluate(config(tmp_path, **fields), work)
+    assert "| xunet | Baseline |" in text
+    covers, tables = np.load(work / "covers.npy"), np.load(work / "tables.npy")
+    for name, planes in (
+        ("covers", covers),
+        ("nsf5@0.4", np.load(work / "stegos" / "nsf5@0.4.npy")),
+    ):
+        seen = np.load(work / "decompressed" / f"{name}.npy")
+        assert seen.dtype == np.float32 and abs(seen - np.round(seen)).max() > 0.2
+        np.testing.assert_allclose(
+            seen[3], dct.unrounded_pixels(planes[3].astype(float), tables[3]), rtol=1e-5
+        )
+    trained = detection.load(work / "steganalyzers" / "nsf5@0.4" / "xunet" / "0")
+    (tmp_path / "photo.jpg").write_bytes(by_pillow(45, 39))
+    assert trained.read(str(tmp_path / "photo.jpg")).shape == (1, 45, 39)
+    judged, refused = detection.judge(trained, [str(tmp_path / "photo.jpg"), __file__])
+    assert 0 <= judged.score <= 1 and "not a JPEG file" in refused.error
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
         ({"covers.domain": "png"}, "covers.domain is one of pixels, jpeg"),
-        ({"steganalyzers": ("spam",)}, "dctr, gfr, jrm, ccjrm do"),
-        ({"steganalyzers": ("dctr",), "covers.domain": "pixels"}, "spam, srm, srmq1 do"),
+        ({"steganalyzers": ("spam",)}, "dctr, gfr, jrm, ccjrm, xunet do"),
+        ({"steganalyzers": ("dctr",), "covers.domain": "pixels"}, "spam, srm, srmq1, xunet do"),
         ({"schemes": ("hill",)}, "costs juniward, uerd"),
         ({"schemes": ("lsb-matching",)}, "is not understood"),
         ({"covers.crop": 20}, "a multiple of 8"),
