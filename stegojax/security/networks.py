@@ -26,7 +26,7 @@ _ANY_QUALITY = 75
 
 
 class Pictures(NamedTuple):
-    """Two arrays of planes `[N, H, W]`, uint8 or unrounded pixels, float32, and their files with the
+    """Two arrays of planes `[N, H, W]`, uint8 or unrounded pixels, float32; their files with the
     list of the split.
 
     covers, stegos: the planes.
