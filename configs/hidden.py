@@ -44,10 +44,10 @@ NOISES = {
 ALL_NOISES = tuple(noise for _, noises in NOISES.values() for noise in noises)
 
 EXPERIMENTS = {
-    **{name: (line, {"method.noises": noises}) for name, (line, noises) in NOISES.items()},
+    **{name: (line, {"method.noise": noises}) for name, (line, noises) in NOISES.items()},
     "combined": (
         "trained to survive each of them, one in every step",
-        {"method.noises": ALL_NOISES},
+        {"method.noise": ALL_NOISES},
     ),
 }
 """The paper's models: what each is trained to survive."""
@@ -61,7 +61,7 @@ PRESETS = {
             "method.width": 0.125,
             "method.steganalyzer_width": 0.125,
             "method.length": 8,
-            "method.noises": ("dropout:0.3", "jpeg_mask"),
+            "method.noise": ("dropout:0.3", "jpeg_mask"),
         },
     ),
     "paper": ("30 bits in 128x128 crops of COCO, batch 12, 200 epochs, no noise", PAPER),
@@ -74,11 +74,9 @@ def get_config(preset: str = "") -> ConfigDict:
     """The experiment, with the changes of a preset."""
     c = sections.bit_hider(colour=True, crop=32, batches=8, report_batches=32)
     c.method = dict(
-        sections.JOINT_TRAINING,
+        {**sections.JOINT_TRAINING, "noise": ("identity",)},
         name="hidden",
         length=10,
-        # What may happen to the stego, one of them in every step: NAME, or NAME:STRENGTH.
-        noises=("identity",),
         width=0.25,
         steganalyzer_width=0.25,
         message_weight=1.0,

@@ -4,6 +4,7 @@ grey picture in the Y channel of a colour picture.
     python main.py --config=configs/isgan.py            trains on bundled photographs
     python main.py --config=configs/isgan.py --mode=evaluate
     python main.py --config=configs/isgan.py --mode=transfer    Table 6; trains two networks
+    python main.py --config=configs/isgan.py --mode=noise       JPEG and resizing; trains two more
     python main.py --config=configs/isgan.py:help       lists the presets
 
 The default takes five to ten minutes on two cores, `tiny` under a minute. The others need TFDS
@@ -77,6 +78,11 @@ def under_loss(name: str) -> dict:
     }
 
 
+NOISES = {
+    name: (f"trained to survive {title}, and nothing", {"method.noise": sections.NOISES[name]})
+    for name, title in sections.NOISE_TITLES.items()
+}
+
 PRESETS = {
     "": ("48x48 crops of the bundled photographs, the paper's networks, 1200 steps", {}),
     "tiny": (
@@ -96,6 +102,8 @@ PRESETS = {
         name: (f"Table 4: the basic model on LFW for 50 epochs under {name}", under_loss(name))
         for name in LOSSES
     },
+    **presets.at_scale(NOISES, paper(sections.LFW)),
+    **presets.small(NOISES),
 }
 
 
@@ -116,6 +124,9 @@ def get_config(preset: str = "") -> ConfigDict:
         flip=0.05,
         width=1.0,
         dtype="float32",
+        # What may happen to the stego before it is read, one of them in every step: NAME, or
+        # NAME:STRENGTH.
+        noise=(),
         optimizer=dict(
             name="adam", learning_rate=2e-3, weight_decay=1e-5, factor=0.5, every=100.0, after=800.0
         ),
@@ -132,7 +143,9 @@ def get_config(preset: str = "") -> ConfigDict:
     c.data = sections.pairs(48)
     c.evaluation = sections.evaluation(200, batches=4, crop=128)
     c.report = sections.report(
-        16, transfer=dict(steps=1500, optimizer=dict(name="adam", learning_rate=1e-3))
+        16,
+        transfer=dict(steps=1500, optimizer=dict(name="adam", learning_rate=1e-3)),
+        noise=sections.under_attack(),
     )
     c.checkpoint = sections.checkpoint(50, milestones=3)
     return presets.choose(c, PRESETS, preset)

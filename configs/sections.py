@@ -371,12 +371,31 @@ SECURITY_TINY = {
     "report.security.steganalyzers": ("spam",),
 }
 
+NOISES = {"jpeg": ("identity", "jpeg:75"), "resize": ("identity", "resize:0.75")}
+NOISE_TITLES = {"jpeg": "JPEG compression", "resize": "resizing there and back"}
+"""What presets train to survive, one of two in every step."""
+
+
+def under_attack() -> dict[str, Any]:
+    """The report "noise": what else is trained beside a run, by name, and which attacks their
+    stegos go through.
+    """
+    return dict(
+        beside=dict(none=(), **NOISES),
+        attacks=("none", "jpeg:95", "jpeg:90", "jpeg:75", "jpeg:50")
+        + ("resize:0.9", "resize:0.75", "resize:0.5"),
+    )
+
+
 JOINT_TRAINING = dict(
     # Of the cover's weight, at the first step: with all of it a short training ends in copying the
     # cover.
     first_cover_weight=0.001,
     # What stands for rounding in the first two stages: nothing, straight_through or noise.
     rounding="none",
+    # What may happen to the stego before it is read, one of them in every step: NAME, or
+    # NAME:STRENGTH.
+    noise=(),
     joint_choice="accuracy_rounded",
     # Of the lengths of warm-up, joint and separable stage.
     stage_unit="steps",
@@ -435,6 +454,7 @@ def bit_hider(
             ensemble=dict(subspace=0, learners=0),
             networks=dict(srnet=srnet),
         ),
+        noise=under_attack(),
     )
     c.checkpoint = checkpoint(100)
     return c

@@ -22,6 +22,7 @@ from stegojax.protocols import (
     costs,
     covers,
     detection,
+    noise,
     quality,
     sentences,
     steganalyzer,
@@ -51,6 +52,7 @@ REPORTS = {
     "security": Report(detection.evaluate, detection.trains),
     "bits": Report(bits.evaluate),
     "covers": Report(covers.evaluate, covers.trains),
+    "noise": Report(noise.evaluate, noise.trains),
     "structures": Report(structures.evaluate, structures.trains),
     "sentences": Report(sentences.evaluate),
 }

@@ -1,8 +1,8 @@
 """Configs of earlier versions, brought to today's form when they are read.
 
 What a run measures after training was set in `evaluation` and is now in `report`; runs whose method
-lists stages had `steps` or `epochs` besides; the security protocol's `steganalyzers` were
-`detectors`.
+lists stages had `steps` or `epochs` besides; HiDDeN's `noise` was `noises`, and the security
+protocol's `steganalyzers` were `detectors`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MOVED = {
     "evaluation.weights": "report.sentences.weights",
     "evaluation.photographs": "report.bits.photographs",
     "evaluation.cross_source": "report.bits.cross_source",
+    "method.noises": "method.noise",
     "report.security.detectors": "report.security.steganalyzers",
     "detectors": "steganalyzers",
 }

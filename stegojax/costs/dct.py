@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stegojax.errors import InputError
 from stegojax.types import Array
 
 BASIS = np.array(
@@ -50,6 +51,30 @@ LUMINANCE = np.array(
     ]
 )
 """JPEG's example quantisation table of luma (ITU-T T.81, Table K.1)."""
+
+CHROMINANCE = np.full((8, 8), 99)
+"""JPEG's example quantisation table of chroma (ITU-T T.81, Table K.2)."""
+CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+
+
+def table(quality: int, *, chroma: bool = False) -> np.ndarray:
+    """The example quantisation table at a quality, as libjpeg scales it.
+
+    Args:
+      quality: 1 to 100.
+      chroma: whether it is that of chroma, not of luma.
+
+    Returns:
+      int32 `[8, 8]`.
+
+    Raises:
+      InputError: the quality is out of range.
+    """
+    if not 1 <= quality <= 100:
+        raise InputError(f"JPEG quality is between 1 and 100, {quality} was given")
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    steps = (CHROMINANCE if chroma else LUMINANCE) * scale
+    return np.clip((steps + 50) // 100, 1, 255).astype(np.int32)
 
 
 def check_coefficients(coefficients: Array, quantisation: Array) -> None:

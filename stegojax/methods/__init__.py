@@ -61,7 +61,7 @@ def _hides_bits(module, *reports: str) -> Entry:
         module.from_config,
         use="bits",
         message=module.message,
-        reports=("quality", "bits", "security", *reports),
+        reports=("quality", "bits", "security", "noise", *reports),
     )
 
 
@@ -84,7 +84,7 @@ def _learns_costs(module) -> Entry:
 
 
 METHODS: dict[str, Entry] = {
-    "isgan": Entry(isgan.from_config, use="pictures", reports=("quality", "transfer")),
+    "isgan": Entry(isgan.from_config, use="pictures", reports=("quality", "transfer", "noise")),
     "baluja": _hides_pictures(picture_autoencoder.baluja_networks),
     "atique": _hides_pictures(picture_autoencoder.atique_networks),
     "steganalyzer": Entry(steganalyzer.from_config, reports=("detection",)),

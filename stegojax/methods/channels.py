@@ -1,7 +1,7 @@
 """What may lie between an encoder and a decoder in training: a channel that damages the stego.
 
 A `Channel` is handed the decoder as a function, so that one that damages in several ways can choose
-between them by a branch. HiDDeN's noises, named in configs, make such channels.
+between them by a branch. Noises named in configs make such channels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax
 
 from stegojax import parallel
 from stegojax.errors import InputError
-from stegojax.models import hidden as models
+from stegojax.models import damage, hidden
 from stegojax.types import Array, Key
 
 Channel = Callable[[Key, Array, Array, Callable[[Array], Any]], Any]
@@ -25,14 +25,22 @@ Channel = Callable[[Key, Array, Array, Callable[[Array], Any]], Any]
 Noise = Callable[[Key, Array, Array], Array]
 """`(keys [B], stego, cover) -> damaged stego`, each example from its own key."""
 
+NOISES = {**hidden.NOISES, "jpeg": damage.jpeg, "resize": damage.resize}
+"""Noises by name: HiDDeN's layers, JPEG compression, and resizing there and back."""
+
+SMALLER = ("crop",)
+"""Noises after which pictures are smaller."""
+
 STRENGTHS = {
+    "jpeg": ("quality", int),
+    "resize": ("factor", float),
     "dropout": ("keep", float),
     "cropout": ("keep", float),
     "crop": ("keep", float),
     "gaussian_blur": ("sigma", float),
     "jpeg_drop": ("quality", int),
 }
-"""Of the noises with a strength: the argument of the function in `models.hidden`, and its type."""
+"""Of the noises with a strength: the argument of the function, and its type."""
 
 
 def undamaged(key: Key, stego: Array, cover: Array, read: Callable[[Array], Any]) -> Any:
@@ -55,7 +63,7 @@ def noise(text: str) -> Noise:
     """A noise as a config names it: "jpeg_mask", or with its strength "dropout:0.3".
 
     Args:
-      text: a name in `models.hidden.NOISES`, or `NAME:NUMBER` for those in `STRENGTHS`.
+      text: a name in `NOISES`, or `NAME:NUMBER` for those in `STRENGTHS`.
 
     Returns:
       The noise.
@@ -64,10 +72,8 @@ def noise(text: str) -> Noise:
       InputError: the name is unknown, or the number is none or not for it.
     """
     name, colon, number = text.partition(":")
-    if name not in models.NOISES:
-        raise InputError(
-            f"method.noises: {name!r} is unknown; there are {', '.join(models.NOISES)}"
-        )
+    if name not in NOISES:
+        raise InputError(f"method.noise: {name!r} is unknown; there are {', '.join(NOISES)}")
     options = {}
     if colon:
         argument, kind = STRENGTHS.get(name, ("", None))
@@ -75,10 +81,10 @@ def noise(text: str) -> Noise:
             options[argument] = kind(number)
         except (TypeError, ValueError):
             raise InputError(
-                f"method.noises: {text!r} is not understood; write NAME, or NAME:NUMBER for "
+                f"method.noise: {text!r} is not understood; write NAME, or NAME:NUMBER for "
                 f"{', '.join(STRENGTHS)}"
             ) from None
-    function = functools.partial(models.NOISES[name], **options)
+    function = functools.partial(NOISES[name], **options)
 
     def damage(keys, stego, cover):
         return jax.vmap(lambda key, stego, cover: function(key, stego[None], cover[None])[0])(
@@ -88,15 +94,43 @@ def noise(text: str) -> Noise:
     return damage
 
 
+def by_name(texts: Sequence[str], *, same_size: bool = True) -> dict[str, Noise]:
+    """The noises that a config lists.
+
+    Args:
+      texts: see `noise`.
+      same_size: whether pictures must keep their size, since what is read has the stego's.
+
+    Returns:
+      By their text.
+
+    Raises:
+      InputError: as `noise`, or one is listed twice or makes pictures smaller where it must not.
+    """
+    texts = tuple(texts)
+    if len(set(texts)) < len(texts):
+        raise InputError(f"method.noise needs each noise once, got {texts}")
+    noises = {text: noise(text) for text in texts}
+    smaller = [text for text in texts if same_size and text.partition(":")[0] in SMALLER]
+    if smaller:
+        raise InputError(
+            f"method.noise: after {smaller[0]!r} a picture is smaller, and this method reads as "
+            "many places as it hides in; take cropout"
+        )
+    return noises
+
+
 def one_of(noises: Sequence[Noise]) -> Channel:
     """One of several noises in every step, all alike, as HiDDeN's combined model has it.
 
     Args:
-      noises: at least one.
+      noises: none for a channel without damage.
 
     Returns:
       The channel.
     """
+    if not noises:
+        return undamaged
 
     def through(key, stego, cover, read):
         kind_key, noise_key = jax.random.split(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -70,14 +70,12 @@ class Fields(NamedTuple):
     """The `method` section of a config, beside the training's fields.
 
     length:       bits per picture.
-    noises:       what may happen to the stego, see `channels.noise`.
     width:        factor on every hidden channel count of encoder and decoder; 1 is the paper's.
     steganalyzer_width: the same of the steganalyzer.
     adversarial_weight: see `make`; 0 leaves the steganalyzer out.
     """
 
     length: int = 30
-    noises: Sequence[str] = ("identity",)
     width: float = 1.0
     steganalyzer_width: float = 1.0
     adversarial_weight: float = 0.001
@@ -102,7 +100,7 @@ def from_config(
     """HiDDeN as a config names it.
 
     Args:
-      section: see `Fields` and `joint.Fields`.
+      section: see `Fields` and `joint.Fields`, of which `noise` may crop here.
       steps_per_epoch: the unit of the optimisers' schedules.
       load: not used.
 
@@ -114,12 +112,10 @@ def from_config(
     """
     del load
     fields, given = read_parts((Fields, joint.Fields), section)
-    training = joint.training(given, steps_per_epoch=steps_per_epoch)
+    # `make` puts the noises in their place.
+    training = joint.training(given._replace(noise=()), steps_per_epoch=steps_per_epoch)
     if not (isinstance(fields.length, int) and fields.length > 0):
         raise InputError(f"method.length={fields.length} must be a whole number above 0")
-    noises = tuple(fields.noises)
-    if not noises or len(set(noises)) < len(noises):
-        raise InputError(f"method.noises needs at least one noise and each once, got {noises}")
     options = dict(width=fields.width, axis_name=parallel.AXIS)
     networks = joint.Networks(
         models.Encoder(**options),
@@ -131,7 +127,7 @@ def from_config(
     return make(
         networks,
         training,
-        noises={text: channels.noise(text) for text in noises},
+        noises=channels.by_name(given.noise or ("identity",), same_size=False),
         length=fields.length,
         adversarial_weight=fields.adversarial_weight,
     )

@@ -8,7 +8,7 @@ model. Pictures are 0..255.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ import optax
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
 from stegojax.images import rgb_to_ycbcr, ycbcr_to_rgb
-from stegojax.methods import network, picture_hiding, trained
+from stegojax.methods import channels, network, picture_hiding, trained
+from stegojax.methods.channels import Channel, undamaged
 from stegojax.methods.fields import read
 from stegojax.models import isgan as models
 from stegojax.similarity import ms_ssim_scales
@@ -57,6 +58,7 @@ class Objective(NamedTuple):
     gamma:             weight of the revealed secret.
     delta:             weight of the deceit.
     flip:              share of the steganalyzer's labels that are flipped.
+    noise:             what lies between the stego's luma and the decoder.
     """
 
     picture_loss: Callable[[Array, Array], Array]
@@ -64,6 +66,7 @@ class Objective(NamedTuple):
     gamma: float
     delta: float
     flip: float
+    noise: Channel = undamaged
 
 
 def weighted_loss(
@@ -121,6 +124,7 @@ def make(
     gamma: float = 0.85,
     delta: float = 0.001,
     flip: float = 0.05,
+    noise: Channel = undamaged,
 ) -> Method:
     """ISGAN as a `Method`, Sec. 3 of the paper; its networks are "encoder", "decoder" and, if there
     is one, "steganalyzer".
@@ -134,6 +138,7 @@ def make(
       gamma: weight of the revealed picture in Eq. (12).
       delta: weight of the adversarial term.
       flip: share of the steganalyzer's labels that are flipped.
+      noise: what lies between the stego's luma and the decoder in training.
 
     Returns:
       The method.
@@ -143,7 +148,7 @@ def make(
     """
     if not 0 <= flip < 0.5:
         raise InputError(f"method.flip={flip} must be at least 0 and under 0.5")
-    objective = Objective(picture_loss, steganalyzer_loss, gamma, delta, flip)
+    objective = Objective(picture_loss, steganalyzer_loss, gamma, delta, flip, noise)
     descents = {"generator": optimizer, "steganalyzer": steganalyzer_optimizer}
     return Method(
         partial(_init, networks, descents),
@@ -162,6 +167,8 @@ class Fields(NamedTuple):
     ssim_weight, ms_ssim_weight, mse_weight: see `weighted_loss`. A zero leaves the term out, as
                          Table 4 does.
     gamma, delta, flip:  see `make`.
+    noise:               what may happen to the stego, one of them in every step, see
+                         `channels.noise`.
     adversarial, width, dtype: see `networks`; "float32" or "bfloat16".
     """
 
@@ -176,6 +183,7 @@ class Fields(NamedTuple):
     flip: float = 0.05
     width: float = 1.0
     dtype: str = "float32"
+    noise: Sequence[str] = ()
 
 
 def from_config(
@@ -211,6 +219,7 @@ def from_config(
         gamma=fields.gamma,
         delta=fields.delta,
         flip=fields.flip,
+        noise=channels.one_of(list(channels.by_name(fields.noise).values())),
     )
 
 
@@ -236,7 +245,12 @@ def _init(
 
 
 def _generator_loss(
-    params: dict[str, Params], state: State, batch: Batch, networks: Networks, objective: Objective
+    params: dict[str, Params],
+    state: State,
+    batch: Batch,
+    key: Key,
+    networks: Networks,
+    objective: Objective,
 ) -> tuple[Array, tuple[dict[str, Params], Array, Metrics]]:
     """The loss of encoder and decoder; beside it the new statistics, covers and stegos one after
     another in YCbCr, and the leaves.
@@ -247,8 +261,14 @@ def _generator_loss(
     stego_luma, stats["encoder"] = network.apply_training(
         networks.encoder, params["encoder"], stats["encoder"], luma, batch["secret"]
     )
-    revealed, stats["decoder"] = network.apply_training(
-        networks.decoder, params["decoder"], stats["decoder"], stego_luma
+    revealed, stats["decoder"] = objective.noise(
+        # The key itself is the steganalyzer's.
+        jax.random.fold_in(key, 1),
+        stego_luma,
+        luma,
+        lambda arrived: network.apply_training(
+            networks.decoder, params["decoder"], stats["decoder"], arrived
+        ),
     )
     leaves = {
         "loss_cover": objective.picture_loss(luma, stego_luma),
@@ -302,7 +322,7 @@ def _train_step(
     coders = {name: params[name] for name in CODERS}
     (loss, (stats, pictures, leaves)), gradients = jax.value_and_grad(
         _generator_loss, has_aux=True
-    )(coders, state, batch, networks, objective)
+    )(coders, state, batch, key, networks, objective)
     coders, opt_state["generator"], norm = network.descend(
         descents["generator"], gradients, opt_state["generator"], coders
     )

@@ -26,7 +26,7 @@ import optax
 
 from stegojax import losses, optimizers, parallel
 from stegojax.errors import InputError
-from stegojax.methods import bit_hiding, network, separable
+from stegojax.methods import bit_hiding, channels, network, separable
 from stegojax.methods.channels import Channel, undamaged
 from stegojax.models import sftn as sftn_models
 from stegojax.types import Array, Batch, Key, Method, Metrics, Params, Stage, State
@@ -154,6 +154,8 @@ class Fields(NamedTuple):
     stage_lengths: how long warm-up, joint and separable stage last.
     stage_unit:    what they are in, a name in `UNITS`.
     rounding:      a name in `ROUNDINGS`.
+    noise:         what may happen to the stego, one of them in every step, see `channels.noise`;
+                   none for no damage.
     message_weight, cover_weight, first_cover_weight, joint_choice: see `Training`.
     """
 
@@ -167,6 +169,7 @@ class Fields(NamedTuple):
     first_cover_weight: float = 0.02
     joint_choice: str = ""
     rounding: str = "none"
+    noise: Sequence[str] = ()
 
 
 def training(fields: Fields, *, steps_per_epoch: int) -> Training:
@@ -202,6 +205,7 @@ def training(fields: Fields, *, steps_per_epoch: int) -> Training:
         fields.first_cover_weight,
         fields.joint_choice,
         ROUNDINGS[fields.rounding],
+        channels.one_of(list(channels.by_name(fields.noise).values())),
     )
 
 

@@ -340,11 +340,6 @@ def gaussian_blur(key: Key, stego: Array, cover: Array, *, sigma: float = 2.0) -
     return jnp.einsum("ih,bhwc,jw->bijc", rows, stego, columns, precision=lax.Precision.HIGHEST)
 
 
-_CHROMINANCE = np.full((8, 8), 99)
-_CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-"""JPEG's example quantisation table of chroma (ITU-T T.81, Table K.2)."""
-
-
 def zigzag(kept: int) -> np.ndarray:
     """The mask of the first coefficients of an 8x8 block in JPEG's zig-zag order.
 
@@ -441,7 +436,7 @@ def jpeg_keep_probabilities(quality: int) -> np.ndarray:
     if not 1 <= quality <= 100:
         raise InputError(f"JPEG quality is between 1 and 100, {quality} was given")
     scale = 5000 / quality if quality < 50 else 200 - 2 * quality
-    tables = np.stack([dct.LUMINANCE, _CHROMINANCE, _CHROMINANCE], axis=-1)
+    tables = np.stack([dct.LUMINANCE, dct.CHROMINANCE, dct.CHROMINANCE], axis=-1)
     steps = np.clip((scale * tables + 50) / 100, 1, 128)
     chances = np.clip((1 - np.log(steps) / 7) ** 2, 0.1, 0.9)
     chances[0, 0] = 1

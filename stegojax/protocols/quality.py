@@ -52,10 +52,21 @@ def figures(config: ml_collections.ConfigDict, loaded: run.Loaded) -> dict[str, 
       Name -> mean.
     """
     everything = run.changed(config, {"evaluation.batches": config.report.batches})
-    split = "test" if config.data.get("test_share", 0.0) else "held_out"
-    measure = train.held_out(loaded.method, split=split)
+    measure = train.held_out(loaded.method, split=split(config))
     means, _, _ = measure(everything, parallel.replicate(loaded.state))
     return means
+
+
+def split(config: ml_collections.ConfigDict) -> str:
+    """Which pictures a run is judged by.
+
+    Args:
+      config: of the run.
+
+    Returns:
+      "test" where its data keep pictures by which nothing is chosen, otherwise "held_out".
+    """
+    return "test" if config.data.get("test_share", 0.0) else "held_out"
 
 
 def table(config: ml_collections.ConfigDict, measured: dict[str, float]) -> str:

@@ -24,8 +24,7 @@ def standard_table(quality: int) -> np.ndarray:
     Returns:
       `[8, 8]` int32.
     """
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((dct.LUMINANCE * scale + 50) // 100, 1, 255).astype(np.int32)
+    return dct.table(quality)
 
 
 _TABLES = np.stack([standard_table(quality) for quality in range(1, 101)])

@@ -9,6 +9,7 @@ from support.hiding_bits import covers, over
 from stegojax import parallel
 from stegojax.errors import InputError
 from stegojax.methods import channels
+from stegojax.models import damage
 from stegojax.models import hidden as models
 
 
@@ -43,9 +44,17 @@ def test_noises_are_the_models():
         ("jpeg_mask", models.jpeg_mask(None, batch["cover"], batch["cover"])),
     ):
         np.testing.assert_allclose(noised(text, batch), direct, atol=1e-3)
+    np.testing.assert_allclose(
+        noised("jpeg:40", batch), damage.jpeg(None, batch["cover"], None, quality=40), atol=1e-3
+    )
     assert noised("crop:0.25", batch).shape == (2, 8, 8, 3)
     kept = np.mean(np.any(noised("dropout:0.2", covers(4, 32, 3)) != 0, axis=-1))
     assert 0.15 < kept < 0.25
+
+
+def test_no_noise_is_no_damage():
+    through = channels.one_of([])
+    assert through(None, "stego", "cover", lambda arrived: arrived) == "stego"
 
 
 def test_the_combined_channel_takes_one_noise_a_step():

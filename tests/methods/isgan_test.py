@@ -89,6 +89,23 @@ def test_the_loss_is_the_papers(batch):
     assert float(values["loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_the_decoder_reads_what_noise_leaves(batch):
+    """Where nothing arrives, no gradient of the revealed picture reaches the encoder."""
+
+    def nothing(key, stego, cover, read):
+        assert stego.shape == cover.shape == (4, 32, 32, 1)
+        return read(jnp.full_like(stego, 128.0))
+
+    first, moved = {}, {}
+    for gamma in (0.0, 1.0):
+        method = make(adversarial=False, gamma=gamma, noise=nothing)
+        start = steps.begin(method, batch)
+        state, _ = steps.run_steps(method, batch, 1, state=start)
+        moved[gamma], first = state.params, start.params
+    assert steps.same(moved[0.0]["encoder"], moved[1.0]["encoder"])
+    assert not steps.same(moved[1.0]["decoder"], first["decoder"])
+
+
 def test_the_basic_model_has_no_steganalyzer(batch):
     state, values = steps.run_steps(make(False), batch, 1)
     assert set(state.params) == {"encoder", "decoder"} and "loss_adversarial" not in values

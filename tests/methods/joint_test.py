@@ -245,6 +245,19 @@ def test_rounding_in_joint_training(known_message):
     assert 0.1 < off.max() <= 0.5 + 1e-4 and len(np.unique(off)) > 100
 
 
+def test_a_configs_noise_lies_between_encoder_and_decoder():
+    """As a constant that the encoder cannot reach: resizing to one pixel."""
+    training = named(noise=("resize:0.125",), stage_lengths=(0, 6, 0), cover_weight=0.0)
+    method, batch = joint.make(system(steganalyzers={}), training), covers()
+    start = begin(method, batch)
+    _, values = run_steps(method, batch, 1, state=start)
+    plain = joint.make(system(steganalyzers={}), named(stage_lengths=(0, 6, 0), cover_weight=0.0))
+    _, without = run_steps(plain, batch, 1, state=start)
+    assert values["message_loss"] != without["message_loss"]
+    with pytest.raises(InputError, match="after 'crop:0.5' a picture is smaller"):
+        named(noise=("crop:0.5",))
+
+
 def test_the_stages_are_those_with_a_length():
     assert [(stage.name, stage.steps) for stage in make().stages] == [
         ("warm_up", 4),
