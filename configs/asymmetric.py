@@ -170,6 +170,14 @@ def experiments(length: float, rate: float) -> dict:
             {"method.shares": (1,)},
         ),
         **more,
+        "attention": (
+            "not the paper's: gates of attention on the generator's skips",
+            {"method.generator": "attention"},
+        ),
+        "input_noise": (
+            "not the paper's: noise on the steganalyzers' input while they are ahead",
+            {"method.input_noise": 2.0},
+        ),
         "no_reconstruction": (
             "without the reconstruction loss: over 1 % less error against Yedroudj-Net",
             {"method.reconstruction_weight": 0.0},
@@ -231,6 +239,9 @@ def get_config(preset: str = "") -> ConfigDict:
         reward_scale=1e4,
         unit_texture=False,
         formula="symmetric",
+        generator="plain",
+        # Of the noise on the steganalyzers' input, the greatest standard deviation in grey levels.
+        input_noise=0.0,
         width=0.5,
         depth=4,
         steganalyzer_width=0.25,

@@ -41,7 +41,11 @@ initial scheme's; or with what it has learned of a rule in `IMITATED`, in a stag
 """
 STEGANALYZERS = ("both", "d1", "d2", "shared")
 """Who guides; "shared" is strategy #4: one network in both roles."""
+GENERATORS = ("plain", "attention")
+"""The paper's generator, and the same with gates on its skips."""
 LEARNED = "learned"
+NOISE = "input_noise"
+"""The name in a state's `batch_stats` of the noise on the steganalyzers' input, by role."""
 UNITS = ("steps", "epochs")
 FORMULAS = ("symmetric", "exact")
 FIGURES = ("payload_error", "payload_bias", "neighbour_correlation", "drift")
@@ -137,6 +141,20 @@ class Rewards(NamedTuple):
     unit_texture: bool = False
 
 
+class InputNoise(NamedTuple):
+    """Normal noise on the steganalyzers' input, more the further they are ahead of the generator.
+
+    largest: greatest standard deviation, grey levels; 0 for no noise.
+    target:  share of right answers at which the noise stays as it is; it grows above and falls
+             below.
+    steps:   in so many steps of right answers alone it grows from none to the largest.
+    """
+
+    largest: float = 0.0
+    target: float = 0.6
+    steps: int = 100
+
+
 class Schedule(NamedTuple):
     """Who is trained when.
 
@@ -166,6 +184,7 @@ class Training(NamedTuple):
     schedule: Schedule
     leaves: Leaves
     start: Mapping[str, trained.Network]
+    noise: InputNoise = InputNoise()
 
 
 def make(
@@ -178,6 +197,7 @@ def make(
     schedule: Schedule = Schedule(),
     leaves: Leaves = Leaves(),
     start: Mapping[str, trained.Network] | None = None,
+    noise: InputNoise = InputNoise(),
 ) -> Method:
     """The asymmetric-cost GAN as a `Method`.
 
@@ -195,6 +215,7 @@ def make(
       leaves: the leaf losses.
       start: networks that begin from another run's: "d1", "d2", or "initial" of a learned initial
         scheme.
+      noise: on the steganalyzers' input while they guide adjustments.
 
     Returns:
       The method. `predict` takes `{"cover": [B, H, W, 1]}` and gives the stego of an optimal
@@ -206,7 +227,15 @@ def make(
         lengths do not fit, or `start` names a network that is not there.
     """
     training = Training(
-        system, steganalyzers, optimizers, weights, rewards, schedule, leaves, dict(start or {})
+        system,
+        steganalyzers,
+        optimizers,
+        weights,
+        rewards,
+        schedule,
+        leaves,
+        dict(start or {}),
+        noise,
     )
     _check(training)
     stages = _stages(training)
@@ -235,6 +264,8 @@ class Fields(NamedTuple):
     d1_after_epochs, d1_every_epochs: see `Schedule`.
     reward:             a name in `cost_learner.REWARDS`.
     reward_scale, unit_texture: see `Rewards`.
+    generator:          a name in `GENERATORS`.
+    input_noise, input_noise_target, input_noise_steps: see `InputNoise`.
     width, depth:       of the generators, see `models.asymmetric.Adjustment`.
     steganalyzer_width: multiplies the steganalyzers' channels.
     initial_networks:   the steganalyzers of a learned initial scheme, names in
@@ -266,6 +297,10 @@ class Fields(NamedTuple):
     reward_scale: float = 1e7
     unit_texture: bool = False
     formula: str = "symmetric"
+    generator: str = "plain"
+    input_noise: float = 0.0
+    input_noise_target: float = 0.6
+    input_noise_steps: int = 100
     width: float = 1.0
     depth: int = 8
     steganalyzer_width: float = 1.0
@@ -332,6 +367,7 @@ def from_config(
             tuple(round(length * unit) for length in fields.stage_lengths),
         ),
         start={name: network for name, network in begun.items() if network is not None},
+        noise=InputNoise(fields.input_noise, fields.input_noise_target, fields.input_noise_steps),
     )
 
 
@@ -366,6 +402,12 @@ def _check(training: Training) -> None:
         raise InputError(
             f"method.eta={weights.eta} must be above 0, d1_every_epochs={schedule.d1_every_epochs} "
             f"at least 1, and d1_after_epochs={schedule.d1_after_epochs} not negative"
+        )
+    noise = training.noise
+    if noise.largest < 0 or not 0 < noise.target < 1 or noise.steps < 1:
+        raise InputError(
+            f"method.input_noise={noise.largest} must not be negative, input_noise_target="
+            f"{noise.target} lie between 0 and 1, and input_noise_steps={noise.steps} be at least 1"
         )
     if isinstance(system.initial, embed.Scheme):
         trained.in_one_phase(system.initial, "the asymmetric-cost GAN")
@@ -472,6 +514,8 @@ def _begin_adjusting(training: Training, number: int, state: State, key: Key) ->
             eta = jnp.float32(training.weights.eta)
             params["eta"] = learned["eta"] = {"value": jnp.log(jnp.expm1(eta))}
         opt_state[cost_learner.GENERATOR] = optimizers["generator"].init(learned)
+        if training.noise.largest:
+            stats[NOISE] = {role: jnp.float32(0) for role in training.steganalyzers.roles()}
     return State(state.step, params, stats, opt_state)
 
 
@@ -520,7 +564,26 @@ def _adjusting_step(training: Training, number: int, first_step: int) -> Callabl
         loss=leaves.steganalyzer,
         figures=figures,
     )
-    return cost_learner.train_step(learner, training.optimizers._asdict())
+    if training.noise.largest:
+        learner = learner._replace(noise=lambda state, role: state.batch_stats[NOISE][role])
+    step = cost_learner.train_step(learner, training.optimizers._asdict())
+    return functools.partial(_adapting, training.noise, step) if training.noise.largest else step
+
+
+def _adapting(noise: InputNoise, step: Callable, state: State, batch, key: Key):
+    """A step, after which the noise on each steganalyzer's input follows its share of right
+    answers.
+    """
+    after, values = step(state, batch, key)
+    rate = noise.largest / noise.steps / (1 - noise.target)
+    found = {
+        role: jnp.clip(
+            deviation + rate * (values[f"{role}_accuracy"] - noise.target), 0.0, noise.largest
+        )
+        for role, deviation in state.batch_stats[NOISE].items()
+    }
+    values |= {f"{role}_noise": deviation for role, deviation in found.items()}
+    return after._replace(batch_stats={**after.batch_stats, NOISE: found}), values
 
 
 def _imitating_step(training: Training, number: int) -> Callable:
@@ -713,11 +776,14 @@ def _figures(chances: ChangeProbabilities, drawn: Array, view: cost_learner.View
 
 def _system(fields: Fields, load: trained.Load | None) -> adjustment.System:
     """What a section's names stand for."""
-    _check_names(fields, inputs=adjustment.INPUTS, start=STARTS, formula=FORMULAS)
+    _check_names(
+        fields, inputs=adjustment.INPUTS, start=STARTS, formula=FORMULAS, generator=GENERATORS
+    )
     options = dict(
         width=fields.width,
         depth=fields.depth,
         output_bias=cost_learner.uniform_logit(fields.payload),
+        attention=fields.generator == "attention",
         axis_name=parallel.AXIS,
     )
     generator = models.Adjustment(

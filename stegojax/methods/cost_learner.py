@@ -433,6 +433,8 @@ class Learner(NamedTuple):
     loss:      the steganalyzers' leaf loss.
     figures:   `(probabilities, modifications, view, params) -> {name: array}`, what else is
                measured.
+    noise:     `(state, role) -> ` the standard deviation of the noise that is added to all that a
+               steganalyzer is shown; None for none.
     """
 
     network: str
@@ -449,6 +451,7 @@ class Learner(NamedTuple):
     own: tuple[str, ...] = ()
     loss: steganalyzer.Loss = losses.softmax_cross_entropy
     figures: Callable[..., dict[str, Array]] = lambda chances, drawn, view, params: {}
+    noise: Callable[[State, str], float | Array] | None = None
 
 
 class Verdict(NamedTuple):
@@ -650,13 +653,15 @@ def _examine_all(learner, state, view, chances, drawn, key):
     verdicts, changed = {}, {}
     for i, (name, role) in enumerate(learner.roles.items()):
 
-        def examined(modifications, i=i, role=role):
+        def examined(modifications, i=i, role=role, name=name):
+            pair = (role.told_from(view), view.covers + view.before + modifications)
+            if learner.noise is not None:
+                pair = _noised(learner.noise(state, name), pair, jax.random.fold_in(key, 1000 + i))
             return examine(
                 role.module,
                 state.params[role.network],
                 changed.get(role.network, state.batch_stats[role.network]),
-                role.told_from(view),
-                view.covers + view.before + modifications,
+                *pair,
                 key=jax.random.fold_in(key, i),
                 loss=learner.loss,
             )
@@ -666,6 +671,18 @@ def _examine_all(learner, state, view, chances, drawn, key):
             verdict = verdict._replace(by_stego=examined(drawn).by_stego)
         verdicts[name], changed[role.network] = verdict, verdict.batch_stats
     return verdicts, changed
+
+
+def _noised(deviation, pictures: tuple[Array, ...], key: Key) -> tuple[Array, ...]:
+    """Pictures `[B, H, W]` with normal noise, other in each."""
+    keys = parallel.example_keys(key, pictures[0].shape[0])
+
+    def with_noise(number, planes):
+        own = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+        noise = jax.vmap(lambda key: jax.random.normal(key, planes.shape[1:]))(own)
+        return planes + deviation * noise
+
+    return tuple(with_noise(number, planes) for number, planes in enumerate(pictures))
 
 
 def _guided(learner, view, chances, verdicts, by_role, state, own):

@@ -30,6 +30,9 @@ LAST_WIDTH = 16
 LEAK = 0.2
 """Slope of the leaky ReLU below zero."""
 
+OPEN = 2.0
+"""Where a gate's score starts: nearly open."""
+
 LARGEST = 1 / 3
 """The supremum of the probability of a change in one direction."""
 
@@ -72,12 +75,30 @@ class Down(nn.Module):
         return _block(x, self.features, 2, train=train, axis_name=self.axis_name)
 
 
-class Up(nn.Module):
-    """An up-sampling block: doubled to the size of the encoder's map of that level, which is put
-    beside the result.
+class Gate(nn.Module):
+    """Attention of Attention U-Net (Oktay et al. 2018, eq. (1) and (2)): of an encoder's map, every
+    place is multiplied by how much what comes from below asks for it.
     """
 
     features: int
+
+    @nn.compact
+    def __call__(self, skip: Array, asking: Array) -> Array:
+        of_skip = layers.conv(self.features, 1, kernel_init=layers.he, name="skip")(skip)
+        of_asking = layers.conv(self.features, 1, kernel_init=layers.he, name="asking")(asking)
+        score = layers.conv(
+            1, 1, bias_init=nn.initializers.constant(OPEN), kernel_init=layers.he, name="score"
+        )(nn.relu(of_skip + of_asking))
+        return skip * nn.sigmoid(score)
+
+
+class Up(nn.Module):
+    """An up-sampling block: doubled to the size of the encoder's map of that level, which is put
+    beside the result, through a gate where there is attention.
+    """
+
+    features: int
+    attention: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -85,6 +106,8 @@ class Up(nn.Module):
         x = _block(
             _doubled(x, *skip.shape[1:3]), self.features, 1, train=train, axis_name=self.axis_name
         )
+        if self.attention:
+            skip = Gate(max(1, self.features // 2), name="gate")(skip, x)
         return jnp.concatenate([x, skip], axis=-1)
 
 
@@ -111,6 +134,7 @@ class Decoder(nn.Module):
 
     width: float = 1.0
     output_bias: float = 0.0
+    attention: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -118,7 +142,8 @@ class Decoder(nn.Module):
         x = outputs[-1]
         for level in range(len(outputs) - 1, 0, -1):
             features = layers.scaled_width(ENCODER_WIDTHS[level - 1], self.width)
-            x = Up(features, self.axis_name, name=f"up{level}")(x, outputs[level - 1], train=train)
+            up = Up(features, self.attention, self.axis_name, name=f"up{level}")
+            x = up(x, outputs[level - 1], train=train)
         x = layers.conv(
             layers.scaled_width(LAST_WIDTH, self.width), 3, kernel_init=layers.he, name="last1"
         )(_doubled(x, height, width))
@@ -146,6 +171,7 @@ class Adjustment(nn.Module):
       from_last_map: whether the last map of the input, a probability of either change, is where the
         output starts, half of it for each direction; the decoders then give what is added to its
         logit.
+      attention: whether what each decoder takes from the encoders goes through gates.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
     """
@@ -156,6 +182,7 @@ class Adjustment(nn.Module):
     two_encoders: bool = False
     output_bias: float = -2.0
     from_last_map: bool = False
+    attention: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -193,7 +220,7 @@ class Adjustment(nn.Module):
         outputs = [jnp.concatenate(level, axis=-1) for level in zip(*encoded, strict=True)]
         bias = 0.0 if self.from_last_map else self.output_bias
         found = [
-            Decoder(self.width, bias, self.axis_name, name=f"decoder{i}")(
+            Decoder(self.width, bias, self.attention, self.axis_name, name=f"decoder{i}")(
                 outputs, height, width, train=train
             )
             for i in range(1, self.branches + 1)

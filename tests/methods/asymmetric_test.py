@@ -20,6 +20,7 @@ from stegojax.errors import InputError
 from stegojax.methods import adjustment, asymmetric, cost_learner
 from stegojax.methods.adjustment import System
 from stegojax.methods.asymmetric import (
+    InputNoise,
     Leaves,
     Optimizers,
     Rewards,
@@ -428,6 +429,25 @@ def test_a_config_names_real_networks(batch):
     assert scheme.name == "mine" and scheme.cost is COSTS["hill"] and scheme.recipe.shares == (1, 1)
 
 
+def test_noise_on_the_steganalyzers_input_follows_their_lead(batch):
+    """It grows while they are right more often than the target says and falls while they are less
+    often, within its bounds; the first step, without noise yet, is the one of a training without.
+    """
+    made = make(noise=InputNoise(largest=2.0, target=0.5, steps=2))
+    start = initial(made, batch)
+    assert start.batch_stats["input_noise"] == {"d1": 0.0, "d2": 0.0}
+    state, values = run_steps(made.train_step, start, batch, 4)
+    plain, [without, *_] = run_steps(make().train_step, initial(make(), batch), batch, 4)
+    assert values[0]["loss"] == pytest.approx(float(without["loss"]), rel=1e-5)
+    at = dict.fromkeys(("d1", "d2"), 0.0)
+    for one in values:
+        for role in at:
+            at[role] = np.clip(at[role] + 2.0 * (one[f"{role}_accuracy"] - 0.5), 0.0, 2.0)
+            assert float(one[f"{role}_noise"]) == pytest.approx(float(at[role]), abs=1e-5)
+    assert max(float(one[f"{role}_noise"]) for one in values for role in at) > 0
+    assert differs(plain.params["d1"], state.params["d1"])
+
+
 def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     """Every field arrives where it belongs, and older configs' names are understood."""
     seen = {}
@@ -449,6 +469,10 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
         reward="centred",
         reward_scale=0.4,
         unit_texture=True,
+        generator="attention",
+        input_noise=3.0,
+        input_noise_target=0.7,
+        input_noise_steps=50,
         formula="exact",
         stage_lengths=(1.5,),
         stage_unit="epochs",
@@ -460,7 +484,8 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     system, steganalyzers, _ = seen["a"]
     assert system.initial.cost is COSTS["wow"] and system.maps is adjustment.filtered
     assert system[3:] == (0.2, (3, 7), "exact", None) and steganalyzers.shared
-    assert steganalyzers.d1.width == 0.5
+    assert steganalyzers.d1.width == 0.5 and system.generator.module.attention
+    assert seen["b"]["noise"] == InputNoise(3.0, 0.7, 50)
     assert seen["b"]["weights"] == Weights(0.1, 0.2, 0.3, 2.0, True)
     assert seen["b"]["rewards"] == Rewards(0.4, cost_learner.centred, True)
     assert seen["b"]["schedule"] == Schedule(10, 3.0, 4, (15,)) and seen["b"]["start"] == {}
@@ -470,6 +495,8 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     "options,words",
     [
         (dict(scheme="hil"), "'hil' is unknown"),
+        (dict(generator="inpainting"), "generator 'inpainting' is unknown; there are plain"),
+        (dict(input_noise=-1.0), "input_noise=-1.0 must not be negative"),
         (dict(scheme="hill-cmd"), "'hill-cmd' has 4"),
         (dict(scheme="run:elsewhere"), "none can be loaded here"),
         (dict(network="resnet"), "network 'resnet'"),

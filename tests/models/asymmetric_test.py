@@ -42,6 +42,25 @@ def test_parameters_by_hand():
     assert count(params) == encoder + 2 * decoder == 5_213_954
 
 
+def test_gates_on_the_skips():
+    """Two 1x1 convolutions to half the channels and one to a number, and a skip is multiplied by at
+    most 1.
+    """
+    plain, gated = (
+        shapes(models.Adjustment(attention=attention), (1, 256, 256, 2))["params"]
+        for attention in (False, True)
+    )
+    widths = [16, 32, 64, 128, 128, 128, 128]
+    of_a_gate = sum(2 * (a * (a // 2) + a // 2) + a // 2 + 1 for a in widths)
+    assert count(gated) == count(plain) + 2 * of_a_gate
+    skip, asking = np.random.default_rng(0).normal(size=(2, 1, 5, 6, 4)).astype(np.float32)
+    passed, _ = models.Gate(2).init_with_output(jax.random.key(0), skip, asking)
+    shares = np.asarray(passed) / skip
+    assert 0 < shares.min() < shares.max() < 1 and np.ptp(shares, axis=-1).max() < 1e-5
+    other, _ = models.Gate(2).init_with_output(jax.random.key(0), skip, -asking)
+    assert np.abs(other - passed).max() > 1e-3
+
+
 def test_an_encoder_for_each_map_doubles_the_skips():
     params = shapes(models.Adjustment(two_encoders=True), (1, 256, 256, 2))["params"]
     assert set(params) == {"encoder1", "encoder2", "decoder1", "decoder2"}
