@@ -433,7 +433,7 @@ def test_noise_on_the_steganalyzers_input_follows_their_lead(batch):
     """It grows while they are right more often than the target says and falls while they are less
     often, within its bounds; the first step, without noise yet, is the one of a training without.
     """
-    made = make(noise=InputNoise(largest=2.0, target=0.5, steps=2))
+    made = make(noise=InputNoise(largest=2.0, target=0.3, steps=2))
     start = initial(made, batch)
     assert start.batch_stats["input_noise"] == {"d1": 0.0, "d2": 0.0}
     state, values = run_steps(made.train_step, start, batch, 4)
@@ -442,7 +442,8 @@ def test_noise_on_the_steganalyzers_input_follows_their_lead(batch):
     at = dict.fromkeys(("d1", "d2"), 0.0)
     for one in values:
         for role in at:
-            at[role] = np.clip(at[role] + 2.0 * (one[f"{role}_accuracy"] - 0.5), 0.0, 2.0)
+            lead = (one[f"{role}_accuracy"] - 0.3) / 0.7
+            at[role] = np.clip(at[role] + lead * 2.0 / 2, 0.0, 2.0)
             assert float(one[f"{role}_noise"]) == pytest.approx(float(at[role]), abs=1e-5)
     assert max(float(one[f"{role}_noise"]) for one in values for role in at) > 0
     assert differs(plain.params["d1"], state.params["d1"])
