@@ -649,3 +649,117 @@ COVERS_PAPER = {
     "checkpoint.milestones": 7,
 }
 """CelebA at 64x64, for 7 epochs."""
+
+
+def symmetric_costs(name: str, **fields: Any) -> ConfigDict:
+    """A learner of symmetric costs on 64x64 crops of the bundled photographs, thin and shallow.
+
+    Args:
+      name: of the method.
+      **fields: of its section, in place of these or beside them.
+    """
+    c = head(batch_size=8)
+    adam = dict(name="adam", learning_rate=1e-3)
+    method = dict(
+        name=name,
+        payload=0.4,
+        # (payload, steps) of each stage; and the steps before them, of a learned simulator and of
+        # steganalyzers that learn to find what the generator starts with.
+        curriculum=((1.0, 200), (0.4, 100)),
+        staircase_steps=0,
+        warm_up_steps=100,
+        generator="unet",
+        output="halved",
+        # Equal probabilities that carry the first payload; the papers' output starts about 0.
+        uniform_start=True,
+        width=0.25,
+        depth=4,
+        dropout=0.0,
+        simulator="staircase",
+        tes_activation="sigmoid",
+        shown="",
+        guidance="reward",
+        reward="centred",
+        guidance_weight=61.0,
+        payload_weight=4300.0,
+        networks=("xunet6",),
+        steganalyzer_width=1.0,
+        learns="all",
+        guides="all",
+        steadiness=1,
+        # Runs whose networks these begin from.
+        d1_from="",
+        d2_from="",
+        d3_from="",
+        generator_from="",
+        generator_optimizer=adam,
+        steganalyzer_optimizer=adam,
+    )
+    c.method = {**method, **fields}
+    c.data = pictures(64)
+    c.evaluation = evaluation(100, batches=4, steganalysis="")
+    c.report = report(16, security=cost_security())
+    c.checkpoint = checkpoint(100, best="")
+    return c
+
+
+SYMMETRIC_COSTS_TINY = {
+    **SECURITY_TINY,
+    "batch_size": 4,
+    "method.curriculum": ((0.4, 4),),
+    "method.warm_up_steps": 4,
+    "method.depth": 3,
+    "method.steganalyzer_width": 0.25,
+    "data.crop": 32,
+    "evaluation.every": 4,
+    "evaluation.batches": 1,
+    "report.batches": 2,
+    "checkpoint.every": 4,
+}
+
+SYMMETRIC_COSTS_LAPTOP = {
+    "log_every": 10,
+    "method.curriculum": ((1.0, 1500), (0.6, 1500), (0.4, 4000)),
+    "method.warm_up_steps": 200,
+    "method.width": 0.5,
+    "method.depth": 7,
+    "method.generator_optimizer": dict(
+        name="adam", learning_rate=1e-3, factor=0.3, milestones=(5500.0,), unit="steps"
+    ),
+    "data.source": "folder:photographs",
+    "data.crop": 128,
+    "data.preprocess": ("grey", "shrink:1.5"),
+    "data.train_share": 0.85,
+    "evaluation.every": 500,
+    "evaluation.batches": 40,
+    "report.batches": 40,
+    "checkpoint.every": 250,
+}
+"""At most two hours on two cores, on a folder of photographs shrunk by 1.5."""
+
+SYMMETRIC_COSTS_PAPER = {
+    **AT_SCALE,
+    **COST_SECURITY_PAPER,
+    "batch_size": 25,
+    "method.curriculum": (),
+    "method.warm_up_steps": 0,
+    "method.uniform_start": False,
+    "method.width": 1.0,
+    "method.depth": 8,
+    "method.dropout": 0.5,
+    "method.reward": "raw",
+    "method.guidance_weight": 6.1,
+    "method.payload_weight": 430.0,
+    "method.generator_optimizer": dict(name="adam", learning_rate=1e-4),
+    "method.steganalyzer_optimizer": dict(name="adam", learning_rate=1e-4),
+    "data.source": "folder:szubase",
+    "data.train_share": 0.99,
+    "data.preprocess": ("resize:256",),
+    "data.crop": 256,
+    "evaluation.every": 5000,
+    "evaluation.batches": 20,
+    "report.batches": 100,
+    "checkpoint.every": 1000,
+    "checkpoint.milestones": 4,
+}
+"""256x256 pictures of SZUBase, the papers' constants."""

@@ -21,6 +21,7 @@ from stegojax.methods import (
     ssgan,
     steganalyzer,
     steganogan,
+    symmetric,
     ugs,
 )
 from stegojax.methods.bit_hiding import MessageShape
@@ -89,6 +90,8 @@ METHODS: dict[str, Entry] = {
     "atique": _hides_pictures(picture_autoencoder.atique_networks),
     "steganalyzer": Entry(steganalyzer.from_config, reports=("detection",)),
     "asymmetric": _learns_costs(asymmetric),
+    "sparrl": _learns_costs(symmetric),
+    "utgan": _learns_costs(symmetric),
     "ugs": _learns_costs(ugs),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),

@@ -41,6 +41,11 @@ from stegojax.types import (
 GENERATOR = "generator"
 """The name of the generator's optimiser and of its state."""
 
+AVERAGES = "average_losses"
+"""The name in a state's `batch_stats` of the steganalyzers' losses by role, see
+`Learner.steadiness`.
+"""
+
 _PLANES_AT_ONCE = 1
 """Planes that a network adjusts together when embedding: on a CPU one after the other is the
 fastest.
@@ -86,7 +91,13 @@ class Generator(NamedTuple):
 
 
 def generate(
-    generator: Generator, params: Params, batch_stats: Params, maps: Array, covers: Array
+    generator: Generator,
+    params: Params,
+    batch_stats: Params,
+    maps: Array,
+    covers: Array,
+    *,
+    key: Key | None = None,
 ) -> tuple[ChangeProbabilities, Params]:
     """A generator's change probabilities in training, with the batch's own statistics.
 
@@ -94,11 +105,12 @@ def generate(
       generator, params, batch_stats: the network.
       maps: what it sees, `[B, H, W, C]`.
       covers: `[B, H, W]`, for the range.
+      key: what dropout draws from, for modules that have it.
 
     Returns:
       The probabilities and the new running statistics.
     """
-    output, stats = networks.apply_training(generator.module, params, batch_stats, maps)
+    output, stats = networks.apply_training(generator.module, params, batch_stats, maps, key=key)
     chances = generator.probabilities(output)
     return embed.rule_out(covers, chances, domain=generator.domain), stats
 
@@ -428,6 +440,8 @@ class Learner(NamedTuple):
     learns:    `(losses by role, step) -> {network: bool}`, who learns in this step; networks that
                it leaves out do.
     weight:    of the guidance as a whole.
+    steadiness: over how many steps, about, the losses are averaged of which `guides` and `learns`
+               are told; the averages are in the state then (`begin_averages`). 1 for this step's.
     own:       names of further parameters in the state that the generator's optimiser descends;
                `guides` is given them.
     loss:      the steganalyzers' leaf loss.
@@ -448,6 +462,7 @@ class Learner(NamedTuple):
     guides: Callable[[Mapping[str, Array], Array, Params], Mapping[str, Any]] = all_guide
     learns: Callable[[Mapping[str, Array], Array], Mapping[str, Array]] = all_learn
     weight: float = 1.0
+    steadiness: int = 1
     own: tuple[str, ...] = ()
     loss: steganalyzer.Loss = losses.softmax_cross_entropy
     figures: Callable[..., dict[str, Array]] = lambda chances, drawn, view, params: {}
@@ -540,13 +555,12 @@ def train_step(
         own = {name: state.params[name] for name in learner.own}
 
         def forward(weights):
-            stats = state.batch_stats[learner.network]
-            return generate(learner.generator, weights, stats, view.maps, view.covers)
+            return _generate(learner, weights, state, view, key)
 
         chances, pull, stats = jax.vjp(forward, state.params[learner.network], has_aux=True)
         drawn = _draw(learner.draw, view, chances)
         verdicts, changed = _examine_all(learner, state, view, chances, drawn, key)
-        by_role = parallel.mean({role: verdict.loss for role, verdict in verdicts.items()})
+        by_role, averages = _losses_by_role(learner, state, verdicts)
 
         def loss_fn(chances, own):
             terms = {"adversarial": _guided(learner, view, chances, verdicts, by_role, state, own)}
@@ -566,8 +580,8 @@ def train_step(
         )
         learned, opt_state = _descend_all(learner, optimizers, verdicts, by_role, state)
         values = {
-            **{f"{role}_loss": verdict.loss for role, verdict in verdicts.items()},
-            **{f"{role}_accuracy": verdict.accuracy for role, verdict in verdicts.items()},
+            **_figures(verdicts),
+            **_who(learner, by_role, state, own),
             "loss": loss,
             **terms,
             "gradient_norm": norm,
@@ -577,12 +591,64 @@ def train_step(
         after = State(
             state.step + 1,
             {**state.params, **descended, **learned},
-            {**state.batch_stats, learner.network: stats, **changed},
+            {**state.batch_stats, learner.network: stats, **changed, **averages},
             {**state.opt_state, GENERATOR: generator_state, **opt_state},
         )
         return after, parallel.mean(values)
 
     return step
+
+
+def steganalyzers_step(
+    learner: Learner, optimizers: Mapping[str, optax.GradientTransformation]
+) -> Callable[[State, Batch, Key], tuple[State, dict[str, Array]]]:
+    """One step in which every steganalyzer learns to find what the generator does now.
+
+    Args:
+      learner: the system.
+      optimizers: one for each of the steganalyzers' networks.
+
+    Returns:
+      `(state, batch, key) -> (state, metrics)`, see `types.Method.train_step`. The generator and
+      all else stay as they are.
+    """
+
+    def step(state, batch, key):
+        view = learner.view(state, batch, key)
+        chances, _ = _generate(learner, state.params[learner.network], state, view, key)
+        drawn = _draw(learner.draw, view, chances)
+        verdicts, changed = _examine_all(learner, state, view, chances, drawn, key)
+        by_role = parallel.mean({role: verdict.loss for role, verdict in verdicts.items()})
+        everyone = learner._replace(learns=all_learn)
+        learned, opt_state = _descend_all(everyone, optimizers, verdicts, by_role, state)
+        values = {
+            **_figures(verdicts),
+            "loss": sum(by_role.values()) / len(by_role),
+            "change_rate": jnp.mean(jnp.abs(view.before + drawn)),
+        }
+        after = State(
+            state.step + 1,
+            {**state.params, **learned},
+            {**state.batch_stats, **changed},
+            {**state.opt_state, **opt_state},
+        )
+        return after, parallel.mean(values)
+
+    return step
+
+
+def begin_averages(learner: Learner) -> dict[str, Params]:
+    """What a state's `batch_stats` hold where a learner averages the steganalyzers' losses.
+
+    Args:
+      learner: the system.
+
+    Returns:
+      Nothing, or the loss of a coin for every role.
+    """
+    if learner.steadiness == 1:
+        return {}
+    return {AVERAGES: {role: jnp.float32(math.log(2)) for role in learner.roles}}
 
 
 def imitation_step(
@@ -645,6 +711,41 @@ def imitation_step(
 
 def _draw(draw: Draw, view: View, chances: ChangeProbabilities) -> Array:
     return jax.vmap(draw)(view.keys, chances) * view.mask
+
+
+def _generate(learner, weights, state, view, key):
+    key = networks.split_keys(key, learner.network)[learner.network]
+    stats = state.batch_stats[learner.network]
+    return generate(learner.generator, weights, stats, view.maps, view.covers, key=key)
+
+
+def _losses_by_role(learner, state, verdicts):
+    """The losses by which it is decided who learns and who guides, and what the state keeps of
+    them.
+    """
+    now = parallel.mean({role: verdict.loss for role, verdict in verdicts.items()})
+    if learner.steadiness == 1:
+        return now, {}
+    kept = {
+        role: before + (now[role] - before) / learner.steadiness
+        for role, before in state.batch_stats[AVERAGES].items()
+    }
+    return kept, {AVERAGES: kept}
+
+
+def _figures(verdicts):
+    losses_ = {f"{role}_loss": verdict.loss for role, verdict in verdicts.items()}
+    return losses_ | {f"{role}_accuracy": verdict.accuracy for role, verdict in verdicts.items()}
+
+
+def _who(learner, by_role, state, own):
+    """Who learns and who guides, where not all learn in every step."""
+    due = learner.learns(by_role, state.step)
+    if not due:
+        return {}
+    guides = learner.guides(by_role, state.step, own)
+    values = {f"{name}_learns": jnp.asarray(learns, jnp.float32) for name, learns in due.items()}
+    return values | {f"{role}_guides": jnp.asarray(w, jnp.float32) for role, w in guides.items()}
 
 
 def _examine_all(learner, state, view, chances, drawn, key):

@@ -12,6 +12,7 @@ stegos are JPEG files, networks see what the files' luminance decompresses to, u
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,13 +34,16 @@ from stegojax.types import Array, Batch, Key, Method, Params, Stage, State
 
 NETWORKS = {
     "xunet": xunet.XuNet,
+    "xunet6": functools.partial(xunet.XuNet, front="basic"),
     "yenet": yenet.YeNet,
     "yedroudjnet": yedroudjnet.YedroudjNet,
     "srnet": srnet.SRNet,
     "dengnet": dengnet.DengNet,
     "gncnn": gncnn.GNCNN,
 }
-"""Name -> module: planes `[B, H, W, 1]` in 0..255 -> logits `[B, 2]` of cover and stego."""
+"""Name -> module: planes `[B, H, W, 1]` in 0..255 -> logits `[B, 2]` of cover and stego; "xunet6"
+is Xu-Net behind the six filters of SPAR-RL and UT-GAN.
+"""
 
 COVER, STEGO = 0, 1
 NAME = "steganalyzer"

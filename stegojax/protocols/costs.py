@@ -122,7 +122,7 @@ def detection(
     """
     if not config.report.get("security", None):
         return "", {}
-    base, payload = config.method.scheme, config.method.payload
+    base, payload = config.method.get("scheme", config.method.name), config.method.payload
     column = re.sub(r"[^\w.-]+", "_", base)
     code = "+stc" if config.report.security.get("coded", False) else ""
     after = f"run:{workdir}{code}@{payload:g}"
@@ -131,6 +131,9 @@ def detection(
         schemes = (base, f"{base}-cmd", own)
         if code:
             schemes = (f"{base}/Baseline={base}{code}", f"{base}/CMD={base}-cmd{code}", own)
+    elif "scheme" not in config.method:
+        rows = f"{column}/Baseline={after}", f"{column}/CMD=cmd:{after}"
+        schemes = (f"hill/Baseline=hill{code}", *rows)
     elif base == LEARNED:
         schemes = (f"{column}/Baseline=plain:{after}", f"{column}/CMD=cmd:{after}", own)
     else:
