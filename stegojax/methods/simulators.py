@@ -138,11 +138,7 @@ def imitation_step(module: nn.Module, steps: int) -> Callable:
         (params, opt_state), (loss, wrong, norm) = jax.lax.scan(
             update, (state.params[NAME], state.opt_state[NAME]), jax.random.split(key, UPDATES)
         )
-        values = {
-            "loss": jnp.mean(loss),
-            "wrong": jnp.mean(wrong),
-            "gradient_norm": jnp.mean(norm),
-        }
+        values = {"loss": jnp.mean(loss), "wrong": jnp.mean(wrong), "gradient_norm": jnp.mean(norm)}
         after = state._replace(
             step=state.step + 1,
             params={**state.params, NAME: params},

@@ -48,9 +48,7 @@ class Doubling(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         kernel = self.param(
-            "kernel",
-            nn.initializers.normal(0.02),
-            (KERNEL, KERNEL, x.shape[-1], self.features),
+            "kernel", nn.initializers.normal(0.02), (KERNEL, KERNEL, x.shape[-1], self.features)
         )
         # Taps 4, 2, 0 reach the odd rows from the row before, their own and the next; 3 and 1 the
         # even ones.

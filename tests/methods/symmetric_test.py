@@ -113,7 +113,10 @@ def test_a_run_learns_and_warm_up_leaves_the_generator_alone(how):
     method = made(
         curriculum=((0.4, 5),), warm_up_steps=2, steganalyzer_width=0.25, networks=("xunet",), **how
     )
-    assert [(stage.name, stage.steps) for stage in method.stages] == [("warm-up", 2), ("0.4 bpp", 5)]
+    assert [(stage.name, stage.steps) for stage in method.stages] == [
+        ("warm-up", 2),
+        ("0.4 bpp", 5),
+    ]
     batch = {"cover": jnp.asarray(small_networks.covers(4, (16, 16)))}
     start = jax.tree.map(np.asarray, jax.jit(method.init)(jax.random.key(0), batch))
     warm, _ = run_steps(method.stages[0].train_step, start, batch, 1)
@@ -144,7 +147,9 @@ def test_costs_are_those_of_the_probabilities_and_finite_at_the_corners():
     costs = jax.jit(scheme.cost)(batch["cover"][..., 0])
     assert np.isfinite(costs.plus).all() and (np.asarray(costs.plus) < 11.6).all()
     np.testing.assert_array_equal(costs.plus, costs.minus)
-    assert (np.asarray(embed.bounded(scheme.cost)(batch["cover"][1, ..., 0]).plus) >= WET_COST).all()
+    assert (
+        np.asarray(embed.bounded(scheme.cost)(batch["cover"][1, ..., 0]).plus) >= WET_COST
+    ).all()
     outputs = jax.jit(method.predict)(state, batch, jax.random.key(0))
     assert outputs["stego"].max() <= 255 and np.isfinite(outputs["hill_share"]).all()
 
