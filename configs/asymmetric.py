@@ -253,6 +253,8 @@ def get_config(preset: str = "") -> ConfigDict:
         d1_from="",
         d2_from="",
         initial_from="",
+        # Of the JPEG files that the pictures become, 1 to 100; 0 for pixels.
+        jpeg_quality=0,
         generator_optimizer=dict(adam, learning_rate=1e-3, factor=0.4, every=200.0),
         d1_optimizer=dict(adam, learning_rate=1e-4),
         d2_optimizer=dict(adam, learning_rate=1e-3),

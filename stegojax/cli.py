@@ -647,10 +647,12 @@ def _choices_of_domains(options: argparse.Namespace, loaded) -> list:
     from stegojax import domains
     from stegojax.hiders import by_costs
 
+    if loaded is not None:
+        return [by_costs.choices_of(loaded, _options(options, "1.png"))]
     known = []
     for domain in domains.DOMAINS.values():
         cost = (options.scheme or domain.scheme).partition("-")[0]
-        if cost in domain.costs and (loaded is None or domain is domains.PIXELS):
+        if cost in domain.costs:
             known.append(by_costs.choices_of(loaded, _options(options, f"1{domain.endings[0]}")))
     return known or [by_costs.choices_of(loaded, _options(options, "1.png"))]
 

@@ -136,9 +136,13 @@ def check(path: str | os.PathLike, cover: Cover, rest: Rest) -> None:
       rest: of the file.
 
     Raises:
-      InputError: the unchanged cover would not give its file back, or its other pictures are found
-        by its length.
+      InputError: the name is that of another kind of file, the unchanged cover would not give its
+        file back, or its other pictures are found by its length.
     """
+    if pathlib.Path(path).suffix.lower() not in ENDINGS:
+        raise InputError(
+            f"{path}: is not the name of a JPEG file, which this stego would be; let it end in .jpg"
+        )
     if "mpf" in rest.marks:
         raise InputError(
             f"{path}: cannot be made of this cover: it holds several pictures (MPF, Ultra HDR), "

@@ -46,8 +46,8 @@ def choices_of(loaded: run.Loaded | None, options: Options) -> Choices:
         raise InputError(
             "--constraint-height belongs to the stc code; leave it out with --code polar"
         )
-    domain = options.domain if loaded is None else domains.PIXELS
     if loaded is None:
+        domain = options.domain
         scheme = embed.parse_scheme(options.scheme or domain.scheme, domain=domain)
     else:
         from stegojax import run  # with all networks, which computed costs do not need
@@ -55,7 +55,7 @@ def choices_of(loaded: run.Loaded | None, options: Options) -> Choices:
         scheme = run.scheme_of(loaded)
     given = {name: getattr(options, name) for name in ("code", "constraint_height")}
     said = {name: value for name, value in given.items() if value is not None}
-    return checked(Choices(scheme, **said, domain=domain))
+    return checked(Choices(scheme, **said, domain=scheme.domain))
 
 
 def checked(choices: Choices) -> Choices:

@@ -9,57 +9,84 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from stegojax import embed, probabilities
+from stegojax.costs import dct
 from stegojax.methods import cost_learner, trained
+from stegojax.methods.medium import Medium
 from stegojax.types import Array, ChangeProbabilities, Costs, Params, State
 
-Maps = Callable[[Array, ChangeProbabilities], Array]
-"""What the generator sees: `(modifications so far [B, H, W], the initial scheme's probabilities)
--> maps [B, H, W, C]`.
+Maps = Callable[..., Array]
+"""What the generator sees: `(modifications so far [B, H, W], the initial scheme's probabilities,
+cover [B, H, W], *side [B, ...]) -> maps [B, H, W, C]`.
 """
 
 
-def concatenated(modifications: Array, chances: ChangeProbabilities) -> Array:
+def concatenated(modifications: Array, chances: ChangeProbabilities, *beside: Array) -> Array:
     """M and P, the paper's input (Section 2.1).
 
     Args:
       modifications: M, `[B, H, W]`, those made so far.
       chances: of the initial scheme; P is the probability of either change.
+      *beside: not used.
 
     Returns:
       `[B, H, W, 2]`.
     """
+    del beside
     return jnp.stack([modifications, chances.plus + chances.minus], axis=-1)
 
 
-def change_alone(modifications: Array, chances: ChangeProbabilities) -> Array:
+def change_alone(modifications: Array, chances: ChangeProbabilities, *beside: Array) -> Array:
     """P alone, input #1 (Section 3.5).
 
     Args:
       modifications: not used.
       chances: as for `concatenated`.
+      *beside: not used.
 
     Returns:
       `[B, H, W, 1]`.
     """
-    del modifications
+    del modifications, beside
     return (chances.plus + chances.minus)[..., None]
 
 
-def filtered(modifications: Array, chances: ChangeProbabilities) -> Array:
+def filtered(modifications: Array, chances: ChangeProbabilities, *beside: Array) -> Array:
     """The sum of M over the eight neighbours, and P, input #2 (Section 3.5).
 
     Args:
       modifications: as for `concatenated`.
       chances: as for `concatenated`.
+      *beside: not used.
 
     Returns:
       `[B, H, W, 2]`.
     """
+    del beside
     return concatenated(_sum_3x3(modifications, "constant") - modifications, chances)
+
+
+def decompressed(
+    modifications: Array, chances: ChangeProbabilities, covers: Array, quantisation: Array
+) -> Array:
+    """Of JPEG files: the unrounded picture, M in the units of the transform, and P.
+
+    Args:
+      modifications: as for `concatenated`.
+      chances: as for `concatenated`.
+      covers: coefficients `[B, H, W]`, which lie where the pixels of their block lie.
+      quantisation: of each, `[B, 8, 8]`.
+
+    Returns:
+      `[B, H, W, 3]`, all of the order of 1.
+    """
+    pixels = jax.vmap(dct.unrounded_pixels)(covers, quantisation) / 255.0
+    steps = dct.repeated(quantisation, covers) / 16.0
+    return jnp.stack([pixels, modifications * steps, chances.plus + chances.minus], axis=-1)
 
 
 INPUTS: dict[str, Maps] = {
@@ -67,8 +94,11 @@ INPUTS: dict[str, Maps] = {
     "probabilities": change_alone,
     "filtered": filtered,
     "two_encoders": concatenated,
+    "decompressed": decompressed,
 }
-"""What the generator is given (Section 3.5); "two_encoders" has an encoder for each map."""
+"""What the generator is given (Section 3.5); "two_encoders" has an encoder for each map, and
+"decompressed" is for JPEG files.
+"""
 
 
 class System(NamedTuple):
@@ -77,13 +107,14 @@ class System(NamedTuple):
     initial:   the initial scheme, of one phase; or the generator of one that a first stage learns.
     generator: of the adjustments, for every sub-image but the first.
     maps:      what it sees.
-    payload:   q, bits per pixel.
+    payload:   q, bits per pixel; of JPEG files, per non-zero AC coefficient.
     shares:    weights of the sub-images in size and message, one to four whole numbers 1..15; (3,
                7) are 30 % and 70 %. One alone is the initial scheme: only D1 is trained then.
     formula:   how costs follow from probabilities, see `probabilities.costs_from_probabilities`;
                no part of the training.
     imitated:  the rule of adjustment, as `embed.Visit.adjust`, that every generator learns to
                imitate in a stage of its own before it is guided; None for none.
+    medium:    what is embedded into.
     """
 
     initial: embed.Scheme | cost_learner.Generator
@@ -93,15 +124,16 @@ class System(NamedTuple):
     shares: tuple[int, ...] = (1, 1)
     formula: str = "symmetric"
     imitated: Callable | None = None
+    medium: Medium = Medium()
 
     @property
     def learns_initial(self) -> bool:
         """Whether a first stage learns the initial scheme."""
         return isinstance(self.initial, cost_learner.Generator)
 
-    def bits(self, planes: Array, number: int | None = None) -> float:
-        """The payload of a picture `[..., H, W]`, or of its sub-image of that number from 1."""
-        whole = self.payload * planes.shape[-2] * planes.shape[-1]
+    def bits(self, planes: Array, number: int | None = None) -> float | Array:
+        """The payload of elements `[..., H, W]`, or of their sub-image of that number from 1."""
+        whole = self.medium.bits(planes, self.payload)
         return whole if number is None else whole * self.shares[number - 1] / sum(self.shares)
 
 
@@ -118,7 +150,9 @@ def texture(planes: Array) -> Array:
     return jnp.abs(9 * planes - _sum_3x3(planes, "edge"))
 
 
-def neighbour_correlation(modifications: Array, before: Array, mask: Array) -> Array:
+def neighbour_correlation(
+    modifications: Array, before: Array, mask: Array, *, medium: Medium = Medium()
+) -> Array:
     """How much changes go the way of the four neighbours' earlier ones: the correlation, about 0,
     of the two.
 
@@ -126,36 +160,27 @@ def neighbour_correlation(modifications: Array, before: Array, mask: Array) -> A
       modifications: the new ones, `[..., H, W]`.
       before: those before them, same shape.
       mask: where the new ones are.
+      medium: says who the neighbours are, see `Medium.around`.
 
     Returns:
       `[...]`, -1 to 1, 0 where there are none of either.
     """
-    padded = jnp.pad(before, [(0, 0)] * (before.ndim - 2) + [(1, 1), (1, 1)])
-    around = (
-        padded[..., :-2, 1:-1]
-        + padded[..., 2:, 1:-1]
-        + padded[..., 1:-1, :-2]
-        + padded[..., 1:-1, 2:]
-    )
-    new, old = modifications * mask, around * mask
+    new, old = modifications * mask, medium.around(before) * mask
     powers = jnp.sum(new**2, axis=(-2, -1)) * jnp.sum(old**2, axis=(-2, -1))
     return jnp.sum(new * old, axis=(-2, -1)) / jnp.sqrt(jnp.maximum(powers, 1.0))
 
 
-def change_probabilities(costs: Costs, payload: float) -> ChangeProbabilities:
+def change_probabilities(costs: Costs, bits: float | Array) -> ChangeProbabilities:
     """The change probabilities of an optimal sender at a payload.
 
     Args:
       costs: `[..., H, W]`.
-      payload: bits per pixel.
+      bits: of every plane, a number or `[...]`.
 
     Returns:
       ChangeProbabilities of that shape.
     """
-    height, width = costs.plus.shape[-2:]
-    return probabilities.gibbs(
-        costs, probabilities.lambda_for_payload(costs, payload * height * width)
-    )
+    return probabilities.gibbs(costs, probabilities.lambda_for_payload(costs, bits))
 
 
 def initial_cost(system: System, state: State) -> embed.CostFunction:
@@ -166,7 +191,7 @@ def initial_cost(system: System, state: State) -> embed.CostFunction:
       state: of the training; "initial" in it is what the scheme holds.
 
     Returns:
-      `plane [..., H, W] -> Costs`, raw.
+      `plane [..., H, W] -> Costs`, raw; of covers with a `side`, `(plane, *side) -> Costs`.
     """
     if isinstance(system.initial, cost_learner.Generator):
         params, stats = state.params["initial"], state.batch_stats["initial"]
@@ -185,8 +210,23 @@ def initial_probabilities(system: System, state: State, covers: Array) -> Change
     Returns:
       ChangeProbabilities of that shape.
     """
-    cost = embed.bounded(initial_cost(system, state))
-    return change_probabilities(cost(covers), system.payload)
+    cost = system.medium.bound(initial_cost(system, state))
+    return change_probabilities(cost(covers), system.bits(covers))
+
+
+def maps(system: System, modifications: Array, chances: ChangeProbabilities, covers: Array):
+    """What a generator sees in training.
+
+    Args:
+      system: what embeds.
+      modifications: those made so far, `[B, H, W]`.
+      chances: of the initial scheme, of that shape.
+      covers: same shape.
+
+    Returns:
+      `[B, H, W, C]`.
+    """
+    return system.maps(modifications, chances, covers, *_spread(system.medium.side, covers))
 
 
 def recipe(system: System, state: State) -> embed.Recipe:
@@ -199,7 +239,9 @@ def recipe(system: System, state: State) -> embed.Recipe:
     Returns:
       The recipe, whose rules hold the generators' parameters.
     """
-    rule = _Adjustment(system.generator, system.maps, system.payload, system.formula)
+    rule = _Adjustment(
+        system.generator, system.maps, system.payload, system.formula, system.medium
+    )
     rules = [embed.no_adjustment] * len(system.shares)
     for number in range(2, len(system.shares) + 1):
         name = f"generator{number}"
@@ -218,17 +260,37 @@ class _Adjustment(NamedTuple):
     maps: Maps
     payload: float
     formula: str
+    medium: Medium
 
     def __call__(
-        self, params: Params, batch_stats: Params, cost, cover: Array, modifications: Array
+        self,
+        params: Params,
+        batch_stats: Params,
+        cost,
+        cover: Array,
+        modifications: Array,
+        *side: Array,
     ):
-        def adjusted(covers, before):
-            maps = self.maps(before, change_probabilities(cost(covers), self.payload))
+        def adjusted(covers, before, plus, minus, *side):
+            bits = self.medium.bits(covers, self.payload)
+            chances = change_probabilities(Costs(plus, minus), bits)
             return cost_learner.generated_costs(
-                self.generator, params, batch_stats, maps, formula=self.formula
+                self.generator,
+                params,
+                batch_stats,
+                self.maps(before, chances, covers, *side),
+                formula=self.formula,
             )
 
-        return cost_learner.plane_by_plane(adjusted, cover, modifications)
+        planes = cover, modifications, *cost(cover), *_spread(side, cover)
+        return cost_learner.plane_by_plane(adjusted, *planes)
+
+
+def _spread(side, planes: Array) -> tuple[Array, ...]:
+    """What belongs to all planes `[..., H, W]`, or to each, as what belongs to each."""
+    return tuple(
+        jnp.broadcast_to(each, (*planes.shape[:-2], *jnp.shape(each)[-2:])) for each in side
+    )
 
 
 def _sum_3x3(planes: Array, mode: str) -> Array:

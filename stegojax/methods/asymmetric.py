@@ -10,7 +10,9 @@ Sub-images are trained one after another, each in a stage of its own; the initia
 be learned, in a first stage, or be what another run embeds with.
 
 Pictures are `[B, H, W, 1]`, float32 whole numbers 0..255. Every channel of a colour picture is
-embedded into as a plane.
+embedded into as a plane. Where pictures become JPEG files (`medium.py`), their coefficients fall
+into sub-images, steganalyzers see the decompressed picture, unrounded, and of a file in colour the
+luminance alone is embedded into.
 """
 
 from __future__ import annotations
@@ -26,14 +28,16 @@ import optax
 
 from stegojax import embed, envelope, losses, optimizers, parallel, recipes
 from stegojax.errors import InputError
+from stegojax.images import round_to_pixels
 from stegojax.methods import adjustment, cost_learner, steganalyzer, trained
 from stegojax.methods import network as networks
 from stegojax.methods.fields import read
+from stegojax.methods.medium import Medium, of_quality
 from stegojax.models import asymmetric as models
 from stegojax.types import Array, ChangeProbabilities, Key, Method, Stage, State
 
-IMITATED = {"cmd": recipes.cluster_directions}
-"""Rules that generators can learn to imitate before they are guided."""
+IMITATED = {"cmd": recipes.cluster_directions, "bbc": recipes.continue_blocks}
+"""Rules of recipes that generators can learn to imitate before they are guided."""
 IMITATION = "imitation"
 STARTS = ("uniform", "initial", *IMITATED)
 """Where the generator's output starts: with equal probabilities that carry the payload; with the
@@ -256,6 +260,7 @@ class Fields(NamedTuple):
     scheme:             the initial scheme, of one phase, see `trained.scheme`; or "learned": a
                         first stage trains a symmetric generator.
     payload, shares, formula: see `System`.
+    jpeg_quality:       of the JPEG files that pictures become; 0 for pixels.
     inputs:             a name in `INPUTS`.
     start:              a name in `STARTS`.
     network:            D1 and D2, a name in `steganalyzer.NETWORKS`.
@@ -310,6 +315,7 @@ class Fields(NamedTuple):
     d1_from: str = ""
     d2_from: str = ""
     initial_from: str = ""
+    jpeg_quality: int = 0
 
 
 def from_config(
@@ -388,7 +394,8 @@ def scheme(
     state = jax.tree.map(jnp.asarray, state)
     system = _system(read(Fields, section, renamed=RENAMED), load)
     cost, recipe = adjustment.initial_cost(system, state), adjustment.recipe(system, state)
-    return embed.Scheme(name, cost, recipe)
+    planes = 1 if system.medium.quality else None
+    return embed.Scheme(name, cost, recipe, system.medium.domain, planes)
 
 
 def _check(training: Training) -> None:
@@ -396,7 +403,8 @@ def _check(training: Training) -> None:
     envelope.check_shares(system.shares)
     if not 0 < system.payload < 1.5:
         raise InputError(
-            f"method.payload={system.payload} must be above 0 and under 1.5 bits per pixel"
+            f"method.payload={system.payload} must be above 0 and under 1.5 "
+            f"{system.medium.domain.words.unit}"
         )
     if not weights.eta > 0 or schedule.d1_every_epochs < 1 or schedule.d1_after_epochs < 0:
         raise InputError(
@@ -506,7 +514,7 @@ def _begin_adjusting(training: Training, number: int, state: State, key: Key) ->
         params[name], stats[name] = networks.initialise(
             networks.split_keys(key, name)[name],
             system.generator.module,
-            system.maps(nothing, ChangeProbabilities(nothing, nothing)),
+            adjustment.maps(system, nothing, ChangeProbabilities(nothing, nothing), nothing),
         )
         learned = {name: params[name]}
         if training.weights.learn_eta:
@@ -545,7 +553,7 @@ def _adjusting_step(training: Training, number: int, first_step: int) -> Callabl
         }
 
     def figures(chances, drawn, view, params):
-        measured = _figures(chances, drawn, view)
+        measured = _figures(system, chances, drawn, view)
         if weights.learn_eta:
             measured["eta"] = jax.nn.softplus(params["eta"]["value"])
         return measured
@@ -562,6 +570,7 @@ def _adjusting_step(training: Training, number: int, first_step: int) -> Callabl
         weight=weights.adversarial,
         own=("eta",) if weights.learn_eta else (),
         loss=leaves.steganalyzer,
+        pictures=system.medium.pictures,
         figures=figures,
     )
     if training.noise.largest:
@@ -591,10 +600,11 @@ def _imitating_step(training: Training, number: int) -> Callable:
     system = training.system
 
     def wanted(state, view):
-        cost = embed.bounded(adjustment.initial_cost(system, state))
-        costs = system.imitated(cost, view.covers, view.before)
-        chances = adjustment.change_probabilities(costs, system.payload)
-        return embed.rule_out(view.covers, chances)
+        medium = system.medium
+        cost = medium.bound(adjustment.initial_cost(system, state))
+        costs = system.imitated(cost, view.covers, view.before, *medium.side)
+        chances = adjustment.change_probabilities(costs, system.bits(view.covers))
+        return embed.rule_out(view.covers, chances, domain=medium.domain)
 
     return cost_learner.imitation_step(
         f"generator{number}",
@@ -602,13 +612,14 @@ def _imitating_step(training: Training, number: int) -> Callable:
         functools.partial(_view, training, number),
         wanted,
         training.optimizers.generator,
-        figures=lambda chances, drawn, view, params: _figures(chances, drawn, view),
+        figures=lambda chances, drawn, view, params: _figures(system, chances, drawn, view),
     )
 
 
 def _view(training: Training, number: int, state: State, batch, key: Key) -> cost_learner.View:
     """Covers embedded into up to a sub-image, and what its generator sees."""
-    system, covers = training.system, batch["cover"][..., 0]
+    system, medium = training.system, training.system.medium
+    covers = medium.elements(batch["cover"])
     # Two independent sets of keys: the masks must not be drawn from the noise that decides over
     # changes.
     keys, noise_keys = jax.vmap(jax.random.split, out_axes=1)(
@@ -619,11 +630,11 @@ def _view(training: Training, number: int, state: State, batch, key: Key) -> cos
     begun = _simulated(system, state, covers, keys, earlier)
     before = begun.modifications
     initial = adjustment.initial_probabilities(system, state, covers)
-    weight = adjustment.texture(covers + before)
+    weight = medium.weights(adjustment.texture(medium.pictures(covers + before)))
     if training.rewards.unit_texture:
         weight = weight / jnp.maximum(jnp.mean(weight, axis=(1, 2), keepdims=True), 1e-3)
     return cost_learner.View(
-        system.maps(before, initial),
+        adjustment.maps(system, before, initial, covers),
         covers,
         before,
         begun.lattices == number - 1,
@@ -635,12 +646,8 @@ def _view(training: Training, number: int, state: State, batch, key: Key) -> cos
 
 
 def _simulated(system, state, covers, keys, recipe) -> embed.Simulated:
-    cost = adjustment.initial_cost(system, state)
-    return jax.vmap(
-        lambda key, cover: embed.simulate_visits(
-            key, cover, system.bits(cover), scheme=embed.Scheme("", cost, recipe)
-        )
-    )(keys, covers)
+    scheme = embed.Scheme("", adjustment.initial_cost(system, state), recipe)
+    return system.medium.simulated(keys, covers, system.payload, scheme=scheme)
 
 
 def _initial_step(training: Training) -> Callable:
@@ -682,7 +689,7 @@ def _initial_step(training: Training) -> Callable:
 
 def _reference_step(training: Training, state: State, batch, key: Key):
     """The train step where there is one sub-image alone: D1 learns to detect the initial scheme."""
-    system, covers = training.system, batch["cover"][..., 0]
+    system, covers = training.system, training.system.medium.elements(batch["cover"])
     keys = parallel.example_keys(key, covers.shape[0])
     recipe = adjustment.recipe(system, state)
     changes = _simulated(system, state, covers, keys, recipe).modifications
@@ -694,6 +701,7 @@ def _reference_step(training: Training, state: State, batch, key: Key):
         changes + covers,
         key=key,
         loss=training.leaves.steganalyzer,
+        pictures=system.medium.pictures,
     )
     params, opt_state, norm = networks.descend(
         training.optimizers.d1, verdict.by_params, state.opt_state["d1"], state.params["d1"]
@@ -709,14 +717,19 @@ def _reference_step(training: Training, state: State, batch, key: Key):
 
 
 def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Array]:
-    system, covers = training.system, batch["cover"][..., 0]
+    system, medium = training.system, training.system.medium
+    covers = medium.elements(batch["cover"])
     keys = parallel.example_keys(key, covers.shape[0])
     done = _simulated(system, state, covers, keys, adjustment.recipe(system, state))
-    stego = batch["cover"] + done.modifications[..., None]
-    outputs = {"stego": stego, "changes": 127.5 * (1 + done.modifications[..., None])}
+    seen = medium.pictures(covers)[..., None]
+    stego = medium.pictures(covers + done.modifications)[..., None]
+    outputs = {
+        "stego": round_to_pixels(stego),
+        "changes": 127.5 * (1 + done.modifications[..., None]),
+    }
     if training.steganalyzers.d1 is not None:
         params, stats = state.params["d1"], state.batch_stats["d1"]
-        for what, pictures in (("cover", batch["cover"]), ("stego", stego)):
+        for what, pictures in (("cover", seen), ("stego", stego)):
             logits = networks.apply(training.steganalyzers.d1, params, stats, pictures)
             outputs[f"d1_{what}_score"] = jax.nn.softmax(logits)[:, steganalyzer.STEGO]
     there = [n for n in range(2, len(system.shares) + 1) if f"generator{n}" in state.params]
@@ -734,13 +747,13 @@ def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Arr
             context=(initial, done.lattices < number - 1),
         )
         chances = cost_learner.implied_probabilities(costs, formula=system.formula)
-        outputs |= _figures(chances, done.modifications * new, view)
+        outputs |= _figures(system, chances, done.modifications * new, view)
     return outputs
 
 
 def _measure(batch, outputs) -> dict[str, Array]:
     figures = {
-        "change_rate": jnp.mean(jnp.abs(outputs["stego"] - batch["cover"]), axis=(1, 2, 3)),
+        "change_rate": jnp.mean(jnp.abs(outputs["changes"] / 127.5 - 1), axis=(1, 2, 3)),
         **{name: outputs[name] for name in FIGURES if name in outputs},
     }
     if "d1_cover_score" in outputs:
@@ -751,25 +764,29 @@ def _measure(batch, outputs) -> dict[str, Array]:
 
 def _describe(training: Training, batch) -> tuple[str, ...]:
     system, (height, width) = training.system, batch["cover"].shape[1:3]
-    last = len(system.shares)
+    last, rate = len(system.shares), f"{system.payload:g} {system.medium.domain.words.unit}"
     if last == 1:
         name = LEARNED if system.learns_initial else system.initial.name
-        return (
-            f"one sub-image: {name} at {system.payload:g} bits per pixel, of which D1 alone learns",
-        )
+        return (f"one sub-image: {name} at {rate}, of which D1 alone learns",)
+    if system.medium.quality:
+        return (f"{last} sub-images of coefficients carry {rate} together",)
     planes = batch["cover"][..., 0]
     each = ", ".join(f"{system.bits(planes, number):.0f}" for number in range(1, last + 1))
     return (f"{last} sub-images of a {width}x{height} picture carry {each} bits",)
 
 
-def _figures(chances: ChangeProbabilities, drawn: Array, view: cost_learner.View) -> dict:
+def _figures(
+    system: adjustment.System, chances: ChangeProbabilities, drawn: Array, view: cost_learner.View
+) -> dict:
     """What is measured of a generator: `FIGURES`."""
     initial, kept = view.context
     moved = sum(jnp.abs(given - aim) for given, aim in zip(chances, initial))
     aim = jnp.sum(kept * (initial.plus + initial.minus), axis=(1, 2))
     return {
         **cost_learner.payload_figures(chances, view),
-        "neighbour_correlation": adjustment.neighbour_correlation(drawn, view.before, view.mask),
+        "neighbour_correlation": adjustment.neighbour_correlation(
+            drawn, view.before, view.mask, medium=system.medium
+        ),
         "drift": jnp.sum(kept * moved, axis=(1, 2)) / jnp.maximum(aim, 1e-6),
     }
 
@@ -779,6 +796,8 @@ def _system(fields: Fields, load: trained.Load | None) -> adjustment.System:
     _check_names(
         fields, inputs=adjustment.INPUTS, start=STARTS, formula=FORMULAS, generator=GENERATORS
     )
+    medium = of_quality(fields.jpeg_quality)
+    _check_medium(fields, medium)
     options = dict(
         width=fields.width,
         depth=fields.depth,
@@ -789,21 +808,40 @@ def _system(fields: Fields, load: trained.Load | None) -> adjustment.System:
     generator = models.Adjustment(
         two_encoders=fields.inputs == "two_encoders",
         from_last_map=fields.start != "uniform",
+        modes=bool(medium.quality),
         **options,
     )
     if fields.scheme == LEARNED:
         initial = cost_learner.Generator(models.Adjustment(branches=1, **options))
     else:
-        initial = trained.scheme(fields.scheme, load)
+        initial = trained.scheme(fields.scheme, load, domain=medium.domain)
     return adjustment.System(
         initial,
-        cost_learner.Generator(generator),
+        cost_learner.Generator(generator, domain=medium.domain),
         adjustment.INPUTS[fields.inputs],
         float(fields.payload),
         tuple(int(share) for share in fields.shares),
         fields.formula,
         IMITATED.get(fields.start),
+        medium,
     )
+
+
+def _check_medium(fields: Fields, medium: Medium) -> None:
+    """Refuses what belongs to another medium."""
+    wrong = [
+        ("start", fields.start in IMITATED and fields.start not in medium.domain.recipes),
+        ("start", medium.quality and fields.start == "uniform"),
+        ("inputs", fields.inputs == "decompressed" and not medium.quality),
+        ("scheme", medium.quality and fields.scheme == LEARNED),
+    ]
+    for name, refused in wrong:
+        if refused:
+            raise InputError(
+                f"method.{name}={getattr(fields, name)!r} does not go with "
+                f"method.jpeg_quality={medium.quality}; see configs/asymmetric.py and "
+                "configs/asymmetric_jpeg.py"
+            )
 
 
 def _named_steganalyzers(fields: Fields, system: adjustment.System) -> Steganalyzers:

@@ -159,13 +159,13 @@ def plane_by_plane(function: Callable[..., Costs], *planes: Array) -> Costs:
 
     Args:
       function: `(planes [B, H, W], ...) -> Costs [B, H, W]`.
-      *planes: of one shape.
+      *planes: of one shape; those after the first may differ in their last two axes.
 
     Returns:
       Costs of that shape.
     """
     shape = planes[0].shape
-    flat = [plane.reshape(-1, *shape[-2:]) for plane in planes]
+    flat = [plane.reshape(-1, *plane.shape[-2:]) for plane in planes]
     if flat[0].shape[0] <= _PLANES_AT_ONCE:
         costs = function(*flat)
     else:
@@ -445,6 +445,7 @@ class Learner(NamedTuple):
     own:       names of further parameters in the state that the generator's optimiser descends;
                `guides` is given them.
     loss:      the steganalyzers' leaf loss.
+    pictures:  `[B, H, W] -> [B, H, W]`, what steganalyzers see of elements.
     figures:   `(probabilities, modifications, view, params) -> {name: array}`, what else is
                measured.
     noise:     `(state, role) -> ` the standard deviation of the noise that is added to all that a
@@ -465,6 +466,7 @@ class Learner(NamedTuple):
     steadiness: int = 1
     own: tuple[str, ...] = ()
     loss: steganalyzer.Loss = losses.softmax_cross_entropy
+    pictures: Callable[[Array], Array] = lambda elements: elements
     figures: Callable[..., dict[str, Array]] = lambda chances, drawn, view, params: {}
     noise: Callable[[State, str], float | Array] | None = None
 
@@ -476,7 +478,8 @@ class Verdict(NamedTuple):
     accuracy:    the share of right decisions.
     batch_stats: its new running statistics.
     by_params:   the loss's gradient by its parameters.
-    by_stego:    the gradient by the stegos' pixels, of the mean loss of all devices, `[B, H, W]`.
+    by_stego:    the gradient by the stegos' elements, of the mean loss of all devices,
+                 `[B, H, W]`.
     """
 
     loss: Array
@@ -495,24 +498,25 @@ def examine(
     *,
     key: Key,
     loss: steganalyzer.Loss = losses.softmax_cross_entropy,
+    pictures: Callable[[Array], Array] = lambda elements: elements,
 ) -> Verdict:
-    """A steganalyzer's loss on pictures and the same embedded into, with its gradients.
+    """A steganalyzer's loss on covers and the same embedded into, with its gradients.
 
     Args:
       module, params, batch_stats: the steganalyzer.
-      cover: `[B, H, W]`.
+      cover: elements `[B, H, W]`.
       stego: same shape.
       key: what dropout draws from.
       loss: leaf loss.
+      pictures: what it sees of elements.
 
     Returns:
       What it says.
     """
 
     def loss_fn(params, stego):
-        return steganalyzer.compare(
-            module, params, batch_stats, cover[..., None], stego[..., None], key=key, loss=loss
-        )
+        seen = (pictures(elements)[..., None] for elements in (cover, stego))
+        return steganalyzer.compare(module, params, batch_stats, *seen, key=key, loss=loss)
 
     (value, (stats, accuracy)), (by_params, by_stego) = jax.value_and_grad(
         loss_fn, argnums=(0, 1), has_aux=True
@@ -765,6 +769,7 @@ def _examine_all(learner, state, view, chances, drawn, key):
                 *pair,
                 key=jax.random.fold_in(key, i),
                 loss=learner.loss,
+                pictures=learner.pictures,
             )
 
         verdict = examined(shown)

@@ -156,6 +156,20 @@ class Decoder(nn.Module):
         )(x)
 
 
+class Modes(nn.Module):
+    """A scale and a shift for each of the 64 modes of coefficients of JPEG files, which
+    convolutions, alike everywhere, cannot tell.
+    """
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        height, width, features = x.shape[1:]
+        shape, blocks = (8, 8, features), (height // 8, width // 8, 1)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        shift = self.param("shift", nn.initializers.zeros, shape)
+        return x * jnp.tile(scale, blocks)[None] + jnp.tile(shift, blocks)[None]
+
+
 class Adjustment(nn.Module):
     """The generator: maps of a cover become the probabilities of its changes (Section 2.1, Figure
     2).
@@ -172,6 +186,8 @@ class Adjustment(nn.Module):
         output starts, half of it for each direction; the decoders then give what is added to its
         logit.
       attention: whether what each decoder takes from the encoders goes through gates.
+      modes: whether the decoders' outputs are scaled and shifted mode by mode (`Modes`); H and W
+        are multiples of 8 then.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
     """
@@ -183,6 +199,7 @@ class Adjustment(nn.Module):
     output_bias: float = -2.0
     from_last_map: bool = False
     attention: bool = False
+    modes: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -197,7 +214,7 @@ class Adjustment(nn.Module):
           `[B, H, W, branches]` in (0, 1/3): of +1 and of -1 where there are two branches.
 
         Raises:
-          ValueError: the maps are not `[B, H, W, C]` float32.
+          ValueError: the maps are not `[B, H, W, C]` float32, or not whole blocks of modes.
           InputError: the depth is out of range.
         """
         if maps.ndim != 4 or maps.dtype != jnp.float32 or 0 in maps.shape:
@@ -212,6 +229,8 @@ class Adjustment(nn.Module):
                 "asked for"
             )
         height, width = maps.shape[1:3]
+        if self.modes and (height % 8 or width % 8):
+            raise ValueError(f"modes lie in blocks of 8x8, and the maps are {height}x{width}")
         parts = jnp.split(maps, maps.shape[-1], axis=-1) if self.two_encoders else [maps]
         encoded = [
             Encoder(self.width, self.depth, self.axis_name, name=f"encoder{i}")(part, train=train)
@@ -226,6 +245,7 @@ class Adjustment(nn.Module):
             for i in range(1, self.branches + 1)
         ]
         unbounded = jnp.concatenate(found, axis=-1)
+        unbounded = Modes(name="modes")(unbounded) if self.modes else unbounded
         if self.from_last_map:
             share = jnp.clip(maps[..., -1:] / (2 * LARGEST), SMALLEST_SHARE, 1 - SMALLEST_SHARE)
             unbounded = unbounded + jnp.log(share / (1 - share))

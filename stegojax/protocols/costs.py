@@ -14,9 +14,10 @@ import numpy as np
 
 from stegojax import embed, envelope, run, security, train
 from stegojax.coding import ternary
-from stegojax.costs import COSTS
 from stegojax.data import pipeline
+from stegojax.domains import JPEG, PIXELS
 from stegojax.methods.asymmetric import LEARNED
+from stegojax.methods.medium import of_quality
 from stegojax.protocols.quality import model_name
 from stegojax.tables import markdown
 from stegojax.types import Cover
@@ -84,9 +85,12 @@ def seconds_per_stego(config: ml_collections.ConfigDict, loaded: run.Loaded) -> 
         seed=0,
     )
     with photographs as loader:
-        planes = [batch["cover"][0, ..., 0] for batch in loader]
-    covers = np.stack([np.roll(planes[i % len(planes)], 7 * i, axis=0) for i in range(8)])
+        pictures = [batch["cover"][0, ..., 0] for batch in loader]
+    covers = np.stack([np.roll(pictures[i % len(pictures)], 7 * i, axis=0) for i in range(8)])
     rng = np.random.default_rng(0)
+    medium = of_quality(config.method.get("jpeg_quality", 0))
+    planes = np.asarray(medium.elements(covers[..., None]), np.int16)
+    wholes = [Cover((plane,), side=(medium.side,) if medium.side else ()) for plane in planes]
     shapes = [covers[0].shape]
     carriers = [
         embed.carriers(
@@ -94,13 +98,12 @@ def seconds_per_stego(config: ml_collections.ConfigDict, loaded: run.Loaded) -> 
         )
         for _ in covers
     ]
-    bits = int(config.method.payload * covers[0].size)
+    bits = int(np.min(medium.bits(planes, config.method.payload)))
     messages = rng.integers(0, 2, (len(covers), bits)).astype(np.uint8)
-    wholes = [Cover((cover,)) for cover in covers]
-    spent = []
+    code, domain, spent = ternary.stc_code(), medium.domain, []
     for _ in range(1 + _TIMED):
         begin = time.perf_counter()
-        embed.embed_many(carriers, wholes, messages, scheme=scheme, code=ternary.stc_code())
+        embed.embed_many(carriers, wholes, messages, scheme=scheme, code=code, domain=domain)
         spent.append(time.perf_counter() - begin)
     return min(spent[1:]) / len(covers)
 
@@ -109,7 +112,7 @@ def detection(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, loaded: run.Loaded
 ) -> tuple[str, dict[str, Any]]:
     """The security protocol on a run that embeds by costs, on its initial scheme, and on that with
-    CMD, in WORKDIR/security.
+    CMD (of JPEG files, BBC), in WORKDIR/security.
 
     Args:
       config: of the run; `report.security` holds the protocol's sections, and "coded" in it whether
@@ -123,21 +126,25 @@ def detection(
     if not config.report.get("security", None):
         return "", {}
     base, payload = config.method.get("scheme", config.method.name), config.method.payload
+    domain = JPEG if config.method.get("jpeg_quality", 0) else PIXELS
+    recipe, row = ("bbc", "BBC") if domain is JPEG else ("cmd", "CMD")
     column = re.sub(r"[^\w.-]+", "_", base)
     code = "+stc" if config.report.security.get("coded", False) else ""
     after = f"run:{workdir}{code}@{payload:g}"
     own = f"{column}/Proposed={after}"
-    if base in COSTS:
-        schemes = (base, f"{base}-cmd", own)
+    if base in domain.costs:
+        schemes = (base, f"{base}-{recipe}", own)
         if code:
-            schemes = (f"{base}/Baseline={base}{code}", f"{base}/CMD={base}-cmd{code}", own)
+            coded = f"{base}/{row}={base}-{recipe}{code}"
+            schemes = (f"{base}/Baseline={base}{code}", coded, own)
     elif "scheme" not in config.method:
-        rows = f"{column}/Baseline={after}", f"{column}/CMD=cmd:{after}"
-        schemes = (f"hill/Baseline=hill{code}", *rows)
-    elif base == LEARNED:
-        schemes = (f"{column}/Baseline=plain:{after}", f"{column}/CMD=cmd:{after}", own)
+        rows = f"{column}/Baseline={after}", f"{column}/{row}={recipe}:{after}"
+        known = "hill" if domain is PIXELS else domain.scheme
+        schemes = (f"{known}/Baseline={known}{code}", *rows)
     else:
-        other = f"{base}{code}@{payload:g}"
-        schemes = (f"{column}/Baseline=plain:{other}", f"{column}/CMD=cmd:{other}", own)
+        # What another run has learned, or this one in its first stage.
+        other = after if base == LEARNED else f"{base}{code}@{payload:g}"
+        learned = f"{column}/{row}={recipe}:{other}"
+        schemes = (f"{column}/Baseline=plain:{other}", learned, own)
     tables = security.of_a_run(config, workdir, schemes=schemes, payload=payload)
     return f"Detection (Table 1):\n\n{tables}", {}

@@ -30,7 +30,7 @@ class StegoSource(NamedTuple):
     kind:    "scheme", "lsb-matching", "run", "folder" or "covers".
     name:    of the scheme; the place of a run or folder; "" of the others.
     code:    `SIMULATOR`, "stc7" to "stc12" or "polar", of schemes and of runs that embed by costs.
-    payload: bits per pixel that a run or folder has by itself, as far as it was said.
+    payload: bits per pixel (or the covers' unit) that a run or folder has by itself, if it was said.
     recipe:  that takes the place of a run's own, on the costs that the run stands on; "" for none.
     """
 
@@ -78,7 +78,8 @@ def parse(text: str, *, domain: Domain = PIXELS) -> StegoSource:
         recipe ("plain:run:..." for these costs alone); "folder:PATH" with a stego of every cover's
         name; or "covers" (other covers in place of stegos: nothing to detect). "@0.4" after a run
         or folder says its payload. "COLUMN/ROW=" before it names its place in the table.
-      domain: of the covers; those of JPEG files take schemes and "covers" alone.
+      domain: of the covers; those of JPEG files take schemes, runs and "covers" alone, and a run's
+        recipe is one of theirs.
 
     Returns:
       The source.
@@ -96,8 +97,9 @@ def parse(text: str, *, domain: Domain = PIXELS) -> StegoSource:
         or (code and kind not in ("scheme", "run"))
         or (payload and not placed)
         or ((code or rule) and kind == "run" and not payload)
-        or (rule and (kind != "run" or rule not in embed.RECIPES))
-        or (domain is not PIXELS and kind not in ("scheme", "covers"))
+        or (rule and (kind != "run" or rule not in domain.recipes))
+        or (domain is not PIXELS and kind not in ("scheme", "run", "covers"))
+        or (domain is not PIXELS and kind == "run" and not payload)
     )
     if not wrong and kind == "scheme":
         try:
@@ -108,9 +110,9 @@ def parse(text: str, *, domain: Domain = PIXELS) -> StegoSource:
         raise InputError(
             f"scheme {text!r} is not understood; write COST or COST-RECIPE (costs "
             f"{', '.join(domain.costs)}; recipes {', '.join(domain.recipes)}), with +stc or +polar "
-            "for real coding, or covers; of pixels lsb-matching, run:WORKDIR, "
-            "RECIPE:run:WORKDIR@BPP and folder:PATH too; COLUMN/ROW= before it and, for runs and "
-            "folders, @BPP after it"
+            "for real coding, covers, or run:WORKDIR@RATE and RECIPE:run:WORKDIR@RATE; of pixels "
+            "lsb-matching, run:WORKDIR and folder:PATH too; COLUMN/ROW= before it and, for runs "
+            "and folders, @RATE after it"
         )
     name = given["place"] or given["scheme"] or ""
     code = {"stc": "stc10", None: SIMULATOR}.get(code, code)

@@ -137,11 +137,17 @@ def _code(name: str) -> ternary.Code:
 
 
 def _of_run(task: _Task) -> Maker:
-    source = task.case.source
-    if source.recipe:
-        learned = run.load_scheme(source.name)
-        recipe = embed.RECIPES[source.recipe]
-        return _by_costs(task, embed.Scheme(source.text, learned.cost, recipe))
+    source, domain = task.case.source, task.covers.domain
+    if source.recipe or domain is not PIXELS:
+        scheme = run.load_scheme(source.name)
+        if scheme.domain is not domain:
+            raise InputError(
+                f"{source.name} embeds into {scheme.domain.words.elements}, and these covers "
+                f"have {domain.words.elements}; see covers.domain"
+            )
+        if source.recipe:
+            scheme = scheme._replace(name=source.text, recipe=domain.recipes[source.recipe])
+        return (_by_costs if domain is PIXELS else _by_payload_of_each)(task, scheme)
     if source.code == SIMULATOR:
         return Maker(_predicted(task), "a trained run's predict, rounded")
     return _by_costs(task, run.load_scheme(source.name))

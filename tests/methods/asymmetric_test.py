@@ -78,7 +78,9 @@ def test_texture_by_hand():
 def test_what_the_generator_sees():
     moved = jnp.zeros((1, 3, 4)).at[0, 1, 1].set(1.0).at[0, 2, 2].set(-1.0)
     chances = ChangeProbabilities(jnp.full((1, 3, 4), 0.1), jnp.full((1, 3, 4), 0.05))
-    seen = {name: np.asarray(maps(moved, chances)) for name, maps in adjustment.INPUTS.items()}
+    planes = jnp.ones((1, 3, 4))
+    pixels = {name: maps for name, maps in adjustment.INPUTS.items() if name != "decompressed"}
+    seen = {name: np.asarray(maps(moved, chances, planes)) for name, maps in pixels.items()}
     assert {name: maps.shape[-1] for name, maps in seen.items()} == {
         "concatenated": 2,
         "probabilities": 1,
@@ -107,7 +109,7 @@ def test_the_correlation_with_neighbours_by_hand():
 
 def test_the_initial_probabilities_carry_the_payload(batch):
     planes = jnp.asarray(batch["cover"][..., 0])
-    chances = adjustment.change_probabilities(COSTS["hill"](planes), 0.4)
+    chances = adjustment.change_probabilities(COSTS["hill"](planes), 0.4 * 1024)
     np.testing.assert_allclose(
         probabilities.ternary_entropy(chances).sum((1, 2)), 0.4 * 1024, rtol=1e-4
     )
@@ -484,7 +486,7 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     asymmetric.from_config(section, steps_per_epoch=10)
     system, steganalyzers, _ = seen["a"]
     assert system.initial.cost is COSTS["wow"] and system.maps is adjustment.filtered
-    assert system[3:] == (0.2, (3, 7), "exact", None) and steganalyzers.shared
+    assert system[3:-1] == (0.2, (3, 7), "exact", None) and steganalyzers.shared
     assert steganalyzers.d1.width == 0.5 and system.generator.module.attention
     assert seen["b"]["noise"] == InputNoise(3.0, 0.7, 50)
     assert seen["b"]["weights"] == Weights(0.1, 0.2, 0.3, 2.0, True)
