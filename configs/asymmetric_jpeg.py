@@ -76,7 +76,7 @@ LAPTOP = {
 """J-UNIWARD at 0.4 on a folder of photographs shrunk by 1.5, from the rule of BBC."""
 
 PRESETS = {
-    "": ("J-UNIWARD at 0.4 bpnzac, two sub-images, Xu-Net as D1 and D2, 300 steps at 64x64", {}),
+    "": ("J-UNIWARD at 0.4 bpnzac, two sub-images, Xu-Net as D1 and D2, 150 steps at 192x192", {}),
     "tiny": (
         "32x32 crops, hardly any channels, a few steps, for tests",
         {
@@ -108,6 +108,16 @@ def get_config(preset: str = "") -> ConfigDict:
     c.method.inputs = "decompressed"
     c.method.network = "xunet"
     c.method.steganalyzer_width = 0.5
+    # Of few non-zero coefficients, a random half of them holds the more or the less than half of
+    # what they can carry: the crops are larger than the pixels'.
+    c.batch_size = 4
+    c.data.crop = 192
+    c.steps = 150
+    c.evaluation.every = 50
+    c.evaluation.batches = 8
+    c.checkpoint.every = 50
+    c.method.entropy_weight = 6.4e-5
+    c.method.generator_optimizer.every = 50.0
     c.report.security.covers.domain = "jpeg"
     c.report.security.covers.quality = 75
     c.report.security.steganalyzers = ("dctr", "jrm")

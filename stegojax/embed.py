@@ -54,12 +54,19 @@ __all__ = [
     "parse_scheme",
     "reveal",
     "rule_out",
+    "share_weights",
     "shares",
     "simulate",
     "simulate_visits",
 ]
 
 DEFAULT_SCHEME = PIXELS.scheme
+
+HEAVIEST = 15
+"""The largest weight of a lattice of a weighted recipe."""
+
+CODED = 0.5
+"""Of what any code could hide, as much as codes are trusted with."""
 
 Lengths = tuple[tuple[int, int], ...]
 """For every lattice the message bits in the upper and in the lower layer of the code."""
@@ -211,17 +218,20 @@ def carriers(
     return [part[: part.size // unit * unit] for part in parts]
 
 
-def shares(parts: Sequence[np.ndarray], message_length: int) -> list[int]:
-    """How many message bits each lattice carries: in proportion to its elements.
+def shares(
+    parts: Sequence[np.ndarray], message_length: int, *, weights: Sequence[int] = ()
+) -> list[int]:
+    """How many message bits each lattice carries: in proportion to its elements, or to weights.
 
     Args:
       parts: from `carriers`.
       message_length: number of message bits M.
+      weights: of the lattices, from `share_weights`; empty for their elements.
 
     Returns:
       One number per lattice; their sum is M.
     """
-    sizes = [part.size for part in parts]
+    sizes = list(weights) or [part.size for part in parts]
     ends = [
         message_length * sum(sizes[: number + 1]) // max(sum(sizes), 1)
         for number in range(len(sizes))
@@ -229,24 +239,67 @@ def shares(parts: Sequence[np.ndarray], message_length: int) -> list[int]:
     return [end - begin for begin, end in zip([0, *ends], ends)]
 
 
-def capacity(parts: Sequence[np.ndarray], costs_N: Costs) -> int:
+def share_weights(
+    shapes: Sequence[tuple[int, int]], costs_BN: Costs, message_length: int, *, recipe: Recipe
+) -> tuple[int, ...]:
+    """The weights by which lattices carry what an optimal sender would put into each.
+
+    Args:
+      shapes: height and width of the covers' planes.
+      costs_BN: of covers that share the weights, from `first_costs`.
+      message_length: of each cover's message, bits; where it is near to all that there is room for,
+        the weights are those of the room.
+      recipe: the recipe.
+
+    Returns:
+      One of every lattice, 1 to `HEAVIEST`; empty where the recipe is not weighted.
+    """
+    if not recipe.weighted:
+        return ()
+    count = sum(height * width for height, width in shapes)
+    lattices = _lattices(np.zeros(count, np.int64), count, shapes, recipe)
+
+    def by_lattice(information_N):
+        return np.bincount(lattices, information_N, recipe.lattices)
+
+    def rounded(bits):
+        return np.maximum(1, np.round(HEAVIEST * bits / bits.max())).astype(int)
+
+    plus, minus = (np.asarray(rho) < WET_COST for rho in costs_BN)
+    room = by_lattice(np.log2(1.0 + plus + minus).mean(0))
+    if message_length >= CODED * room.sum():
+        return tuple(rounded(room).tolist())
+    costs = Costs(*(jnp.asarray(rho) for rho in costs_BN))
+    carried = rounded(by_lattice(np.asarray(_information(costs, message_length, axes=1)).mean(0)))
+    fits = (CODED * room * carried.sum() / carried).min() >= message_length
+    return tuple((carried if fits else rounded(room)).tolist())
+
+
+def _information(costs, payload, *, axes):
+    """What every element carries of an optimal sender's message, in bits."""
+    lambda_ = probabilities.lambda_for_payload(costs, payload, axes=axes)
+    return probabilities.ternary_entropy(probabilities.gibbs(costs, lambda_))
+
+
+def capacity(parts: Sequence[np.ndarray], costs_N: Costs, *, weights: Sequence[int] = ()) -> int:
     """The most bits that any code could hide: no lattice's share exceeds log2 of its elements'
     allowed choices.
 
     Args:
       parts: from `carriers`.
       costs_N: of the cover, from `first_costs`.
+      weights: as for `shares`.
 
     Returns:
       Bits. Real codes come to two thirds of it and more.
     """
     plus, minus = (np.asarray(rho) < WET_COST for rho in costs_N)
     choices = plus.astype(np.int64) + minus
-    used = sum(part.size for part in parts)
+    sizes = list(weights) or [part.size for part in parts]
     bits = [
-        np.log2(1.0 + np.arange(3))[choices[part]].sum() * used / part.size
-        for part in parts
-        if part.size
+        np.log2(1.0 + np.arange(3))[choices[part]].sum() * sum(sizes) / size
+        for part, size in zip(parts, sizes, strict=True)
+        if size
     ]
     return int(min(bits, default=0))
 
@@ -343,6 +396,7 @@ def embed_many(
     code: ternary.Code,
     domain: Domain = PIXELS,
     first: Costs | None = None,
+    weights: Sequence[int] = (),
 ) -> tuple[np.ndarray, list[Lengths]]:
     """Hides messages of one length in covers of one shape, together: costs, lambdas and trellises
     run side by side.
@@ -353,6 +407,7 @@ def embed_many(
       messages_BM: bits.
       scheme, code, domain: as for `embed`.
       first: what `first_costs` gives, where it is known already.
+      weights: of weighted recipes, `share_weights` where they are known already.
 
     Returns:
       Modifications `[B, N]`, int8, and for every cover its lengths. Where lattices of the covers
@@ -370,8 +425,12 @@ def embed_many(
         )
     if any(len(parts) != recipe.lattices for parts in parts_B):
         raise InputError(f"carriers of another recipe given; this one has {recipe.lattices} parts")
-    ends = [np.cumsum(shares(parts, messages.shape[1])) for parts in parts_B]
-    modifications = _unchanged(stack)
+    modifications, bits = _unchanged(stack), messages.shape[1]
+    if recipe.weighted and not weights:
+        rule = recipe.visits[0].adjust
+        first = _costs(stack, modifications, rule, scheme.cost, domain) if first is None else first
+        weights = share_weights(covers[0].shapes, first, bits, recipe=recipe)
+    ends = [np.cumsum(shares(parts, bits, weights=weights)) for parts in parts_B]
     lengths = [[(0, 0)] * recipe.lattices for _ in covers]
     for number, (lattice, adjust) in enumerate(recipe.visits):
         for row, parts in enumerate(parts_B):
@@ -531,14 +590,21 @@ def _simulate(key, cover, payload, cost, recipe, domain, side=()) -> Simulated:
     def own(plane):
         return cost(plane, *side)
 
+    if recipe.weighted:
+        adjust = recipe.visits[0].adjust
+        costs = _visit_costs(adjust, own, side, cover, modifications, None, domain)
+        carried = _information(costs, payload, axes=2)
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications = jnp.where(inside, 0.0, modifications)
         costs = _visit_costs(adjust, own, side, cover, modifications, None, domain)
         before.append(modifications)
         seen.append(costs)
-        share = jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes) * inside.mean(
-            axis=(-2, -1)
+        share = (
+            jnp.sum(inside * carried, axis=(-2, -1))
+            if recipe.weighted
+            else jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes)
+            * inside.mean(axis=(-2, -1))
         )
         modifications += _draw(jax.random.fold_in(key, number), costs, inside, share, axes=2)
     return Simulated(modifications, lattices, tuple(before), tuple(seen))
@@ -550,7 +616,11 @@ def _simulate_cover(key, cover, payload, scheme, domain) -> np.ndarray:
     noise = jax.random.uniform(jax.random.fold_in(key, len(recipe.visits)), (cover.elements,))
     place = np.asarray(jnp.argsort(jnp.argsort(noise)))
     lattices = _lattices(place, cover.elements, cover.shapes, recipe)
-    modifications = _unchanged(stack)
+    modifications, carried = _unchanged(stack), None
+    if recipe.weighted:
+        first = _costs(stack, modifications, recipe.visits[0].adjust, scheme.cost, domain)
+        costs = Costs(*(jnp.asarray(rho[0]) for rho in first))
+        carried = np.asarray(_information(costs, payload, axes=1), float)
     for number, (lattice, adjust) in enumerate(recipe.visits):
         inside = lattices == lattice
         modifications[0, inside] = 0
@@ -560,7 +630,7 @@ def _simulate_cover(key, cover, payload, scheme, domain) -> np.ndarray:
                 jax.random.fold_in(key, number),
                 Costs(*(jnp.asarray(rho[0]) for rho in costs)),
                 inside,
-                payload * inside.mean(),
+                payload * inside.mean() if carried is None else carried[inside].sum(),
                 axes=1,
             )
         )

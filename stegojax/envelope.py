@@ -19,8 +19,8 @@ phase by phase, in the two lowest bits; the header's `upper` says how many bits 
 the upper layer. The header's layout byte is 16 times the partition's number plus the code's, plus
 128 or not:
 
-    partition  0 one lattice, 1 quarters, 2 checkerboard, 5 quarters of blocks of 8 x 8 (the
-               recipes in `RECIPES`), 3 masks
+    partition  0 one lattice, 1 quarters, 2 checkerboard, 5 quarters of blocks of 8 x 8, 6 parts of
+               such blocks (the recipes in `RECIPES`), 3 masks
     code       0 polar, 7 to 12 a syndrome-trellis code of that constraint height
     128        set in all that is written today: the lower layer takes the elements in strides, and
                lattices have a grain (`GRAIN`). Without it both layers take all elements as they
@@ -30,7 +30,8 @@ the upper layer. The header's layout byte is 16 times the partition's number plu
 it holds the weights instead, and there is one trellis: two to four weights of 1 to 15, four bits
 each, the first mask's lowest, 0 for masks that there are not. Masks are consecutive parts of the
 keyed order: of n elements the first k masks hold floor(n times the first k weights' sum / the sum
-of all). They have no grain.
+of all). They have no grain. Of the three parts of blocks, too, it holds weights, likewise: by them,
+and not by their elements, the parts share the message.
 
 By networks. The elements run as the networks take their bits: `[H, W, depth]` of a picture, or
 block by block and bit by bit where a run hides so many bits in a picture of one size; a larger
@@ -60,8 +61,10 @@ SALT_BITS = 8 * secret.SALT_BYTES
 HEADER_BITS = 8 * secret.HEADER_BYTES
 PUBLIC_BITS_KEY = hashlib.sha256(b"stegojax 1 public bits").digest()
 
-RECIPES = {"plain": 0, "cmd": 1, "synch": 2, "bbc": 5}
+RECIPES = {"plain": 0, "cmd": 1, "synch": 2, "bbc": 5, "bbm": 6}
 """The number of the partition of every recipe of a domain."""
+WEIGHTED = ("bbm",)
+"""Recipes whose lattices carry by weights."""
 MASKS = 3
 """The number of masks among partitions."""
 MOST_MASKS, LARGEST_SHARE = secret.PHASES, 15
@@ -103,7 +106,7 @@ class Layout(NamedTuple):
     """How a body lies in elements that have costs, as its header says.
 
     recipe:   a name in `RECIPES`, "" for masks.
-    shares:   the masks' weights, empty for other partitions.
+    shares:   the masks' weights, or those of a weighted recipe's lattices; empty for others.
     height:   constraint height of the syndrome-trellis code, 0 for polar codes.
     segments: independent trellises.
     strided:  whether the two layers take the elements in two orders, and lattices have a grain.
@@ -146,12 +149,10 @@ def described(layout: Layout) -> tuple[int, int]:
     Raises:
       InputError: the header cannot describe these masks.
     """
-    number, segments = MASKS, layout.segments
+    number, segments = RECIPES.get(layout.recipe, MASKS), layout.segments
     if layout.shares:
         check_shares(layout.shares)
         segments = sum(share * _NIBBLE**place for place, share in enumerate(layout.shares))
-    else:
-        number = RECIPES[layout.recipe]
     return _STRIDED * layout.strided + _NIBBLE * number + layout.height, segments
 
 
@@ -171,12 +172,12 @@ def layout_of(header: secret.Header) -> Layout:
     shares, strided = _shares(header.segments), header.layout >= _STRIDED
     if height and height not in HEIGHTS or header.segments < 1:
         raise InputError(secret.NO_MESSAGE)
-    for name, known in RECIPES.items():
-        if number == known:
-            return Layout(name, (), height, header.segments, strided)
-    if number != MASKS or not shares:
+    name = {known: name for name, known in RECIPES.items()}.get(number, "")
+    if name and name not in WEIGHTED:
+        return Layout(name, (), height, header.segments, strided)
+    if not shares or not name and number != MASKS:
         raise InputError(secret.NO_MESSAGE)
-    return Layout("", shares, height, 1, strided)
+    return Layout(name, shares, height, 1, strided)
 
 
 def _shares(field: int) -> tuple[int, ...]:

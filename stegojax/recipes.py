@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from stegojax.costs import dct
 from stegojax.errors import InputError
 from stegojax.types import WET_COST, Array, Costs
 
@@ -65,12 +66,15 @@ class Recipe(NamedTuple):
     visits:    in which order the lattices are embedded into, each at least once.
     shares:    the weights of `weighted_masks`, which the receiver must be told; empty for other
                partitions.
+    weighted:  whether lattices carry what an optimal sender would put into each, by weights that
+               the receiver must be told; else in proportion to their elements.
     """
 
     lattices: int
     partition: Callable[[Rank, tuple[int, int], int], Array | np.ndarray]
     visits: tuple[Visit, ...]
     shares: tuple[int, ...] = ()
+    weighted: bool = False
 
 
 def whole(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
@@ -285,6 +289,76 @@ def over_borders(modifications: Array) -> Array:
     odd = [jnp.broadcast_to(jnp.asarray(each == 1), modifications.shape) for each in (u, v)]
     down, across = above + below, left + right
     return jnp.where(odd[1], -across, across) + jnp.where(odd[0], -down, down)
+
+
+def block_parts(rank: Rank, shape: tuple[int, int], phases: int) -> np.ndarray:
+    """Three lattices inside of every block of 8 x 8 coefficients, from high frequencies to low.
+
+    Wang, Li, Zhang, Yu, Liu and Yu, "Non-additive cost functions for JPEG steganography based on
+    block boundary maintenance", IEEE TIFS 16, 2021, as released: 2 where both frequencies are below
+    2, 1 where one is and the other is 2 or 3, 0 elsewhere.
+
+    Args:
+      rank: not used.
+      shape: height and width of the plane, multiples of 8.
+      phases: not used.
+
+    Returns:
+      `[H, W]` int8, 0..2.
+    """
+    del rank, phases
+    low, high = np.sort(np.indices(shape) % 8, axis=0)
+    return ((low < 2) & (high < 4)).astype(np.int8) + (high < 2)
+
+
+def keep_boundaries(
+    cost: CostFunction, cover: Array, modifications: Array, quantisation: Array
+) -> Costs:
+    """BBM: the costs of the cover, lower where a change undoes what the block's other changes do to
+    the pixels at its boundary.
+
+    IEEE TIFS 16, 2021, as released. With R(u, v) = q w(u) w(v) / 2, w(0) = 1/sqrt 2 and else 1,
+    t(0) = 8 and else 4, and F(j, k) = cos(j pi/16) cos(k pi/16) + cos(15 j pi/16) cos(15 k pi/16),
+    the block's changes d pull a coefficient by
+
+        g = -R(u, v) sum over e = 2, 4, 6 of (R d)(u, v + e) F(v, v + e) t(u)
+                                           + (R d)(u + e, v) F(u, u + e) t(v),
+
+    indices modulo 8; the cost of +1 is multiplied by exp(-|g|) where g is above 0, that of -1 where
+    it is below.
+
+    Args:
+      cost: the cost function.
+      cover: coefficients `[..., H, W]` float32.
+      modifications: same shape, -1, 0 or 1.
+      quantisation: q, `[8, 8]`, or one of every plane, `[..., 8, 8]`.
+
+    Returns:
+      Costs of that shape; what is wet stays wet.
+    """
+    costs = cost(cover)
+    scale = dct.repeated(quantisation, cover) * dct.repeated(_BOUNDARY_SCALE, cover)
+    moved = scale * modifications
+    rows = dct.along(moved, _BOUNDARY_PAIRS, -1) * dct.repeated(_BOUNDARY_WEIGHT.T, cover)
+    columns = dct.along(moved, _BOUNDARY_PAIRS, -2) * dct.repeated(_BOUNDARY_WEIGHT, cover)
+    pull = -scale * (rows + columns)
+    factor = jnp.exp(-abs(pull))
+    return Costs(
+        jnp.where((pull > 0) & (costs.plus < WET_COST), costs.plus * factor, costs.plus),
+        jnp.where((pull < 0) & (costs.minus < WET_COST), costs.minus * factor, costs.minus),
+    )
+
+
+def _boundary_pairs() -> np.ndarray:
+    """F(j, k) where k - j is even and not 0, else 0: `[8, 8]`."""
+    j, k = np.indices((8, 8))
+    values = sum(np.cos(n * j * np.pi / 16) * np.cos(n * k * np.pi / 16) for n in (1, 15))
+    return np.where((j != k) & ((j - k) % 2 == 0), values, 0.0)
+
+
+_BOUNDARY_PAIRS = _boundary_pairs()
+_BOUNDARY_SCALE = np.outer(*[[2**-0.5] + [1.0] * 7] * 2).astype(np.float32) / 2
+_BOUNDARY_WEIGHT = np.tile(np.array([8.0] + [4.0] * 7, np.float32), (8, 1))
 
 
 def smooth(cost: CostFunction, cover: Array, modifications: Array) -> Costs:

@@ -58,7 +58,8 @@ SALT_BYTES = 16
 HEADER_BYTES = 28
 PHASES = 4
 """How many phases a header describes."""
-OVERHEAD_BYTES = 17
+TAG_BYTES = 16
+OVERHEAD_BYTES = 1 + TAG_BYTES
 """By how much a body is longer than its message: the byte that tells of compression, and the tag.
 """
 PUBLIC_KEY = hashlib.sha256(b"stegojax 1 public order").digest()
@@ -330,7 +331,7 @@ def seal(keys: Keys, packed: bytes, *, layout: int, segments: int) -> bytes:
     Returns:
       The body, 16 bytes longer than `packed`.
     """
-    header = Header(layout, segments, len(packed) + 16, (0,) * PHASES)
+    header = Header(layout, segments, len(packed) + TAG_BYTES, (0,) * PHASES)
     return ChaCha20Poly1305(keys.seal).encrypt(bytes(12), packed, _fields(header)[:_BOUND_BYTES])
 
 

@@ -25,7 +25,15 @@ from stegojax.costs.nsf5 import nsf5
 from stegojax.costs.uerd import uerd
 from stegojax.domains import jpeg_codec
 from stegojax.errors import InputError
-from stegojax.recipes import RECIPES, Recipe, Visit, block_quarters, continue_blocks
+from stegojax.recipes import (
+    RECIPES,
+    Recipe,
+    Visit,
+    block_parts,
+    block_quarters,
+    continue_blocks,
+    keep_boundaries,
+)
 from stegojax.types import Cover, Domain, Words
 
 COSTS = {"juniward": juniward, "uerd": uerd, "jmipod": jmipod, "ebs": ebs, "nsf5": nsf5}
@@ -35,6 +43,12 @@ JPEG_RECIPES = {
     "plain": RECIPES["plain"],
     "bbc": Recipe(
         4, block_quarters, tuple(Visit(lattice, continue_blocks) for lattice in range(4))
+    ),
+    "bbm": Recipe(
+        3,
+        block_parts,
+        tuple(Visit(lattice, keep_boundaries) for lattice in range(3)),
+        weighted=True,
     ),
 }
 

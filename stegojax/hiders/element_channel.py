@@ -22,7 +22,7 @@ LOWEST_ELEMENTS = 768
 
 _POLAR_LIST_SIZE = 8
 # Of what any code could hide (`embed.capacity`): what is promised, and no more is attempted.
-_SHARE = 0.5
+_SHARE = embed.CODED
 _SURELY = 0.9
 _ORDERS = 4
 _HEIGHT = 10  # of the code of salt and header
@@ -120,7 +120,9 @@ def write(
     values = np.stack([cover.flat() for cover in covers])
     stegos, last = values.copy(), first
     how = {"scheme": choices.scheme, "domain": choices.domain}
-    layout, segments = _layout(choices)
+    length = 8 * (len(packed[0]) + secret.TAG_BYTES)
+    weights = _weights(covers[0], first, length, choices)
+    layout, segments = _layout(choices, weights)
 
     def put_bodies(parts, bodies):
         nonlocal last
@@ -128,9 +130,9 @@ def write(
             _carriers(part.places, cover, choices)
             for part, cover in zip(parts, covers, strict=True)
         ]
-        _check_room(carriers, covers, first, len(packed[0]) - 1, choices)
+        _check_room(carriers, covers, first, len(packed[0]) - 1, choices, weights)
         modifications, lengths = embed.embed_many(
-            carriers, covers, bodies, code=_code(choices), first=first, **how
+            carriers, covers, bodies, code=_code(choices), first=first, weights=weights, **how
         )
         stegos[:] += modifications
         # Costs that no modification moves are known already.
@@ -187,7 +189,8 @@ def read(keys_of: Callable[[bytes], secret.Keys], stego: Cover, *, domain: Domai
             recipe=_recipe(layout, domain),
             grain=envelope.GRAIN if layout.strided else 0,
         )
-        shares = embed.shares(carriers, length)
+        weights = layout.shares if layout.recipe else ()
+        shares = embed.shares(carriers, length, weights=weights)
         lengths = tuple((upper, share - upper) for upper, share in zip(header.upper, shares))
         code = ternary.polar_code()
         if layout.height:
@@ -215,12 +218,18 @@ def _carriers(body: np.ndarray, cover: Cover, choices: Choices) -> list[np.ndarr
     return embed.carriers(body, cover.shapes, recipe=recipe, grain=envelope.GRAIN)
 
 
-def _room(carriers: Sequence[np.ndarray], first: Costs) -> int:
+def _room(carriers: Sequence[np.ndarray], first: Costs, weights: Sequence[int]) -> int:
     """Bytes of message that fit, negative where none do."""
-    return int(_SHARE * embed.capacity(carriers, first)) // 8 - secret.OVERHEAD_BYTES
+    most = embed.capacity(carriers, first, weights=weights)
+    return int(_SHARE * most) // 8 - secret.OVERHEAD_BYTES
 
 
-def _layout(choices: Choices) -> tuple[int, int]:
+def _weights(cover: Cover, costs_BN: Costs, length: int, choices: Choices) -> tuple[int, ...]:
+    recipe = choices.scheme.recipe
+    return embed.share_weights(cover.shapes, costs_BN, length, recipe=recipe)
+
+
+def _layout(choices: Choices, weights: tuple[int, ...] = ()) -> tuple[int, int]:
     """What the header says of the choices: the layout byte and the field `segments`."""
     recipe, height = choices.scheme.recipe, choices.constraint_height
     height = height if choices.code == "stc" else 0
@@ -229,7 +238,7 @@ def _layout(choices: Choices) -> tuple[int, int]:
     for name in envelope.RECIPES:
         known = choices.domain.recipes.get(name)
         if known is not None and known.partition is recipe.partition:
-            return envelope.described(envelope.Layout(name, (), height))
+            return envelope.described(envelope.Layout(name, weights, height))
     raise InputError(f"no header can tell the receiver how {choices.scheme.name} divides the cover")
 
 
@@ -253,7 +262,9 @@ def _code(choices: Choices) -> ternary.Code:
 def _promised(cover: Cover, first: Costs, choices: Choices) -> int:
     """Bytes of message that fit, by the public order: the same whatever the key."""
     sizes, order = _sizes(cover.elements, choices.domain), secret.public_order(cover.elements)
-    return _room(_carriers(order[sizes.salt + sizes.header :], cover, choices), first)
+    carriers = _carriers(order[sizes.salt + sizes.header :], cover, choices)
+    every = Costs(*(rho[None] for rho in first))
+    return _room(carriers, first, _weights(cover, every, 2 * cover.elements, choices))
 
 
 def _check_room(
@@ -262,8 +273,9 @@ def _check_room(
     first: Costs,
     length: int,
     choices: Choices,
+    weights: tuple[int, ...],
 ) -> None:
-    room = min(_room(parts, _one(first, row)) for row, parts in enumerate(carriers))
+    room = min(_room(parts, _one(first, row), weights) for row, parts in enumerate(carriers))
     if length > _SURELY * room:  # by this key's order; what is promised is by no key's
         room = min(_promised(cover, _one(first, row), choices) for row, cover in enumerate(covers))
     if room < 0:
@@ -311,7 +323,7 @@ def _lowest_bits(values: np.ndarray) -> np.ndarray:
 
 
 def _recipe(layout: envelope.Layout, domain: Domain) -> recipes.Recipe:
-    if layout.shares:
+    if layout.shares and not layout.recipe:
         return recipes.masks(layout.shares, [recipes.no_adjustment] * len(layout.shares))
     if layout.recipe not in domain.recipes:
         raise InputError(secret.NO_MESSAGE)

@@ -239,9 +239,7 @@ def recipe(system: System, state: State) -> embed.Recipe:
     Returns:
       The recipe, whose rules hold the generators' parameters.
     """
-    rule = _Adjustment(
-        system.generator, system.maps, system.payload, system.formula, system.medium
-    )
+    rule = _Adjustment(system.generator, system.maps, system.payload, system.formula, system.medium)
     rules = [embed.no_adjustment] * len(system.shares)
     for number in range(2, len(system.shares) + 1):
         name = f"generator{number}"

@@ -30,7 +30,7 @@ class StegoSource(NamedTuple):
     kind:    "scheme", "lsb-matching", "run", "folder" or "covers".
     name:    of the scheme; the place of a run or folder; "" of the others.
     code:    `SIMULATOR`, "stc7" to "stc12" or "polar", of schemes and of runs that embed by costs.
-    payload: bits per pixel (or the covers' unit) that a run or folder has by itself, if it was said.
+    payload: bits per pixel, or the covers' unit, that a run or folder has itself, if that is said.
     recipe:  that takes the place of a run's own, on the costs that the run stands on; "" for none.
     """
 

@@ -4,13 +4,15 @@ stegos as we do.
 
 import io
 
+import jax
 import jpeglib
 import numpy as np
 import pytest
 from PIL import Image
 from support.jpeg_files import by_pillow, corpus
 
-from stegojax import domains, recipes
+from stegojax import domains, embed, recipes
+from stegojax.coding import ternary
 from stegojax.domains import JPEG, jpeg, jpeg_codec
 from stegojax.errors import InputError
 from stegojax.types import Cover
@@ -157,8 +159,6 @@ def test_bbc_favours_what_continues_over_the_border():
 
 def test_frozen_elements_stay(tmp_path):
     cover, _ = jpeg.decode(by_pillow(64, 64, mode="L"))
-    from stegojax import embed
-
     frozen = np.zeros((64, 64), bool)
     frozen[:32] = True
     given = Cover(cover.planes, (frozen,), cover.side)
@@ -188,3 +188,92 @@ def test_single_changes_without_a_symbol_are_those_that_cannot_be_written():
             except InputError:
                 refused = True
         assert refused == lacking[i, j]
+
+
+def boundary_pull(changes, steps):
+    """g of BBM for one block, coefficient by coefficient."""
+    w, t = [2**-0.5] + [1.0] * 7, [8.0] + [4.0] * 7
+    moved = [[steps[u, v] * w[u] * w[v] / 2 * changes[u, v] for v in range(8)] for u in range(8)]
+
+    def pair(j, k):
+        return np.cos(j * np.pi / 16) * np.cos(k * np.pi / 16) + np.cos(
+            15 * j * np.pi / 16
+        ) * np.cos(15 * k * np.pi / 16)
+
+    pull = np.zeros((8, 8))
+    for u in range(8):
+        for v in range(8):
+            for e in (2, 4, 6):
+                along, down = (v + e) % 8, (u + e) % 8
+                pull[u, v] -= moved[u][along] * pair(v, along) * t[u]
+                pull[u, v] -= moved[down][v] * pair(u, down) * t[v]
+            pull[u, v] *= steps[u, v] * w[u] * w[v] / 2
+    return pull
+
+
+def test_bbm_undoes_what_a_block_does_to_its_boundary():
+    def cost(plane):
+        return recipes.Costs(plane * 0 + 4, plane * 0 + 6)
+
+    generator = np.random.default_rng(0)
+    modifications = generator.choice([-1, 0, 1], (16, 24), p=[0.1, 0.8, 0.1]).astype(np.float32)
+    steps = generator.integers(1, 4, (8, 8)) / 4
+    plus, minus = recipes.keep_boundaries(cost, np.zeros_like(modifications), modifications, steps)
+    pull = boundary_pull(modifications[8:, 8:16], steps)
+    down = np.exp(-abs(pull))
+    expected = 4 * np.where(pull > 0, down, 1), 6 * np.where(pull < 0, down, 1)
+    np.testing.assert_allclose(plus[8:, 8:16], expected[0], rtol=1e-4)
+    np.testing.assert_allclose(minus[8:, 8:16], expected[1], rtol=1e-4)
+    assert (pull > 0.01).any() and (pull < -0.01).any()
+    own = np.broadcast_to(steps, (2, 8, 8))
+    two = recipes.keep_boundaries(
+        cost, *[np.stack([plane] * 2) for plane in (modifications * 0, modifications)], own
+    )
+    np.testing.assert_allclose(two.plus[1], plus)
+    lattices = recipes.block_parts(None, (8, 16), 3)
+    assert lattices[:, 8:].tolist() == lattices[:, :8].tolist()
+    assert (
+        lattices[:8, :8].tolist()
+        == [[2, 2, 1, 1, 0, 0, 0, 0]] * 2 + [[1, 1, 0, 0, 0, 0, 0, 0]] * 2 + [[0] * 8] * 4
+    )
+
+
+def test_parts_of_blocks_carry_what_an_optimal_sender_puts_there():
+    cover, _ = jpeg.decode(by_pillow(96, 96, quality=80))
+    scheme = embed.parse_scheme("uerd-bbm", domain=JPEG)
+    bits = round(0.3 * JPEG.weight(cover))
+    first = embed.first_costs([cover], scheme=scheme, domain=JPEG)
+    weights = embed.share_weights(cover.shapes, first, bits, recipe=scheme.recipe)
+    # Low frequencies carry more than their four of sixty-four elements' share.
+    assert len(weights) == 3 and max(weights) == 15 and weights[2] * 16 > 2 * sum(weights)
+    order = np.random.default_rng(0).permutation(cover.elements)
+    parts = embed.carriers(order, cover.shapes, recipe=scheme.recipe)
+    message = np.random.default_rng(1).integers(0, 2, bits, dtype=np.uint8)
+    code = ternary.stc_code(constraint_height=7)
+    changes, lengths = embed.embed(parts, cover, message, scheme=scheme, code=code, domain=JPEG)
+    carried = [sum(pair) for pair in lengths]
+    assert carried == embed.shares(parts, bits, weights=weights) and sum(carried) == bits
+    stego = cover.flat() + changes
+    assert np.array_equal(embed.reveal(parts, stego, lengths, code=code), message)
+    simulated = embed.simulate(jax.random.key(0), cover, bits, scheme=scheme, domain=JPEG)
+    lattices = np.concatenate(
+        [recipes.block_parts(None, shape, 3).ravel() for shape in cover.shapes]
+    )
+    for each in range(3):
+        mine = abs(simulated[lattices == each]).sum()
+        assert 0.6 * mine < abs(changes[lattices == each]).sum() < 1.6 * mine + 5
+    # Near to the room, the room says who carries what.
+    full = embed.share_weights(cover.shapes, first, 2 * cover.elements, recipe=scheme.recipe)
+    assert full[0] == 15 and full[2] <= 2
+    plane = np.asarray(cover.planes[0], np.float32)
+    done = embed.simulate_visits(
+        jax.random.key(0), plane, 300.0, scheme=scheme, domain=JPEG, side=cover.side[0]
+    )
+    rest = embed.simulate(
+        jax.random.key(0),
+        Cover((cover.planes[0],), side=cover.side[:1]),
+        300,
+        scheme=scheme,
+        domain=JPEG,
+    )
+    assert abs(abs(done.modifications).sum() - abs(rest.astype(int)).sum()) < 40

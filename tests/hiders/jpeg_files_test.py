@@ -53,6 +53,7 @@ def write(tmp_path):
     [
         ("key_juniward_stc10", KEY, b"JPEG in, JPEG out " * 3),
         ("password_uerd_bbc_polar", secret.password("pässwörd"), bytes(range(60))),
+        ("key_uerd_bbm_stc8", KEY, bytes(range(80))),
     ],
 )
 def test_pinned_stegos_stay_readable(name, shared, message):
@@ -68,6 +69,7 @@ def test_pinned_stegos_stay_readable(name, shared, message):
         ("optimised, intervals", "jmipod"),
         ("CMYK", "ebs"),
         ("trailer", "juniward"),
+        ("4:2:2", "uerd-bbm"),
     ],
 )
 def test_a_message_comes_back_and_all_other_bytes_stay(write, name, scheme):

@@ -11,12 +11,15 @@ import numpy as np
 import optax
 import pytest
 from support import small_networks
+from support.jpeg_files import by_pillow
 from support.small_networks import ROUGH, covers, differs, run_steps
 
-from stegojax import embed, losses, probabilities, recipes, run
+from stegojax import embed, losses, probabilities, recipes, run, secret
 from stegojax.coding import ternary
 from stegojax.costs import COSTS
+from stegojax.domains import JPEG
 from stegojax.errors import InputError
+from stegojax.hiders import by_costs
 from stegojax.methods import adjustment, asymmetric, cost_learner
 from stegojax.methods.adjustment import System
 from stegojax.methods.asymmetric import (
@@ -494,9 +497,40 @@ def test_a_section_becomes_the_factorys_arguments(monkeypatch):
     assert seen["b"]["schedule"] == Schedule(10, 3.0, 4, (15,)) and seen["b"]["start"] == {}
 
 
+def test_in_jpeg_files_coefficients_of_luminance_are_adjusted(batch, tmp_path):
+    """A step on coefficients, and what the run embeds with: a .jpg, revealed by the key alone."""
+    section = SECTION | dict(
+        scheme="uerd", inputs="decompressed", start="initial", jpeg_quality=75, payload=0.4
+    )
+    made = asymmetric.from_config(section, steps_per_epoch=1)
+    start = initial(made, batch)
+    assert start.params["generator2"]["modes"]["scale"].shape == (8, 8, 2)
+    state, (values,) = run_steps(made.train_step, start, batch, 1)
+    assert changes(start, state) == {"generator2", "d1", "d2"}
+    assert all(np.isfinite(value) for value in values.values())
+    assert abs(values["payload_bias"]) < 0.5
+    outputs = jax.jit(made.predict)(state, batch, jax.random.key(0))
+    assert 0 < float(made.measure(batch, outputs)["change_rate"].mean()) < 0.1
+    scheme = asymmetric.scheme(state, section, name="mine")
+    assert scheme.domain is JPEG and scheme.planes == 1
+    (tmp_path / "cover.jpg").write_bytes(by_pillow(96, 120, quality=80))
+    cover, _ = JPEG.read(tmp_path / "cover.jpg")
+    message, key = bytes(range(60)), secret.key_file(bytes(32))
+    choices = by_costs.Choices(scheme, constraint_height=7, domain=JPEG)
+    stego = by_costs.hide(key, cover, message, choices=choices)
+    assert by_costs.reveal(key, stego, domain=JPEG) == message
+    moved = [(p != q).sum() for p, q in zip(cover.planes, stego.planes, strict=True)]
+    assert moved[0] > 50 and moved[1:] == [0, 0]
+
+
 @pytest.mark.parametrize(
     "options,words",
     [
+        (dict(inputs="decompressed"), "inputs='decompressed' does not go with"),
+        (dict(start="bbc"), "start='bbc' does not go with"),
+        (dict(jpeg_quality=75, scheme="uerd"), "start='uniform' does not go with"),
+        (dict(jpeg_quality=75, scheme="uerd", start="cmd"), "start='cmd' does not go with"),
+        (dict(jpeg_quality=75, start="initial"), "'hill' is unknown"),
         (dict(scheme="hil"), "'hil' is unknown"),
         (dict(generator="inpainting"), "generator 'inpainting' is unknown; there are plain"),
         (dict(input_noise=-1.0), "input_noise=-1.0 must not be negative"),

@@ -103,5 +103,7 @@ def test_what_does_not_fit_is_refused(tmp_path, changes, message):
 
 def test_sources_of_coefficients():
     assert parse("juniward-bbc", domain=JPEG).row == "BBC"
-    with pytest.raises(InputError, match="recipes plain, bbc"):
-        parse("run:x@0.4", domain=JPEG)
+    assert parse("bbc:run:x@0.4", domain=JPEG).recipe == "bbc"
+    for text in ("run:x", "cmd:run:x@0.4", "folder:x@0.4"):
+        with pytest.raises(InputError, match="recipes plain, bbc, bbm"):
+            parse(text, domain=JPEG)
