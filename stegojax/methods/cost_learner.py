@@ -499,6 +499,7 @@ def examine(
     key: Key,
     loss: steganalyzer.Loss = losses.softmax_cross_entropy,
     pictures: Callable[[Array], Array] = lambda elements: elements,
+    noise: tuple[Array, Array] | None = None,
 ) -> Verdict:
     """A steganalyzer's loss on covers and the same embedded into, with its gradients.
 
@@ -509,13 +510,16 @@ def examine(
       key: what dropout draws from.
       loss: leaf loss.
       pictures: what it sees of elements.
+      noise: what is added to what it sees of the covers and of the stegos; None for nothing.
 
     Returns:
       What it says.
     """
 
     def loss_fn(params, stego):
-        seen = (pictures(elements)[..., None] for elements in (cover, stego))
+        seen = [pictures(elements)[..., None] for elements in (cover, stego)]
+        if noise is not None:
+            seen = [planes + added[..., None] for planes, added in zip(seen, noise, strict=True)]
         return steganalyzer.compare(module, params, batch_stats, *seen, key=key, loss=loss)
 
     (value, (stats, accuracy)), (by_params, by_stego) = jax.value_and_grad(
@@ -759,17 +763,20 @@ def _examine_all(learner, state, view, chances, drawn, key):
     for i, (name, role) in enumerate(learner.roles.items()):
 
         def examined(modifications, i=i, role=role, name=name):
-            pair = (role.told_from(view), view.covers + view.before + modifications)
+            noise = None
             if learner.noise is not None:
-                pair = _noised(learner.noise(state, name), pair, jax.random.fold_in(key, 1000 + i))
+                deviation = learner.noise(state, name)
+                noise = _noise(deviation, view.covers.shape, jax.random.fold_in(key, 1000 + i))
             return examine(
                 role.module,
                 state.params[role.network],
                 changed.get(role.network, state.batch_stats[role.network]),
-                *pair,
+                role.told_from(view),
+                view.covers + view.before + modifications,
                 key=jax.random.fold_in(key, i),
                 loss=learner.loss,
                 pictures=learner.pictures,
+                noise=noise,
             )
 
         verdict = examined(shown)
@@ -779,16 +786,15 @@ def _examine_all(learner, state, view, chances, drawn, key):
     return verdicts, changed
 
 
-def _noised(deviation, pictures: tuple[Array, ...], key: Key) -> tuple[Array, ...]:
-    """Pictures `[B, H, W]` with normal noise, other in each."""
-    keys = parallel.example_keys(key, pictures[0].shape[0])
+def _noise(deviation, shape: tuple[int, ...], key: Key) -> tuple[Array, ...]:
+    """Normal noise for covers and for stegos, `[B, H, W]` each."""
+    keys = parallel.example_keys(key, shape[0])
 
-    def with_noise(number, planes):
+    def of(number):
         own = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
-        noise = jax.vmap(lambda key: jax.random.normal(key, planes.shape[1:]))(own)
-        return planes + deviation * noise
+        return deviation * jax.vmap(lambda key: jax.random.normal(key, shape[1:]))(own)
 
-    return tuple(with_noise(number, planes) for number, planes in enumerate(pictures))
+    return of(0), of(1)
 
 
 def _guided(learner, view, chances, verdicts, by_role, state, own):
