@@ -24,8 +24,9 @@ spam, srm, srmq1 (ensembles), and the networks of `networks`.
 
 JPEG covers (`covers.domain=jpeg`): luminance coefficients of photographs compressed to
 `covers.quality`, or of a folder of JPEG files as they are (quality 0); payloads in bits per
-non-zero AC coefficient; "juniward", "uerd", "jmipod", "ebs", "nsf5", plain, "-bbc" or "-bbm"; dctr, jrm,
-ccjrm, gfr, and the networks of `networks` on the decompressed pictures, unrounded.
+non-zero AC coefficient; "juniward", "uerd", "jmipod", "ebs", "nsf5", plain, "-bbc" or "-bbm", and
+runs that embed into such files; dctr, jrm, ccjrm, gfr, and the networks of `networks` on the
+decompressed pictures, unrounded.
 
 The default takes about ten minutes on two cores, `tiny` under a minute. `paper` reads BOSSBase and
 BOWS2 in one folder; `table3` to `table7`, and `small_table3` to `small_table7`, compare runs of the
