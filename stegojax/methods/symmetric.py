@@ -509,7 +509,7 @@ def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Arr
     )
     chances = generator.probabilities(output)
     costs = probabilities.costs_from_probabilities(chances, formula="symmetric")
-    optimal = adjustment.change_probabilities(embed.forbid(covers, costs), payload)
+    optimal = adjustment.change_probabilities(embed.forbid(covers, costs), payload * pixels)
     keys = parallel.example_keys(key, covers.shape[0])
     changes = jax.vmap(probabilities.simulate)(keys, optimal)
     stego = (covers + changes)[..., None]
