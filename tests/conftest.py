@@ -45,7 +45,7 @@ def compiler(request):
     """Compiles networks quickly, and frees what a module's tests compiled: together they would hold
     several GiB.
     """
-    quickly = bool(COMPILED_QUICKLY & set(request.path.parts))
+    quickly = bool(COMPILED_QUICKLY & set(request.path.parts)) or os.environ.get("ALLQ")=="1"
     jax.config.update("jax_disable_most_optimizations", quickly)
     yield
     jax.clear_caches()
