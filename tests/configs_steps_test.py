@@ -23,14 +23,6 @@ FROZEN = {
 PER_EPOCH = 10
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Steps are done once: their compilation is what takes the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def presets_of(names, *presets):
     return [(name, preset) for name in names for preset in presets if preset in load(name).PRESETS]
 

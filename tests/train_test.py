@@ -357,13 +357,14 @@ def finish(process, *, code=0):
     return output
 
 
-def test_after_kill_9_a_run_goes_on_to_the_very_same_numbers(tmp_path, capfd):
-    config, made = toy.config(steps=10, checkpoint__every=4), toy.make()
+def test_after_kill_9_a_run_goes_on_to_the_very_same_numbers(tmp_path):
+    made, never = toy.make(), 11
+    straight = spawn(KILLED, never, tmp_path / "straight", devices=4)
     finish(spawn(KILLED, 7, tmp_path / "killed", devices=4), code=-signal.SIGKILL)
     assert Checkpoints(tmp_path / "killed" / "checkpoints").steps() == [4]
-    assert train.train(config, tmp_path / "killed", made=made).finished
-    assert "going on from step 4 of 10" in capfd.readouterr().err
-    train.train(config, tmp_path / "straight", made=made)
+    going_on = finish(spawn(KILLED, never, tmp_path / "killed", devices=4))
+    assert "going on from step 4 of 10" in going_on
+    finish(straight)
     assert_same(last_state(tmp_path / "straight", made), last_state(tmp_path / "killed", made))
     assert journal.read(tmp_path / "straight") == journal.read(tmp_path / "killed")
 

@@ -134,7 +134,9 @@ def test_without_weight_the_steganalyzer_has_no_influence(batch):
     )
     alone, _ = steps.run_steps(make(False), batch, 14, state=basic)
     state, values = steps.run_steps(method, batch, 14, state=start)
-    steps.assert_near({name: state.params[name] for name in alone.params}, alone.params, rtol=1e-4)
+    steps.assert_near(
+        {name: state.params[name] for name in alone.params}, alone.params, rtol=1e-3, atol=1e-6
+    )
     assert float(values["steganalyzer_accuracy"]) == 1.0
     assert float(values["steganalyzer_loss"]) < 0.5
 

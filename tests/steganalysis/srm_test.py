@@ -229,11 +229,13 @@ def test_symmetric_submodels_do_not_see_how_the_picture_lies(turned):
         assert difference > 1e-4 if name in directed else difference < 1e-6, name
 
 
-@pytest.mark.parametrize("shape", [(131, 900), (8, 9)], ids=["several chunks", "smallest"])
-def test_naive_counts_agree_in_every_bin(shape):
-    images = np.stack([photograph_like(*shape, seed) for seed in (1, 2)])
+@pytest.mark.parametrize(
+    "shape,seeds", [((131, 700), (1,)), ((8, 9), (1, 2))], ids=["several chunks", "smallest"]
+)
+def test_naive_counts_agree_in_every_bin(shape, seeds):
+    images = np.stack([photograph_like(*shape, seed) for seed in seeds])
     found = np.asarray(srm.features(images))
-    assert found.shape == (2, 34671) and found.dtype == np.float32
+    assert found.shape == (len(seeds), 34671) and found.dtype == np.float32
     for row, image in zip(found, images):
         expected = naive_features(image)
         assert expected.keys() == srm.SUBMODELS.keys()
