@@ -7,10 +7,10 @@ reinforcement learning", IEEE TIFS 16, 2021): symmetric costs from rewards, pixe
     python main.py --config=configs/sparrl.py:help      lists the presets
     stegojax hide --run runs/sparrl COVER MESSAGE -o STEGO       revealed with the key alone
 
-The default starts from equal probabilities: hill_share, the share of changes in HILL's cheapest 18 %
-of the pixels, starts at .18 and rises. `laptop` takes a folder (--config.data.source=folder:DIR) and
-begins from the Xu-Net that ships; at most two hours. `paper`: P_E .283 under SRM and .326 under Xu-Net
-at .4 bpp on BOSSBase, .4515 and .4676 at .1; 200,000 steps of 25 pictures of SZUBase.
+The default starts from equal probabilities: hill_share, the share of changes in HILL's cheapest 18
+% of the pixels, starts at .18 and rises. `laptop` takes a folder (--config.data.source=folder:DIR)
+and begins from the Xu-Net that ships; at most two hours. `paper`: P_E .283 under SRM and .326 under
+Xu-Net at .4 bpp on BOSSBase, .4515 and .4676 at .1; 200,000 steps of 25 pictures of SZUBase.
 """
 
 from ml_collections import ConfigDict

@@ -7,10 +7,10 @@ symmetric costs by the gradient through a double tanh.
     python main.py --config=configs/utgan.py:help       lists the presets
     stegojax hide --run runs/utgan COVER MESSAGE -o STEGO        revealed with the key alone
 
-The steganalyzers see whole changes and guide by smooth ones, but in `paper`, where they see the smooth
-ones as the authors' do. `laptop` takes a folder (--config.data.source=folder:DIR) and begins from the
-Xu-Net that ships; at most two hours. `paper`: 72 epochs of SZUBase's 40,000, batches of 24; expected at
-.4 bpp under SRM: above S-UNIWARD (24.3 %), below SPAR-RL (28.3 %).
+The steganalyzers see whole changes and guide by smooth ones, but in `paper`, where they see the
+smooth ones as the authors' do. `laptop` takes a folder (--config.data.source=folder:DIR) and begins
+from the Xu-Net that ships; at most two hours. `paper`: 72 epochs of SZUBase's 40,000, batches of
+24; expected at .4 bpp under SRM: above S-UNIWARD (24.3 %), below SPAR-RL (28.3 %).
 """
 
 from ml_collections import ConfigDict

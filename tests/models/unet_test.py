@@ -35,7 +35,7 @@ def test_the_doubling_is_a_transposed_convolution(size):
     x = jax.random.normal(jax.random.key(0), (2, *size, 3))
     module = unet.Doubling(4)
     params = module.init(jax.random.key(1), x)["params"]
-    # The adjoint of a strided convolution, whose kernel flax takes turned and with channels swapped.
+    # The adjoint of a strided convolution, whose kernel flax takes turned, its channels swapped.
     reference = nn.ConvTranspose(4, (5, 5), strides=(2, 2), use_bias=False, transpose_kernel=True)
     kernel = params["kernel"].transpose(0, 1, 3, 2)
     expected = reference.apply({"params": {"kernel": kernel}}, x)
