@@ -80,10 +80,7 @@ PRESETS = {
         "a quarter of the channels, a few steps, for tests",
         {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
-    "laptop": (
-        "32x32 crops of a folder of photographs, quality factor 50: an hour or two",
-        LAPTOP,
-    ),
+    "laptop": ("32x32 crops of a folder of photographs, quality factor 50: an hour or two", LAPTOP),
     "paper": ("512x512 of quality factor 50, batch 8, 10 joint epochs and 40 separable", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
     **presets.small(EXPERIMENTS),
