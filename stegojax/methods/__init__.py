@@ -75,12 +75,12 @@ def _makes_covers(module) -> Entry:
     )
 
 
-def _learns_costs(module) -> Entry:
+def _learns_costs(module, *reports: str) -> Entry:
     return Entry(
         module.from_config,
         use="costs",
         scheme=module.scheme,
-        reports=("quality", "times", "security"),
+        reports=("quality", *reports, "times", "security"),
     )
 
 
@@ -92,6 +92,8 @@ METHODS: dict[str, Entry] = {
     "asymmetric": _learns_costs(asymmetric),
     "sparrl": _learns_costs(symmetric),
     "utgan": _learns_costs(symmetric),
+    "steggman": _learns_costs(symmetric),
+    "asdlgan": _learns_costs(symmetric, "simulators"),
     "ugs": _learns_costs(ugs),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),

@@ -183,7 +183,8 @@ class Fields(NamedTuple):
     reward:             a name in `cost_learner.REWARDS`.
     guidance_weight, payload_weight: see `Weights`.
     networks:           one to three steganalyzers, names in `steganalyzer.NETWORKS`; "d1" to "d3".
-    steganalyzer_width: multiplies their channels.
+                        "NAME:0.5" is one with half of the channels.
+    steganalyzer_width: multiplies the channels of all.
     learns, guides:     names in `LEARNS` and `GUIDES`.
     steadiness:         see `cost_learner.Learner`.
     d1_from, d2_from, d3_from: runs whose steganalyzer these begin from; "" for none.
@@ -264,7 +265,7 @@ def from_config(
     return make(
         generator,
         {
-            name: steganalyzer.build(network, width=fields.steganalyzer_width, field="networks")
+            name: _named_steganalyzer(network, fields)
             for name, network in zip(names, fields.networks, strict=True)
         },
         optimizers.make(**fields.generator_optimizer, steps_per_epoch=steps_per_epoch),
@@ -575,6 +576,17 @@ def _named_generator(fields: Fields) -> cost_learner.Generator:
     else:
         module = asdlgan.FullSize(groups=fields.depth, **options)
     return cost_learner.Generator(module, OUTPUTS[fields.output])
+
+
+def _named_steganalyzer(text: str, fields: Fields) -> nn.Module:
+    name, _, width = text.partition(":")
+    try:
+        own = float(width or 1)
+    except ValueError:
+        raise InputError(
+            f"method.networks names {text!r}; write NAME or NAME:WIDTH, such as xunet6:0.5"
+        ) from None
+    return steganalyzer.build(name, width=fields.steganalyzer_width * own, field="networks")
 
 
 def _check_names(fields: Fields, **known) -> None:

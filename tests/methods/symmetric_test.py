@@ -209,6 +209,7 @@ def test_a_cover_smaller_than_the_generator_can_halve_is_refused_in_a_line(
         (dict(simulator="double_tanh"), "a gradient goes through a smooth simulator"),
         (dict(simulator="tes", guidance="through"), "the simulator tes is trained first"),
         (dict(networks=()), "names one to three steganalyzers"),
+        (dict(networks=("xunet:wide",)), "write NAME or NAME:WIDTH"),
         (dict(networks=("resnet",)), "method.networks 'resnet' is unknown"),
         (dict(generator="gan"), "method.generator 'gan' is unknown; there are unet"),
         (dict(output="whole"), "method.output 'whole' is unknown"),
@@ -221,6 +222,45 @@ def test_what_cannot_be_is_refused(options, words):
 
 
 def test_every_paper_is_a_method_of_its_own_name():
-    for name in ("sparrl", "utgan"):
+    for name in ("sparrl", "utgan", "steggman", "asdlgan"):
         assert METHODS[name].use == "costs"
         assert load(name).get_config().method.name == name
+
+
+def test_a_simulator_is_learned_first_and_then_frozen():
+    tes = dict(simulator="tes", guidance="through", staircase_steps=30, curriculum=((0.4, 2),))
+    method = made(generator="full_size", steganalyzer_width=0.25, networks=("xunet",), **tes)
+    assert [stage.name for stage in method.stages] == ["staircase", "0.4 bpp"]
+    batch = {"cover": jnp.asarray(small_networks.covers(4, (16, 16)))}
+    start = jax.tree.map(np.asarray, jax.jit(method.init)(jax.random.key(0), batch))
+    taught, history = run_steps(method.stages[0].train_step, start, batch, 30)
+    assert not differs(taught.params["generator"], start.params["generator"])
+    assert history[0]["loss"] > 0.2 and history[-1]["loss"] < 0.05 and history[-1]["wrong"] < 0.05
+    ready = method.stages[1].begin(taught, jax.random.key(0))
+    assert "tes" not in ready.opt_state
+    after, _ = run_steps(method.stages[1].train_step, ready, batch, 1)
+    assert not differs(after.params["tes"], taught.params["tes"])
+    assert differs(after.params["generator"], taught.params["generator"])
+
+
+def test_losses_averaged_over_steps_decide_who_learns():
+    """Of two steganalyzers the one learns that was the weaker on average, not in this step."""
+    method = made(
+        networks=("xunet", "xunet6"), learns="weakest", guides="strongest", steadiness=4,
+        steganalyzer_width=0.25,
+    )  # fmt: skip
+    batch = {"cover": jnp.asarray(small_networks.covers(4, (16, 16)))}
+    start = jax.tree.map(np.asarray, jax.jit(method.init)(jax.random.key(0), batch))
+    averages = start.batch_stats[cost_learner.AVERAGES]
+    assert {name: float(value) for name, value in averages.items()} == pytest.approx(
+        dict(d1=np.log(2), d2=np.log(2))
+    )
+    sure = {cost_learner.AVERAGES: dict(d1=np.float32(0.1), d2=np.float32(9.0))}
+    before = start._replace(batch_stats={**start.batch_stats, **sure})
+    after, [values] = run_steps(method.train_step, before, batch, 1)
+    assert values["d2_learns"] == values["d1_guides"] == 1
+    assert values["d1_learns"] == values["d2_guides"] == 0
+    assert differs(after.params["d2"], before.params["d2"])
+    assert not differs(after.params["d1"], before.params["d1"])
+    kept = after.batch_stats[cost_learner.AVERAGES]["d2"]
+    assert float(kept) == pytest.approx(9 + (values["d2_loss"] - 9) / 4, rel=1e-5)
