@@ -31,7 +31,7 @@ PAPER = {
 }
 
 PRESETS = {
-    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, eight groups, 450 steps", {}),
+    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, eight groups, 850 steps", {}),
     "tiny": (
         "32x32 crops, a few steps, for tests",
         {**sections.SYMMETRIC_COSTS_TINY, "method.staircase_steps": 4},

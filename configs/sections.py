@@ -665,9 +665,9 @@ def symmetric_costs(name: str, **fields: Any) -> ConfigDict:
         payload=0.4,
         # (payload, steps) of each stage; and the steps before them, of a learned simulator and of
         # steganalyzers that learn to find what the generator starts with.
-        curriculum=((1.0, 200), (0.4, 100)),
+        curriculum=((1.0, 300), (0.4, 100)),
         staircase_steps=0,
-        warm_up_steps=100,
+        warm_up_steps=400,
         generator="unet",
         output="halved",
         # Equal probabilities that carry the first payload; the papers' output starts about 0.

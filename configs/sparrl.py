@@ -20,7 +20,7 @@ from configs import presets, sections
 PAPER = {**sections.SYMMETRIC_COSTS_PAPER, "steps": 200_000}
 
 PRESETS = {
-    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, a shallow U-Net, 400 steps", {}),
+    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, a shallow U-Net, 800 steps", {}),
     "tiny": ("32x32 crops, a few steps, for tests", sections.SYMMETRIC_COSTS_TINY),
     "laptop": (
         "128x128 crops of a folder of photographs, from a trained Xu-Net: at most two hours",

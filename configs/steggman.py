@@ -26,7 +26,7 @@ PAPER = {
 }
 
 PRESETS = {
-    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, three Xu-Nets, 400 steps", {}),
+    "": ("from equal probabilities at 1 bpp to .4, 64x64 crops, three Xu-Nets, 800 steps", {}),
     "tiny": ("32x32 crops, a few steps, for tests", sections.SYMMETRIC_COSTS_TINY),
     "laptop": (
         "128x128 crops of a folder of photographs, one of three trained before: two hours",
