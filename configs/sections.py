@@ -692,6 +692,8 @@ def symmetric_costs(name: str, **fields: Any) -> ConfigDict:
         d2_from="",
         d3_from="",
         generator_from="",
+        # Of the JPEG files that the pictures become, 1 to 100; 0 for pixels.
+        jpeg_quality=0,
         generator_optimizer=adam,
         steganalyzer_optimizer=adam,
     )

@@ -163,7 +163,7 @@ def later():
     staged = [name for name in METHODS if run.entry(load(name).get_config())[0].use == "bits"]
     return [
         pytest.param(name, marks=[] if name == "sftn" else pytest.mark.slow)
-        for name in [*staged, "seq2seq_gan", "asdlgan", "sparrl", "steggman", "utgan"]
+        for name in [*staged, "seq2seq_gan", "asdlgan", "sparrl", "steggman", "utgan", "jsgan"]
     ]
 
 

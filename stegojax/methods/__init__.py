@@ -94,6 +94,7 @@ METHODS: dict[str, Entry] = {
     "utgan": _learns_costs(symmetric),
     "steggman": _learns_costs(symmetric),
     "asdlgan": _learns_costs(symmetric, "simulators"),
+    "jsgan": _learns_costs(symmetric),
     "ugs": _learns_costs(ugs),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),

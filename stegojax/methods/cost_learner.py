@@ -210,16 +210,15 @@ def uniform_logit(payload: float) -> float:
 class _LearnedCost(NamedTuple):
     # Equal where its fields are, so that runs of one network share what was compiled.
     generator: Generator
-    see: Callable[[Array], Array]
+    see: Callable[..., Array]
     formula: str
 
-    def __call__(self, params, batch_stats, cover):
-        def costs(covers):
-            return generated_costs(
-                self.generator, params, batch_stats, self.see(covers), formula=self.formula
-            )
+    def __call__(self, params, batch_stats, cover, *side):
+        def costs(covers, *side):
+            maps = self.see(covers, *side)
+            return generated_costs(self.generator, params, batch_stats, maps, formula=self.formula)
 
-        return plane_by_plane(costs, cover)
+        return plane_by_plane(costs, cover, *side)
 
 
 def cost_function(
@@ -227,19 +226,19 @@ def cost_function(
     params: Params,
     batch_stats: Params,
     *,
-    see: Callable[[Array], Array] = scaled,
+    see: Callable[..., Array] = scaled,
     formula: str = "symmetric",
 ) -> embed.CostFunction:
     """What a generator has learned, as a cost.
 
     Args:
       generator, params, batch_stats: the trained network.
-      see: `covers [B, H, W] -> maps [B, H, W, C]`, what it takes.
+      see: `(covers [B, H, W], *side [B, ...]) -> maps [B, H, W, C]`, what it takes.
       formula: see `probabilities.costs_from_probabilities`.
 
     Returns:
       `plane [..., H, W] -> Costs`, a `jax.tree_util.Partial` that holds the parameters; memory does
-      not grow with the number of planes.
+      not grow with the number of planes. Of covers with a `side`, `(plane [H, W], *side) -> Costs`.
     """
     return Partial(_LearnedCost(generator, see, formula), params, batch_stats)
 

@@ -12,7 +12,11 @@ the payload's error is in bits per pixel. In the papers' constants, for batches 
 256x256, the reward's weight 1e7 / (25 * 256^2) is 6.1, and the payload's 1e-7 * 256^4 is 430.
 
 Pictures are `[B, H, W, 1]`, float32 whole numbers 0..255. Every channel of a colour picture is
-embedded into as a plane.
+embedded into as a plane. Where pictures become JPEG files (`medium.py`), generator and
+steganalyzers see the decompressed picture, unrounded, the generator gives probabilities of
+coefficients, each where the pixels of its block lie, and "pixels" means these; the gradient
+goes through the inverse DCT. This is the composition of JS-GAN (arXiv 2107.13151) as far as its
+abstract tells. Of a file in colour the luminance alone is embedded into.
 """
 
 from __future__ import annotations
@@ -28,13 +32,16 @@ import jax.numpy as jnp
 import optax
 
 from stegojax import embed, losses, optimizers, parallel, probabilities
-from stegojax.costs import COSTS
+from stegojax.costs import dct
+from stegojax.domains import JPEG, PIXELS
 from stegojax.errors import InputError
+from stegojax.images import round_to_pixels
 from stegojax.methods import adjustment, cost_learner, simulators, steganalyzer, trained
 from stegojax.methods import network as networks
 from stegojax.methods.fields import read
+from stegojax.methods.medium import Medium, of_quality
 from stegojax.models import asdlgan, unet
-from stegojax.types import Array, ChangeProbabilities, Key, Method, Stage, State
+from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Stage, State
 
 NAME = "generator"
 """The generator's name in states."""
@@ -53,8 +60,11 @@ GUIDES = {"all": cost_learner.all_guide, "strongest": cost_learner.strongest_gui
 SMALLEST_CHANGE = 2e-5
 """P is at least this where a generator's may be 0, so that costs stay under 11.5."""
 CHEAP = 0.18
-"""The share of pixels, the cheapest for HILL, in which `hill_share` looks for changes."""
-FIGURES = ("change_rate", "payload_error", "payload_bias", "hill_share")
+"""The share of pixels, the cheapest for HILL, in which `share_in_cheapest` looks for changes."""
+KNOWN = {PIXELS: "hill", JPEG: "uerd"}
+"""By what costs it looks for them."""
+USED = 0.25
+"""About how many of a photograph's coefficients are neither 0 nor DC: where generators start."""
 
 
 def halved(output: Array) -> ChangeProbabilities:
@@ -163,6 +173,7 @@ class Training(NamedTuple):
     schedule: Schedule
     simulator: nn.Module
     start: Mapping[str, trained.Network]
+    medium: Medium = Medium()
 
 
 class Fields(NamedTuple):
@@ -189,6 +200,8 @@ class Fields(NamedTuple):
     steadiness:         see `cost_learner.Learner`.
     d1_from, d2_from, d3_from: runs whose steganalyzer these begin from; "" for none.
     generator_from:     a run whose generator this one begins from; "" for none.
+    jpeg_quality:       of the JPEG files that pictures become; 0 for pixels. Payloads are in bits
+                        per non-zero AC coefficient then.
     """
 
     generator_optimizer: Mapping[str, Any]
@@ -219,6 +232,7 @@ class Fields(NamedTuple):
     d2_from: str = ""
     d3_from: str = ""
     generator_from: str = ""
+    jpeg_quality: int = 0
 
 
 GENERATORS = ("unet", "full_size")
@@ -288,6 +302,7 @@ def from_config(
         ),
         simulator=asdlgan.EmbeddingSimulator(fields.tes_activation),
         start={name: network for name, network in begun.items() if network is not None},
+        medium=of_quality(fields.jpeg_quality),
     )
 
 
@@ -307,9 +322,12 @@ def scheme(
     """
     del load
     params, stats = jax.tree.map(jnp.asarray, (state.params[NAME], state.batch_stats[NAME]))
-    generator = _named_generator(read(Fields, section))
-    cost = cost_learner.cost_function(generator, params, stats)
-    return embed.Scheme(name, cost, embed.RECIPES["plain"])
+    fields = read(Fields, section)
+    medium, generator = of_quality(fields.jpeg_quality), _named_generator(fields)
+    see = _decompressed if medium.quality else cost_learner.scaled
+    cost = cost_learner.cost_function(generator, params, stats, see=see)
+    planes = 1 if medium.quality else None
+    return embed.Scheme(name, cost, medium.domain.recipes["plain"], medium.domain, planes)
 
 
 def make(
@@ -323,6 +341,7 @@ def make(
     schedule: Schedule = Schedule(),
     simulator: nn.Module = asdlgan.EmbeddingSimulator(),
     start: Mapping[str, trained.Network] | None = None,
+    medium: Medium = Medium(),
 ) -> Method:
     """A learner of symmetric costs as a `Method`.
 
@@ -337,11 +356,13 @@ def make(
       schedule: who is trained when.
       simulator: what learns to be one, where `guided.draw` is None.
       start: networks that begin from another run's, by name.
+      medium: what is embedded into.
 
     Returns:
       The method. `predict` takes `{"cover": [B, H, W, 1]}` and gives the stego of an optimal
       embedder at the payload, "changes" (a picture of the modifications, grey where there are none,
-      white +1, black -1) and the figures `FIGURES`.
+      white +1, black -1), how far the payload is missed, and how much of the changes lies where
+      known costs are low.
 
     Raises:
       InputError: a number is out of range, guidance and simulator do not go together, or `start`
@@ -357,6 +378,7 @@ def make(
         schedule,
         simulator,
         dict(start or {}),
+        medium,
     )
     _check(training)
     stages = _stages(training)
@@ -374,7 +396,7 @@ def _check(training: Training) -> None:
     payloads = [payload for payload, _ in schedule.curriculum] or [schedule.payload]
     if not all(0 < payload < 1.5 for payload in payloads) or payloads[-1] != schedule.payload:
         raise InputError(
-            f"payloads are above 0 and under 1.5 bits per pixel, and a curriculum ends at "
+            "payloads are above 0 and under 1.5 bits per pixel, and a curriculum ends at "
             f"method.payload={schedule.payload}; got {payloads}"
         )
     first = schedule.staircase_steps > 0 or schedule.warm_up_steps > 0
@@ -418,7 +440,8 @@ def _stages(training: Training) -> tuple[Stage, ...]:
         stages.append(Stage(WARM_UP, schedule.warm_up_steps, step))
     for payload, steps in curriculum:
         step = _step(training, payload, cost_learner.train_step)
-        stages.append(Stage(f"{payload:g} bpp", steps, step))
+        unit = training.medium.domain.words.unit
+        stages.append(Stage(f"{payload:g} {unit}", steps, step))
     if schedule.staircase_steps:
         stages[1] = stages[1]._replace(begin=lambda state, key: simulators.finished(state))
     return tuple(stages)
@@ -442,16 +465,18 @@ def _learner(training: Training, payload: float, state: State | None) -> cost_le
     if draw is None and state is not None:
         draw = simulators.learned(training.simulator, state.params[simulators.NAME])
 
+    medium = training.medium
+
     def view(state, batch, key):
-        covers = batch["cover"][..., 0]
+        covers = medium.elements(batch["cover"])
         pixels = covers.shape[1] * covers.shape[2]
         every = covers.shape[0] * parallel.device_count() * pixels
         return cost_learner.View(
-            cost_learner.scaled(covers),
+            cost_learner.scaled(medium.pictures(covers)),
             covers,
             jnp.zeros_like(covers),
             jnp.ones_like(covers, bool),
-            payload * pixels,
+            medium.bits(covers, payload),
             parallel.example_keys(key, covers.shape[0]),
             # The leaf is a mean over pixels and examples, and the reward's weight is of the sum.
             weight=every if guided.by == "reward" else 1.0,
@@ -476,6 +501,7 @@ def _learner(training: Training, payload: float, state: State | None) -> cost_le
         learns=guided.learns,
         weight=weights.guidance,
         steadiness=guided.steadiness,
+        pictures=medium.pictures,
         figures=lambda chances, drawn, view, params: cost_learner.payload_figures(chances, view),
     )
 
@@ -502,29 +528,30 @@ def _init(training: Training, key: Key, batch) -> State:
 
 
 def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Array]:
-    covers, payload = batch["cover"][..., 0], training.schedule.payload
-    pixels = covers.shape[1] * covers.shape[2]
-    generator = training.generator
+    medium, generator = training.medium, training.generator
+    covers = medium.elements(batch["cover"])
+    seen, bits = medium.pictures(covers), medium.bits(covers, training.schedule.payload)
     output = networks.apply(
-        generator.module, state.params[NAME], state.batch_stats[NAME], cost_learner.scaled(covers)
+        generator.module, state.params[NAME], state.batch_stats[NAME], cost_learner.scaled(seen)
     )
     chances = generator.probabilities(output)
     costs = probabilities.costs_from_probabilities(chances, formula="symmetric")
-    optimal = adjustment.change_probabilities(embed.forbid(covers, costs), payload * pixels)
+    allowed = embed.forbid(covers, costs, domain=medium.domain)
+    optimal = adjustment.change_probabilities(allowed, bits)
     keys = parallel.example_keys(key, covers.shape[0])
     changes = jax.vmap(probabilities.simulate)(keys, optimal)
-    stego = (covers + changes)[..., None]
-    view = cost_learner.View(
-        covers, covers, covers, jnp.ones_like(covers, bool), payload * pixels, keys
-    )
+    stego = medium.pictures(covers + changes)[..., None]
+    view = cost_learner.View(covers, covers, covers, jnp.ones_like(covers, bool), bits, keys)
+    known = KNOWN[medium.domain]
+    rho = medium.bound(medium.domain.costs[known])(covers)
     outputs = {
-        "stego": stego,
+        "stego": round_to_pixels(stego),
         "changes": 127.5 * (1 + changes[..., None]),
-        **cost_learner.payload_figures(embed.rule_out(covers, chances), view),
-        "hill_share": hill_share(covers, optimal),
+        **cost_learner.payload_figures(embed.rule_out(covers, chances, domain=medium.domain), view),
+        f"{known}_share": share_in_cheapest(rho, optimal),
     }
     first = next(iter(training.steganalyzers))
-    for what, pictures in (("cover", batch["cover"]), ("stego", stego)):
+    for what, pictures in (("cover", seen[..., None]), ("stego", stego)):
         logits = networks.apply(
             training.steganalyzers[first], state.params[first], state.batch_stats[first], pictures
         )
@@ -532,18 +559,17 @@ def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Arr
     return outputs
 
 
-def hill_share(covers: Array, chances: ChangeProbabilities) -> Array:
-    """How much of the changes falls where HILL's costs are lowest: the share in the cheapest
+def share_in_cheapest(costs: Costs, chances: ChangeProbabilities) -> Array:
+    """How much of the changes falls where known costs are lowest: the share in the cheapest
     `CHEAP` of the pixels. Equal probabilities give `CHEAP`, HILL's own at .4 bpp .55 to .76.
 
     Args:
-      covers: `[B, H, W]`.
+      costs: `[B, H, W]`.
       chances: same shape.
 
     Returns:
       `[B]`, 0 to 1.
     """
-    costs = COSTS["hill"](covers)
     rho = jnp.minimum(costs.plus, costs.minus)
     limit = jnp.quantile(rho, CHEAP, axis=(1, 2), keepdims=True)
     change = chances.plus + chances.minus
@@ -552,10 +578,17 @@ def hill_share(covers: Array, chances: ChangeProbabilities) -> Array:
 
 
 def _measure(batch, outputs) -> dict[str, Array]:
-    changed = jnp.mean(jnp.abs(outputs["stego"] - batch["cover"]), axis=(1, 2, 3))
-    figures = {"change_rate": changed, **{name: outputs[name] for name in FIGURES[1:]}}
+    figures = {"change_rate": jnp.mean(jnp.abs(outputs["changes"] / 127.5 - 1), axis=(1, 2, 3))}
+    shares = [f"{known}_share" for known in KNOWN.values()]
+    for name in ("payload_error", "payload_bias", *shares):
+        figures |= {name: outputs[name]} if name in outputs else {}
     figures["d1_accuracy"] = steganalyzer.measure(batch, outputs)["accuracy"]
     return figures
+
+
+def _decompressed(covers: Array, quantisation: Array) -> Array:
+    """What a generator sees of the coefficients `[B, H, W]` of files with these tables."""
+    return cost_learner.scaled(jax.vmap(dct.unrounded_pixels)(covers, quantisation))
 
 
 def _draw(name: str) -> cost_learner.Draw | None:
@@ -566,16 +599,25 @@ def _draw(name: str) -> cost_learner.Draw | None:
 def _named_generator(fields: Fields) -> cost_learner.Generator:
     _check_names(fields, generator=GENERATORS, output=OUTPUTS)
     first = fields.curriculum[0][0] if fields.curriculum else fields.payload
+    medium = of_quality(fields.jpeg_quality)
+    if medium.quality:
+        first *= USED
+        if fields.generator != "unet":
+            raise InputError(
+                "method.generator=unet alone tells the modes of coefficients apart, which "
+                f"method.jpeg_quality={medium.quality} asks for"
+            )
     options = dict(
         width=fields.width,
         output_bias=output_start(fields.output, first) if fields.uniform_start else None,
         axis_name=parallel.AXIS,
     )
     if fields.generator == "unet":
-        module = unet.UNet(depth=fields.depth, dropout=fields.dropout, **options)
+        modes = bool(medium.quality)
+        module = unet.UNet(depth=fields.depth, dropout=fields.dropout, modes=modes, **options)
     else:
         module = asdlgan.FullSize(groups=fields.depth, **options)
-    return cost_learner.Generator(module, OUTPUTS[fields.output])
+    return cost_learner.Generator(module, OUTPUTS[fields.output], medium.domain)
 
 
 def _named_steganalyzer(text: str, fields: Fields) -> nn.Module:

@@ -156,20 +156,6 @@ class Decoder(nn.Module):
         )(x)
 
 
-class Modes(nn.Module):
-    """A scale and a shift for each of the 64 modes of coefficients of JPEG files, which
-    convolutions, alike everywhere, cannot tell.
-    """
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        height, width, features = x.shape[1:]
-        shape, blocks = (8, 8, features), (height // 8, width // 8, 1)
-        scale = self.param("scale", nn.initializers.ones, shape)
-        shift = self.param("shift", nn.initializers.zeros, shape)
-        return x * jnp.tile(scale, blocks)[None] + jnp.tile(shift, blocks)[None]
-
-
 class Adjustment(nn.Module):
     """The generator: maps of a cover become the probabilities of its changes (Section 2.1, Figure
     2).
@@ -186,7 +172,7 @@ class Adjustment(nn.Module):
         output starts, half of it for each direction; the decoders then give what is added to its
         logit.
       attention: whether what each decoder takes from the encoders goes through gates.
-      modes: whether the decoders' outputs are scaled and shifted mode by mode (`Modes`); H and W
+      modes: whether the decoders' outputs are scaled and shifted mode by mode (`layers.Modes`); H and W
         are multiples of 8 then.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
@@ -245,7 +231,7 @@ class Adjustment(nn.Module):
             for i in range(1, self.branches + 1)
         ]
         unbounded = jnp.concatenate(found, axis=-1)
-        unbounded = Modes(name="modes")(unbounded) if self.modes else unbounded
+        unbounded = layers.Modes(name="modes")(unbounded) if self.modes else unbounded
         if self.from_last_map:
             share = jnp.clip(maps[..., -1:] / (2 * LARGEST), SMALLEST_SHARE, 1 - SMALLEST_SHARE)
             unbounded = unbounded + jnp.log(share / (1 - share))

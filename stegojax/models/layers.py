@@ -303,3 +303,17 @@ def spatial_pyramid_pool(x: Array, *, grids: Sequence[int] = (1, 2, 4)) -> Array
                 columns = slice(j * width // g, -(-(j + 1) * width // g))
                 bins.append(x[:, rows, columns].max(axis=(1, 2)))
     return jnp.stack(bins, axis=1).reshape(batch, -1)
+
+
+class Modes(nn.Module):
+    """A scale and a shift for each of the 64 modes of coefficients of JPEG files, which
+    convolutions, alike everywhere, cannot tell.
+    """
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        height, width, features = x.shape[1:]
+        shape, blocks = (8, 8, features), (height // 8, width // 8, 1)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        shift = self.param("shift", nn.initializers.zeros, shape)
+        return x * jnp.tile(scale, blocks)[None] + jnp.tile(shift, blocks)[None]

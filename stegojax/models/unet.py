@@ -77,6 +77,8 @@ class UNet(nn.Module):
         .5.
       output_bias: where the output starts, which then has a bias; None for the papers' network,
         which has none and starts about 0.
+      modes: whether the output is scaled and shifted mode by mode (`layers.Modes`); H and W are
+        multiples of 8 then.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
     """
@@ -85,6 +87,7 @@ class UNet(nn.Module):
     depth: int = len(WIDTHS)
     dropout: float = 0.0
     output_bias: float | None = None
+    modes: bool = False
     axis_name: str | None = None
 
     @nn.compact
@@ -135,7 +138,8 @@ class UNet(nn.Module):
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
             x = jnp.concatenate([x, skip], axis=-1)
         x = Doubling(1, self.output_bias, name=f"up{self.depth}")(nn.relu(x))
-        return x[:, :height, :width]
+        x = x[:, :height, :width]
+        return layers.Modes(name="modes")(x) if self.modes else x
 
     def _norm(self, name: str, train: bool) -> nn.Module:
         return layers.batch_norm(train=train, axis_name=self.axis_name, name=name)

@@ -9,10 +9,13 @@ import optax
 import pytest
 from support import small_networks
 from support.configs import load
+from support.jpeg_files import by_pillow
 from support.small_networks import differs, run_steps
 
-from stegojax import cli, embed, images, probabilities, run, train
+from stegojax import cli, embed, images, probabilities, run, secret, train
+from stegojax.domains import JPEG
 from stegojax.errors import InputError
+from stegojax.hiders import by_costs
 from stegojax.methods import METHODS, cost_learner, symmetric
 from stegojax.types import WET_COST, ChangeProbabilities
 
@@ -131,11 +134,11 @@ def test_a_run_learns_and_warm_up_leaves_the_generator_alone(how):
 def test_the_share_in_hills_cheapest_pixels():
     covers = jnp.asarray(small_networks.covers(2, (32, 32))[..., 0])
     equal = jnp.full(covers.shape, 0.1)
-    share = symmetric.hill_share(covers, ChangeProbabilities(equal, equal))
-    np.testing.assert_allclose(share, 0.18, atol=0.01)
     hill = embed.bounded(embed.parse_scheme("hill").cost)(covers)
+    share = symmetric.share_in_cheapest(hill, ChangeProbabilities(equal, equal))
+    np.testing.assert_allclose(share, 0.18, atol=0.01)
     chances = probabilities.gibbs(hill, probabilities.lambda_for_payload(hill, 0.4 * 32 * 32))
-    assert (np.asarray(symmetric.hill_share(covers, chances)) > 0.3).all()
+    assert (np.asarray(symmetric.share_in_cheapest(hill, chances)) > 0.3).all()
 
 
 def test_costs_are_those_of_the_probabilities_and_finite_at_the_corners():
@@ -152,6 +155,36 @@ def test_costs_are_those_of_the_probabilities_and_finite_at_the_corners():
     ).all()
     outputs = jax.jit(method.predict)(state, batch, jax.random.key(0))
     assert outputs["stego"].max() <= 255 and np.isfinite(outputs["hill_share"]).all()
+
+
+def test_of_jpeg_files_the_costs_of_coefficients_are_learned(tmp_path):
+    """A step through the inverse DCT moves the modes; what the run embeds with hides in a .jpg."""
+    section = (
+        SECTION
+        | TANH
+        | dict(output="third", uniform_start=True, jpeg_quality=75, shown="staircase")
+    )
+    method = symmetric.from_config(section, steps_per_epoch=1)
+    batch = {"cover": jnp.asarray(small_networks.covers(2, (16, 24)))}
+    start = jax.tree.map(np.asarray, jax.jit(method.init)(jax.random.key(0), batch))
+    state, (values,) = run_steps(method.train_step, start, batch, 1)
+    assert all(np.isfinite(value) for value in values.values())
+    shift = [each.params["generator"]["modes"]["shift"] for each in (start, state)]
+    assert shift[0].shape == (8, 8, 1) and (shift[0] != shift[1]).all()
+    figures = method.measure(batch, jax.jit(method.predict)(state, batch, jax.random.key(0)))
+    assert {"uerd_share", "payload_error"} <= set(figures) and "hill_share" not in figures
+    scheme = symmetric.scheme(state, section, name="mine")
+    (tmp_path / "cover.jpg").write_bytes(by_pillow(64, 80, quality=80))
+    cover, _ = JPEG.read(tmp_path / "cover.jpg")
+    message, key = bytes(range(40)), secret.key_file(bytes(32))
+    stego = by_costs.hide(
+        key, cover, message, choices=by_costs.Choices(scheme, constraint_height=7, domain=JPEG)
+    )
+    assert by_costs.reveal(key, stego, domain=JPEG) == message
+    moved = [(p != q).sum() for p, q in zip(cover.planes, stego.planes, strict=True)]
+    assert moved[0] > 30 and moved[1:] == [0, 0]
+    with pytest.raises(InputError, match="tells the modes of coefficients apart"):
+        symmetric.from_config(section | dict(generator="full_size"), steps_per_epoch=1)
 
 
 @pytest.fixture(scope="module")
