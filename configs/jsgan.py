@@ -1,6 +1,6 @@
-"""JS-GAN-like: symmetric costs of JPEG coefficients, learned by the gradient through a simulator and
-the inverse DCT (composed after the abstract of Yang et al., arXiv 2107.13151; its layers are not
-known here).
+"""JS-GAN-like: symmetric costs of JPEG coefficients, learned by the gradient through a simulator
+and the inverse DCT (composed after the abstract of arXiv 2107.13151, whose layers are not known
+here).
 
     python main.py --config=configs/jsgan.py            minutes on two cores
     python main.py --config=configs/jsgan.py --mode=evaluate     payload, times (Table 2)
@@ -11,9 +11,9 @@ known here).
 Pictures are compressed to quality 75 inside of the training; UT-GAN's generator sees the
 decompressed picture and gives a probability for each coefficient, with a scale and a shift for each
 of the 64 modes. The default starts from equal probabilities: uerd_share, the share of changes in
-UERD's cheapest 18 % of the coefficients, starts at .18 and rises. Nobody has trained `laptop`, which
-takes a folder (--config.data.source=folder:DIR), and `paper`; the abstract's gain over J-UNIWARD is
-2.58 % of P_E under GFR at .4 bpnzac and quality 75.
+UERD's cheapest 18 % of the coefficients, starts at .18 and rises. Nobody has trained `laptop`,
+which takes a folder (--config.data.source=folder:DIR), and `paper`; the abstract's gain over
+J-UNIWARD is 2.58 % of P_E under GFR at .4 bpnzac and quality 75.
 """
 
 from ml_collections import ConfigDict

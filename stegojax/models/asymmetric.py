@@ -172,8 +172,8 @@ class Adjustment(nn.Module):
         output starts, half of it for each direction; the decoders then give what is added to its
         logit.
       attention: whether what each decoder takes from the encoders goes through gates.
-      modes: whether the decoders' outputs are scaled and shifted mode by mode (`layers.Modes`); H and W
-        are multiples of 8 then.
+      modes: whether the decoders' outputs are scaled and shifted mode by mode (`layers.Modes`); H
+        and W are multiples of 8 then.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
     """
