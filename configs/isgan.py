@@ -119,6 +119,8 @@ def get_config(preset: str = "") -> ConfigDict:
         # the cover and hiding nothing, or the other way round; this much squared error makes it
         # learn both.
         mse_weight=100.0,
+        mse_scale=255.0,
+        mse_norm="mean",
         gamma=0.85,
         delta=0.001,
         flip=0.05,

@@ -27,6 +27,11 @@ MOVED = {
 }
 """Where a field or a section was -> where it is."""
 
+ADDED = {"asymmetric": {"generator": "plain"}, "isgan": {"mse_scale": 255.0, "mse_norm": "mean"}}
+"""Fields that methods have got since, and what their runs did before; fields whose value was empty,
+zero or false need no entry.
+"""
+
 STAGES = ("stage_lengths", "stage_steps", "curriculum")
 """Fields of `method` that list stages."""
 
@@ -49,6 +54,10 @@ def _renew(config: ml_collections.ConfigDict) -> None:
         if any(config.method.get(name, ()) for name in STAGES):
             config.steps, config.epochs = 0, 0.0
         config.steps = max(0, config.steps)
+    method = config.get("method", {})
+    for name, value in ADDED.get(method.get("name", ""), {}).items():
+        if name not in method:
+            method[name] = value
     for old, new in MOVED.items():
         section, field = _place(config, old)
         if section is not None and field in section:

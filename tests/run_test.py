@@ -257,6 +257,15 @@ def test_a_run_in_the_older_form_is_read_as_todays(tmp_path, name, steps):
     run.open_workdir(config, tmp_path, None)
 
 
+@pytest.mark.parametrize("name", ["isgan", "asymmetric"])
+def test_a_run_without_later_fields_did_what_they_say(tmp_path, name):
+    now = run.plain(load(name).get_config())
+    then = load(name).get_config()
+    for field in older.ADDED[name]:
+        del then.method[field]
+    assert run.difference(run.plain(run.read_config(saved(tmp_path, then))), now) == []
+
+
 def test_a_difference_is_told_in_one_line(tmp_path):
     config = toy.config()
     saved(tmp_path, config)

@@ -69,6 +69,16 @@ class Objective(NamedTuple):
     noise: Channel = undamaged
 
 
+NORMS: dict[str, Callable[[Array, Array], Array]] = {
+    "mean": lambda x, y: losses.mse(x, y, max_value=1.0),
+    "sum": lambda x, y: x[0].size * losses.mse(x, y, max_value=1.0),
+    "root": lambda x, y: jnp.sqrt(x[0].size * losses.mse(x, y, max_value=1.0) + 1e-12),
+}
+"""What the paper's "MSE" may be of pictures on its scale: the mean squared error, the sum of
+squared errors, and its root, the norm that Eq. (5) writes.
+"""
+
+
 def weighted_loss(
     x: Array,
     y: Array,
@@ -76,12 +86,17 @@ def weighted_loss(
     ssim_weight: float = 0.5,
     ms_ssim_weight: float = 0.5,
     mse_weight: float = 0.3,
+    mse_scale: float = 255.0,
+    mse_norm: str = "mean",
 ) -> Array:
     """The terms of Eq. (10) with any weights; a term of weight 0 is left out.
 
     Args:
       x, y: `[B, H, W, C]`, 0..255.
       ssim_weight, ms_ssim_weight, mse_weight: alpha, 1 - alpha and beta in the paper.
+      mse_scale: how many grey levels are 1 in the squared error: 255 for pictures in [0, 1], 127.5
+        for [-1, 1], 1 for 0..255.
+      mse_norm: a name in `NORMS`.
 
     Returns:
       `[B]`.
@@ -89,7 +104,7 @@ def weighted_loss(
     terms = (
         (ssim_weight, losses.ssim_loss),
         (ms_ssim_weight, losses.ms_ssim_loss),
-        (mse_weight, losses.mse),
+        (mse_weight, lambda x, y: NORMS[mse_norm](x / mse_scale, y / mse_scale)),
     )
     return sum(weight * leaf(x, y) for weight, leaf in terms if weight)
 
@@ -164,8 +179,8 @@ class Fields(NamedTuple):
     """The `method` section of a config.
 
     optimizer, steganalyzer_optimizer: the arguments of `optimizers.make`.
-    ssim_weight, ms_ssim_weight, mse_weight: see `weighted_loss`. A zero leaves the term out, as
-                         Table 4 does.
+    ssim_weight, ms_ssim_weight, mse_weight, mse_scale, mse_norm: see `weighted_loss`. A zero
+                         weight leaves the term out, as Table 4 does.
     gamma, delta, flip:  see `make`.
     noise:               what may happen to the stego, one of them in every step, see
                          `channels.noise`.
@@ -177,6 +192,8 @@ class Fields(NamedTuple):
     ssim_weight: float = 0.5
     ms_ssim_weight: float = 0.5
     mse_weight: float = 0.3
+    mse_scale: float = 255.0
+    mse_norm: str = "mean"
     gamma: float = 0.85
     adversarial: bool = True
     delta: float = 0.001
@@ -209,13 +226,20 @@ def from_config(
     }
     if min(weights.values()) < 0 or sum(weights.values()) <= 0:
         raise InputError("the loss weights must not be negative, and one of them must be above 0")
+    if not fields.mse_scale > 0 or fields.mse_norm not in NORMS:
+        raise InputError(
+            f"method.mse_scale={fields.mse_scale} must be above 0, and method.mse_norm="
+            f"{fields.mse_norm!r} one of {', '.join(NORMS)}"
+        )
     return make(
         networks(width=fields.width, dtype=jnp.dtype(fields.dtype), adversarial=fields.adversarial),
         optimizer=optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
         steganalyzer_optimizer=optimizers.make(
             **fields.steganalyzer_optimizer, steps_per_epoch=steps_per_epoch
         ),
-        picture_loss=partial(weighted_loss, **weights),
+        picture_loss=partial(
+            weighted_loss, **weights, mse_scale=fields.mse_scale, mse_norm=fields.mse_norm
+        ),
         gamma=fields.gamma,
         delta=fields.delta,
         flip=fields.flip,

@@ -159,6 +159,20 @@ def test_the_steganalyzers_loss_can_be_another_function(trained, batch):
     assert steps.same(start.params["steganalyzer"], state.params["steganalyzer"])
 
 
+def test_the_readings_of_the_squared_error():
+    x, y = np.full((1, 4, 4, 1), 51.0, np.float32), np.zeros((1, 4, 4, 1), np.float32)
+    alone = dict(ssim_weight=0.0, ms_ssim_weight=0.0, mse_weight=1.0)
+    for options, wanted in (
+        (dict(), 0.04),
+        (dict(mse_scale=127.5), 0.16),
+        (dict(mse_scale=1.0), 2601.0),
+        (dict(mse_norm="sum"), 0.64),
+        (dict(mse_norm="root"), 0.8),
+    ):
+        found = isgan.weighted_loss(x, y, **alone, **options)
+        np.testing.assert_allclose(found, [wanted], rtol=1e-5)
+
+
 def test_a_zero_weight_leaves_the_term_out():
     x = jnp.asarray(np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1)), jnp.float32)
     y = x[:, ::-1]
@@ -231,6 +245,8 @@ def test_the_readmes_own_loss_makes_a_method(batch):
         dict(flip=0.5),
         dict(flip=-0.1),
         dict(mse_weight=-1.0),
+        dict(mse_scale=0.0),
+        dict(mse_norm="max"),
         dict(ssim_weight=0.0, ms_ssim_weight=0.0, mse_weight=0.0),
     ],
 )
