@@ -19,7 +19,7 @@ from stegojax import edge, settings
 
 FLAGS = flags.FLAGS
 QUOTES = "'\""
-TRAINING_REPORTS = ["transfer", "security", "covers", "noise", "structures"]
+TRAINING_REPORTS = ["transfer", "security", "covers", "noise", "structures", "users"]
 """Names in `stegojax.evaluate.REPORTS`, which is not imported before flags are understood."""
 
 

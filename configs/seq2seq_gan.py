@@ -3,6 +3,7 @@ and the picture the sentence.
 
     python main.py --config=configs/seq2seq_gan.py      trains on sentences of a synthetic grammar
     python main.py --config=configs/seq2seq_gan.py --mode=evaluate
+    python main.py --config=configs/seq2seq_gan.py:plane --mode=users   fine-tunes for two users
     python main.py --config=configs/seq2seq_gan.py:help lists the presets
     stegojax hide --run runs/seq2seq_gan SENTENCE.txt -o PICTURE.png --key-file KEY
     stegojax reveal --run runs/seq2seq_gan PICTURE.png --key-file KEY
@@ -54,6 +55,7 @@ PAPER = {
     "report.batches": 64,
     "report.sentences.count": 20_000,
     "report.sentences.searched": 200,
+    "report.users.steps": 3126,
     "checkpoint.every": 1000,
 }
 
@@ -82,6 +84,7 @@ PRESETS = {
             "report.sentences.count": 6,
             "report.sentences.searched": 2,
             "report.sentences.beams": 2,
+            "report.users.steps": 4,
             "checkpoint.every": 4,
         },
     ),
@@ -147,6 +150,9 @@ def get_config(preset: str = "") -> ConfigDict:
     c.evaluation = sections.evaluation(400, batches=2)
     # How many held-out sentences are measured, for how many a picture is searched, and the file
     # of an Inception network for FID.
-    c.report = sections.report(4, sentences=dict(count=128, searched=32, beams=4, weights=""))
+    # And for how many steps the networks of each of two users are trained further.
+    c.report = sections.report(
+        4, sentences=dict(count=128, searched=32, beams=4, weights=""), users=dict(steps=300)
+    )
     c.checkpoint = sections.checkpoint(200)
     return presets.choose(c, PRESETS, preset)

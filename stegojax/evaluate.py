@@ -29,6 +29,7 @@ from stegojax.protocols import (
     steganalyzer,
     structures,
     transfer,
+    users,
 )
 
 
@@ -57,6 +58,7 @@ REPORTS = {
     "noise": Report(noise.evaluate, noise.trains),
     "structures": Report(structures.evaluate, structures.trains),
     "sentences": Report(sentences.evaluate),
+    "users": Report(users.evaluate, users.trains),
 }
 """What `methods.Entry.reports` names."""
 

@@ -16,6 +16,7 @@ from stegojax.methods import (
     isgan,
     picture_autoencoder,
     seq2seq_gan,
+    seq2seq_user,
     sftn,
     sgan,
     ssgan,
@@ -99,7 +100,10 @@ METHODS: dict[str, Entry] = {
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),
     "seq2seq_gan": Entry(
-        seq2seq_gan.from_config, use="sentences", reports=("quality", "sentences")
+        seq2seq_gan.from_config, use="sentences", reports=("quality", "sentences", "users")
+    ),
+    "seq2seq_user": Entry(
+        seq2seq_user.from_config, use="sentences", reports=("quality", "sentences")
     ),
     "sftn": _hides_bits(sftn, "structures"),
     "chatgan": _hides_bits(chatgan),

@@ -45,6 +45,8 @@ from stegojax.types import Array, Batch, Key, Method, Metrics, Params, Stage, St
 
 SENTENCES = ("sentence_encoder", "sentence_decoder")
 PICTURES = ("generator", "state_reader")
+PARTS = {"sentences": SENTENCES, "pictures": PICTURES}
+"""The networks that each optimiser trains, but for the discriminator's."""
 
 KeyArrays = Mapping[str, Array]
 """A key as the networks take it: arrays by name, one row for each example."""
@@ -217,16 +219,19 @@ def make(
             f"method.negative_weight={objective.negative_weight} is for keys that the receiver "
             "uses; set it to 0 with a method.keyed of another kind"
         )
-    train_step = partial(_train_step, networks, keying, optimizers, objective, noise)
+    pictures_step = stepper(networks, keying, optimizers, objective, noise=noise)
     words_step = partial(_words_step, networks, optimizers, objective, channel_noise)
     stages = (
-        (Stage("words", stage_steps[0], words_step), Stage("pictures", stage_steps[1], train_step))
+        (
+            Stage("words", stage_steps[0], words_step),
+            Stage("pictures", stage_steps[1], pictures_step),
+        )
         if stage_steps
         else ()
     )
     return Method(
         partial(_init, networks, keying, optimizers),
-        train_step,
+        pictures_step,
         partial(_predict, networks, keying, noise, length),
         measure,
         stages=stages,
@@ -282,6 +287,32 @@ def from_config(
     """
     del load
     fields = read(Fields, section)
+    *parts, objective = parts_of(fields, steps_per_epoch=steps_per_epoch)
+    return make(
+        *parts,
+        length=fields.length,
+        objective=objective,
+        noise=fields.noise,
+        stage_steps=fields.stage_steps,
+        channel_noise=fields.channel_noise,
+    )
+
+
+def parts_of(
+    fields: Fields, *, steps_per_epoch: int
+) -> tuple[Networks, Keying, Optimizers, Objective]:
+    """What a config's names stand for.
+
+    Args:
+      fields: of the config.
+      steps_per_epoch: the unit of the optimisers' schedules.
+
+    Returns:
+      The first three arguments of `make`, and its objective.
+
+    Raises:
+      InputError: a name is unknown.
+    """
     if fields.keyed not in KEYINGS:
         raise InputError(
             f"method.keyed={fields.keyed!r} is unknown; there are {', '.join(KEYINGS)}"
@@ -298,21 +329,10 @@ def from_config(
         make_optimizer(**given, steps_per_epoch=steps_per_epoch)
         for given in (fields.sentence_optimizer, fields.optimizer, fields.discriminator_optimizer)
     )
-    return make(
-        networks,
-        keying,
-        Optimizers(*descents),
-        length=fields.length,
-        objective=Objective(
-            fields.token_weight,
-            fields.state_weight,
-            fields.adversarial_weight,
-            fields.negative_weight,
-        ),
-        noise=fields.noise,
-        stage_steps=fields.stage_steps,
-        channel_noise=fields.channel_noise,
+    objective = Objective(
+        fields.token_weight, fields.state_weight, fields.adversarial_weight, fields.negative_weight
     )
+    return networks, keying, Optimizers(*descents), objective
 
 
 def _check(
@@ -381,11 +401,15 @@ def _secret_in(kind: str, own: KeyArrays) -> tuple[Array, ...]:
     return () if kind == "none" else (own["secret"],)
 
 
-def _draw(key: Key, rows: int, keying: Keying, noise: float) -> Drawn:
+def _draw(
+    key: Key, rows: int, keying: Keying, noise: float, mine: KeyArrays | None = None
+) -> Drawn:
+    """What is drawn for so many examples, all under one key `[1, ...]` where it is given."""
+
     def one(key):
         own, other, added, fraction = jax.random.split(key, 4)
         return Drawn(
-            keying.draw(own),
+            keying.draw(own) if mine is None else {name: row[0] for name, row in mine.items()},
             keying.draw(other),
             noise * jax.random.normal(added, (2, models.STATE)),
             jax.random.uniform(fraction, (2, models.SIZE, models.SIZE, 3), minval=-0.5, maxval=0.5),
@@ -402,9 +426,11 @@ def _generator_loss(
     networks: Networks,
     keying: Keying,
     objective: Objective,
+    reads_along: bool = True,
 ) -> tuple[Array, tuple[dict[str, Params], Array, Metrics]]:
     """The loss of all networks but the discriminator; beside it the new statistics, the pictures as
-    they are shown, and the leaves.
+    they are shown, and the leaves. Where the receiver's network does not learn along, it has its
+    running statistics.
     """
     stats, ids, own = dict(state.batch_stats), batch["ids"], drawn.own
     rows, labels, mask = ids.shape[0], ids[:, 1:], ids[:, 1:] != PADDING
@@ -425,9 +451,11 @@ def _generator_loss(
     if reads_twice:
         seen = jnp.concatenate([shown, shown])
         secrets = (jnp.concatenate([own["secret"], drawn.other["secret"]]),)
-    read, stats["state_reader"] = network.apply_training(
-        networks.state_reader, params["state_reader"], stats["state_reader"], seen, *secrets
-    )
+    reader = (networks.state_reader, params["state_reader"], stats["state_reader"])
+    if reads_along:
+        read, stats["state_reader"] = network.apply_training(*reader, seen, *secrets)
+    else:
+        read = network.apply(*reader, seen, *secrets)
     logits = _decode(networks, params, keying.receive(read[:rows], own), ids[:, :-1])
     leaves = {
         "loss_tokens": objective.token_loss(logits, labels, mask),
@@ -469,24 +497,58 @@ def _discriminator_loss(
     return jnp.mean(loss(logits, labels)), (logits > 0) == (labels > 0)
 
 
+def stepper(
+    networks: Networks,
+    keying: Keying,
+    optimizers: Optimizers,
+    objective: Objective,
+    *,
+    noise: float,
+    parts: Mapping[str, Sequence[str]] = PARTS,
+    own: KeyArrays | None = None,
+) -> Callable[[State, Batch, Key], tuple[State, Metrics]]:
+    """A step of all networks, or of some.
+
+    Args:
+      networks, keying, optimizers, objective, noise: as for `make`.
+      parts: by optimiser, the networks that are trained. The discriminator is where the state has
+        its optimiser.
+      own: the key, arrays `[1, ...]`; None to draw one for each example.
+
+    Returns:
+      `types.Method.train_step`.
+    """
+    return partial(_train_step, networks, keying, optimizers, objective, noise, parts, own)
+
+
 def _train_step(
     networks: Networks,
     keying: Keying,
     optimizers: Optimizers,
     objective: Objective,
     noise: float,
+    parts: Mapping[str, Sequence[str]],
+    own: KeyArrays | None,
     state: State,
     batch: Batch,
     key: Key,
 ) -> tuple[State, Metrics]:
     params, opt_state = dict(state.params), dict(state.opt_state)
-    drawn = _draw(key, batch["ids"].shape[0], keying, noise)
-    trained = {name: params[name] for name in (*SENTENCES, *PICTURES)}
-    (loss, (stats, pictures, leaves)), gradients = jax.value_and_grad(
-        _generator_loss, has_aux=True
-    )(trained, state, batch, drawn, networks, keying, objective)
+    drawn = _draw(key, batch["ids"].shape[0], keying, noise, own)
+    learning = {name for names in parts.values() for name in names}
+    trained, frozen = (
+        {name: params[name] for name in (*SENTENCES, *PICTURES) if (name in learning) == moves}
+        for moves in (True, False)
+    )
+
+    def loss_fn(trained, *given):
+        return _generator_loss({**frozen, **trained}, *given, "state_reader" in learning)
+
+    (loss, (stats, pictures, leaves)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+        trained, state, batch, drawn, networks, keying, objective
+    )
     values = {"loss": loss, **{name: jnp.mean(leaf) for name, leaf in leaves.items()}}
-    for part, names in (("sentences", SENTENCES), ("pictures", PICTURES)):
+    for part, names in parts.items():
         moved, opt_state[part], values[f"gradient_norm_{part}"] = network.descend(
             getattr(optimizers, part),
             {name: gradients[name] for name in names},
@@ -494,7 +556,7 @@ def _train_step(
             {name: params[name] for name in names},
         )
         params.update(moved)
-    if networks.discriminator is not None:
+    if "discriminator" in opt_state:
         photographs = jnp.clip(batch["photograph"] + drawn.fractions[:, 1], 0.0, 255.0)
         (values["discriminator_loss"], is_right), gradients = jax.value_and_grad(
             _discriminator_loss, has_aux=True

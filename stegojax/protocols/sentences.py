@@ -71,19 +71,19 @@ def evaluate(
             f"vocabulary; {options.count}, {options.searched} and {options.beams} given"
         )
     vocabulary = tokenizer.load(workdir / kinds.VOCABULARY_NAME)
-    ids, photographs, available = _held_out(config)
+    ids, photographs, available = held_out(config)
     keys = [test_key(config, number) for number in range(len(ids))]
-    made = _made(loaded, ids, keys, range(len(ids)))
-    files_read = _through_files(made)
-    wanted = [_wanted(vocabulary, row) for row in ids]
+    made = pictures(loaded, ids, keys, range(len(ids)))
+    files_read = through_files(made)
+    hidden = [wanted(vocabulary, row) for row in ids]
     foreign = float(np.mean((ids == tokenizer.UNKNOWN).any(axis=1)))
     read = {
-        name: [_tokens(vocabulary, row) for row in rows]
+        name: [tokens(vocabulary, row) for row in rows]
         for name, rows in readings(loaded, files_read, keys, beams=options.beams).items()
     }
     results = {
-        "words": {name: figures(wanted, found) for name, found in read.items()},
-        "by_length": {name: by_length(wanted, read[name]) for name in ("greedy", "beam")},
+        "words": {name: figures(hidden, found) for name, found in read.items()},
+        "by_length": {name: by_length(hidden, read[name]) for name in ("greedy", "beam")},
     }
     results["with_unknown_words"] = foreign
     text = (
@@ -136,9 +136,21 @@ def evaluate(
     return text, results
 
 
+def test_key_file(config: ml_collections.ConfigDict, number: int) -> bytes:
+    """The key file that a config's seed and a number stand for.
+
+    Args:
+      config: of the run.
+      number: of a held-out sentence, or of a user.
+
+    Returns:
+      Its content.
+    """
+    return hashlib.sha256(b"stegojax test key %d %d" % (config.seed, number)).digest()
+
+
 def test_key(config: ml_collections.ConfigDict, number: int) -> sentences.Material:
-    """The key of a held-out sentence, that of a key file which the config's seed and the sentence's
-    number stand for.
+    """The key of a held-out sentence, that of `test_key_file`.
 
     Args:
       config: of the run.
@@ -148,8 +160,8 @@ def test_key(config: ml_collections.ConfigDict, number: int) -> sentences.Materi
       The key's material.
     """
     keyed = config.method.keyed
-    content = hashlib.sha256(b"stegojax test key %d %d" % (config.seed, number)).digest()
-    return sentences.material(None if keyed == "none" else secret.key_file(content), keyed)
+    shared = None if keyed == "none" else secret.key_file(test_key_file(config, number))
+    return sentences.material(shared, keyed)
 
 
 def figures(wanted: Sequence[Sequence[str]], read: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -244,15 +256,15 @@ def differences(
         return float(np.abs(other.astype(np.float64) - pixels).mean())
 
     found = {
-        "between sentences": mean(_made(loaded, np.roll(ids, 1, axis=0), keys, noises)),
-        "between noises": mean(_made(loaded, ids, keys, noises + 1)),
+        "between sentences": mean(pictures(loaded, np.roll(ids, 1, axis=0), keys, noises)),
+        "between noises": mean(pictures(loaded, ids, keys, noises + 1)),
     }
     if loaded.config.method.keyed != "none":
         others = [
             key._replace(noise=own.noise)
             for key, own in zip([*keys[1:], keys[0]], keys, strict=True)
         ]
-        found["between keys"] = mean(_made(loaded, ids, others, noises))
+        found["between keys"] = mean(pictures(loaded, ids, others, noises))
         found["keys / sentences"] = found["between keys"] / max(found["between sentences"], 1e-9)
         checked = min(count, sentences.BATCH)
         nearest = []
@@ -293,9 +305,17 @@ def sending(
     }
 
 
-def _held_out(config) -> tuple[np.ndarray, np.ndarray, int]:
-    """Sentences `[n, T]` drawn by the config's seed, the photographs beside them, and how many
-    held-out sentences there are.
+def held_out(config: ml_collections.ConfigDict) -> tuple[np.ndarray, np.ndarray, int]:
+    """Held-out sentences, drawn by the config's seed.
+
+    Args:
+      config: of the run; `report.sentences.count` says how many at most.
+
+    Returns:
+      The sentences `[n, T]`, the photographs beside them, and how many there are to draw from.
+
+    Raises:
+      InputError: there are fewer than two.
     """
     kind, fields = kinds.kind_of(config.data.to_dict())
     # Every host measures all of them.
@@ -314,9 +334,16 @@ def _held_out(config) -> tuple[np.ndarray, np.ndarray, int]:
     return ids, photographs.astype(np.float32), examples.per_epoch
 
 
-def _wanted(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
+def wanted(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
     """The words that a sentence should be read as; where one is not in the vocabulary, what nothing
     that is read can equal.
+
+    Args:
+      vocabulary: the words.
+      ids: `[T]`.
+
+    Returns:
+      The words.
     """
     words = vocabulary.tokens_of(ids)
     return [_FOREIGN if word == tokenizer.SPECIAL[tokenizer.UNKNOWN] else word for word in words]
@@ -326,27 +353,72 @@ def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([key.arrays[name] for key in keys]) for name in keys[0].arrays}
 
 
-def _made(loaded, ids, keys, noises) -> np.ndarray:
-    """Pictures of sentence i under key i with the key's noise of that number."""
+def pictures(
+    loaded: run.Loaded,
+    ids: np.ndarray,
+    keys: Sequence[sentences.Material],
+    noises: Sequence[int] | np.ndarray,
+) -> np.ndarray:
+    """Pictures of sentences under keys.
+
+    Args:
+      loaded: the run.
+      ids: `[n, T]`.
+      keys: one for each.
+      noises: the numbers of the keys' noises, likewise.
+
+    Returns:
+      uint8 `[n, H, W, 3]`.
+    """
     noise = np.stack(
         [key.noise[number % sentences.NOISES] for key, number in zip(keys, noises, strict=True)]
     )
-    return sentences.predict(loaded, {"ids": ids, "noise": noise, **_arrays(keys)})["stego"].astype(
-        np.uint8
-    )
+    made = sentences.predict(loaded, {"ids": ids, "noise": noise, **_arrays(keys)})["stego"]
+    return made.astype(np.uint8)
 
 
-def _through_files(pictures: np.ndarray) -> np.ndarray:
+def read(loaded: run.Loaded, pixels: np.ndarray, keys: Sequence[sentences.Material]) -> np.ndarray:
+    """What pictures say, by greedy decoding.
+
+    Args:
+      loaded: the run.
+      pixels: uint8 `[n, H, W, 3]`.
+      keys: one for each, or none where the receiver does without.
+
+    Returns:
+      `[n, T]`, int32.
+    """
+    arrays = _arrays(keys) if keys else {}
+    found = sentences.predict(loaded, {"stego": pixels.astype(np.float32), **arrays})
+    return np.asarray(found["read_ids"])
+
+
+def through_files(everything: np.ndarray) -> np.ndarray:
+    """Pictures after they were written as PNG files and read.
+
+    Args:
+      everything: uint8 `[n, H, W, 3]`.
+
+    Returns:
+      The same shape.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        paths = [pathlib.Path(folder) / f"{number}.png" for number in range(len(pictures))]
-        for path, pixels in zip(paths, pictures, strict=True):
+        paths = [pathlib.Path(folder) / f"{number}.png" for number in range(len(everything))]
+        for path, pixels in zip(paths, everything, strict=True):
             images.write(path, pixels)
         return np.stack([images.read(path).pixels for path in paths])
 
 
-def _tokens(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
+def tokens(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
     """Words of a row that a network wrote: one of the numbers that the vocabulary left free counts
     as unknown.
+
+    Args:
+      vocabulary: the words.
+      ids: `[T]`.
+
+    Returns:
+      The words.
     """
     return vocabulary.tokens_of(np.where(ids < len(vocabulary), ids, tokenizer.UNKNOWN))
 

@@ -119,7 +119,7 @@ def test_a_word_that_the_vocabulary_lacks_is_an_error_whatever_is_read():
     rows = VOCABULARY.encode_all(
         ["the cat sees my dog.", "the zebra sees my dog."], length=ROW, unknown="mark"
     ).ids
-    wanted = [sentences._wanted(VOCABULARY, row) for row in rows]
+    wanted = [sentences.wanted(VOCABULARY, row) for row in rows]
     read = [VOCABULARY.tokens_of(row) for row in rows]
     assert wanted[0] == read[0]
     assert sentences.figures(wanted[1:], read[1:])["wer"] == 1 / 6
@@ -127,9 +127,9 @@ def test_a_word_that_the_vocabulary_lacks_is_an_error_whatever_is_read():
 
 def test_held_out_sentences_are_drawn_by_the_seed(workdir):
     config = run.changed(run.read_config(workdir), {"report.sentences.count": 5})
-    ids, photographs, available = sentences._held_out(config)
+    ids, photographs, available = sentences.held_out(config)
     again, other = (
-        sentences._held_out(run.changed(config, {"seed": seed}))[0] for seed in (config.seed, 9)
+        sentences.held_out(run.changed(config, {"seed": seed}))[0] for seed in (config.seed, 9)
     )
     assert len(ids) == len(photographs) == 5 < available
     np.testing.assert_array_equal(ids, again)
