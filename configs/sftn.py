@@ -46,12 +46,12 @@ LAPTOP = {
     "evaluation.batches": 8,
     "report.batches": 40,
     "checkpoint.every": 250,
-    "method.stage_lengths": (1000, 9000, 4000),
+    "method.stage_lengths": (1000, 5000, 2000),
     "method.optimizer": dict(
-        name="adam", learning_rate=2e-3, factor=0.5, every=1500.0, after=2000.0, unit="steps"
+        name="adam", learning_rate=2e-3, factor=0.5, every=1000.0, after=2000.0, unit="steps"
     ),
     "method.image_decoder_optimizer": dict(
-        name="adam", learning_rate=1e-3, factor=0.5, every=800.0, unit="steps"
+        name="adam", learning_rate=1e-3, factor=0.5, every=400.0, unit="steps"
     ),
 }
 """Photographs of a folder, of quality factor 50 as in Table III, at half the channels."""
@@ -80,7 +80,7 @@ PRESETS = {
         "a quarter of the channels, a few steps, for tests",
         {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
-    "laptop": ("32x32 crops of a folder of photographs, quality factor 50: an hour or two", LAPTOP),
+    "laptop": ("32x32 crops of a folder of photographs, quality factor 50: an hour", LAPTOP),
     "paper": ("512x512 of quality factor 50, batch 8, 10 joint epochs and 40 separable", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
     **presets.small(EXPERIMENTS),
