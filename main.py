@@ -127,7 +127,8 @@ def main(argv):
     for name in ("jax", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
     settings.check(FLAGS.config.to_dict())  # before JAX, which takes its time
-    from stegojax import evaluate, optimizers, parallel, train
+    with edge.undisturbed():
+        from stegojax import evaluate, optimizers, parallel, train
 
     workdir = pathlib.Path(FLAGS.workdir) if FLAGS.workdir else default_workdir(sys.argv[1:])
     given = config_flags.get_override_values(FLAGS["config"])

@@ -443,18 +443,48 @@ def open_workdir(
     """
     workdir = pathlib.Path(workdir)
     grown = check_workdir(config, workdir, free=free)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{workdir} cannot be made: {error.strerror}; name another --workdir"
-        ) from error
+    _make(workdir)
     for name, content in _kept(config).items():
         files.write_bytes(workdir / name, content)
     given = json.dumps(plain(config), indent=2)
     files.write_bytes(workdir / CONFIG_NAME, given.encode())
     _add_versions(workdir / VERSIONS_NAME, sizes)
     return grown
+
+
+@contextlib.contextmanager
+def held(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    sizes: Lengths | None = None,
+    *,
+    free: Sequence[str] = FREE,
+) -> Iterator[list[str]]:
+    """A work directory that is opened for this process alone.
+
+    Args:
+      config, workdir, sizes, free: as for `open_workdir`.
+
+    Yields:
+      As `open_workdir` returns. Where another process trains there, nothing was written.
+
+    Raises:
+      InputError: as `open_workdir`, or another process trains there.
+    """
+    workdir = pathlib.Path(workdir)
+    check_workdir(config, workdir, free=free)
+    _make(workdir)
+    with only_one(workdir):
+        yield open_workdir(config, workdir, sizes, free=free)
+
+
+def _make(workdir: pathlib.Path) -> None:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{workdir} cannot be made: {error.strerror}; name another --workdir"
+        ) from error
 
 
 def pin(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> ml_collections.ConfigDict:

@@ -81,8 +81,7 @@ def train(
     if not parallel.is_writer():
         run.check_workdir(config, workdir)
         return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()
-    grown = run.open_workdir(config, workdir, sizes)
-    with run.only_one(workdir):
+    with run.held(config, workdir, sizes) as grown:
         for line in _told_of_growth(config, workdir, grown):
             _say(line)
         return _Loop(config, workdir, made or run.method(config, sizes), sizes).go()

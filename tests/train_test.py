@@ -271,6 +271,7 @@ def test_another_config_is_refused_with_its_differences(tmp_path):
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     with run.only_one(tmp_path), pytest.raises(InputError, match="another process is training"):
         train.train(toy.config(), tmp_path, made=toy.make())
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(tmp_path):

@@ -56,8 +56,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> 
     """
     workdir = pathlib.Path(workdir)
     protocol = _Protocol(config, workdir)
-    run.open_workdir(config, workdir, free=EXTENDABLE)
-    with run.only_one(workdir):
+    with run.held(config, workdir, free=EXTENDABLE):
         if (workdir / _OLDER_STEGANALYZERS).is_dir() and not (workdir / STEGANALYZERS).exists():
             (workdir / _OLDER_STEGANALYZERS).rename(workdir / STEGANALYZERS)
         return protocol.go()
