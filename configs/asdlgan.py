@@ -43,7 +43,7 @@ PRESETS = {
             "method.staircase_steps": 100,
             "method.depth": 12,
             "method.d1_from": "xunet-hill@1",
-            "method.curriculum": ((1.0, 1000), (0.6, 1000), (0.4, 2500)),
+            "method.curriculum": ((0.4, 4500),),
         },
     ),
     "paper": ("256x256, .4 bpp, 25 groups, 120,000 steps of 24 pictures", PAPER),

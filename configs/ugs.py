@@ -46,6 +46,10 @@ PRESETS = {
             "method.candidates": 3,
         },
     ),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 128x128, the Xu-Net that ships: minutes",
+        sections.DECEIVED_LAPTOP,
+    ),
     "paper": ("Deng-Net against HILL at 0.4 bpp, 256x256, 200 epochs of 16 pairs", PAPER),
     "paper_02": ("the same at 0.2 bpp", {**PAPER, "method.payload": 0.2}),
 }

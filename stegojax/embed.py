@@ -41,12 +41,14 @@ __all__ = [
     "Scheme",
     "Simulated",
     "Visit",
+    "accepted",
     "bounded",
     "capacity",
     "carriers",
     "costs_after",
     "embed",
     "embed_many",
+    "embed_with",
     "first_costs",
     "forbid",
     "masks",
@@ -58,6 +60,8 @@ __all__ = [
     "shares",
     "simulate",
     "simulate_visits",
+    "until_accepted",
+    "versions",
 ]
 
 DEFAULT_SCHEME = PIXELS.scheme
@@ -82,6 +86,10 @@ class Scheme(NamedTuple):
     recipe: from the domain's recipes, `recipes.masks` or alike.
     domain: of the covers that it is for.
     planes: how many of a cover's planes it embeds into, from the first; None for all.
+    alternatives: recipes that are tried one after another where the stego of the one before is not
+            accepted; where none is, that of `recipe` stays.
+    accepts: `stego's planes [..., H, W] -> bool [...]`, of every plane on its own; a
+            `Partial` where it holds arrays. None where any stego will do.
     """
 
     name: str
@@ -89,6 +97,8 @@ class Scheme(NamedTuple):
     recipe: Recipe
     domain: Domain = PIXELS
     planes: int | None = None
+    alternatives: tuple[Recipe, ...] = ()
+    accepts: Callable[[Array], Array] | None = None
 
 
 class Simulated(NamedTuple):
@@ -127,6 +137,82 @@ def parse_scheme(text: str, *, domain: Domain = PIXELS) -> Scheme:
             f"{', '.join(domain.costs)} and a recipe of {', '.join(domain.recipes)}"
         )
     return Scheme(str(text), domain.costs[cost], domain.recipes[recipe], domain)
+
+
+def versions(scheme: Scheme) -> tuple[Scheme, ...]:
+    """A scheme with each of its recipes alone, in the order in which they are tried.
+
+    Args:
+      scheme: any.
+
+    Returns:
+      At least one scheme, without alternatives.
+    """
+    recipes_ = (scheme.recipe, *scheme.alternatives)
+    return tuple(scheme._replace(recipe=r, alternatives=(), accepts=None) for r in recipes_)
+
+
+def accepted(stegos: Sequence[Cover], *, scheme: Scheme) -> list[bool]:
+    """Which stegos a scheme accepts: those whose planes it all accepts.
+
+    Args:
+      stegos: of any shapes.
+      scheme: costs, recipes, and what accepts.
+
+    Returns:
+      One answer each.
+    """
+    if scheme.accepts is None:
+        return [True] * len(stegos)
+    accepts, answers = _as_argument(scheme.accepts), []
+    for stego in stegos:
+        planes = stego.planes[: scheme.planes]
+        own = [_accepts(accepts, np.asarray(plane, np.float32)) for plane in planes]
+        answers.append(all(map(bool, own)))
+    return answers
+
+
+@jax.jit
+def _accepts(accepts, plane):
+    return accepts(plane)
+
+
+def until_accepted(
+    make: Callable[[Scheme, list[int]], Sequence[Cover]], count: int, *, scheme: Scheme
+) -> list[Cover]:
+    """The stegos of several covers, each by the first version of a scheme whose stego is accepted,
+    or by the first version where none is.
+
+    Args:
+      make: `(version, numbers of covers) -> their stegos`. Of a later version it may be given a
+        number twice, so that few different counts are compiled for, and may refuse them.
+      count: how many covers.
+      scheme: see `Scheme.alternatives`.
+
+    Returns:
+      A stego each.
+
+    Raises:
+      InputError: the first version's.
+    """
+    stegos: dict[int, Cover] = {}
+    left = list(range(count))
+    for version in versions(scheme):
+        again = left[-1:] * ((1 << (len(left) - 1).bit_length()) - len(left)) if stegos else []
+        try:
+            made = list(make(version, left + again))[: len(left)]
+        except InputError:
+            if not stegos:
+                raise
+            continue
+        answers = accepted(made, scheme=scheme)
+        for number, stego, fine in zip(left, made, answers, strict=True):
+            if fine or number not in stegos:
+                stegos[number] = stego
+        left = [number for number, fine in zip(left, answers, strict=True) if not fine]
+        if not left:
+            break
+    return [stegos[number] for number in range(count)]
 
 
 def forbid(planes: Array, costs: Costs, *, domain: Domain = PIXELS) -> Costs:
@@ -459,6 +545,43 @@ def embed_many(
     return modifications.astype(np.int8), [tuple(pairs) for pairs in lengths]
 
 
+def embed_with(
+    orders: Sequence[np.ndarray],
+    covers: Sequence[Cover],
+    messages: np.ndarray,
+    *,
+    scheme: Scheme,
+    code: ternary.Code,
+    domain: Domain = PIXELS,
+    grain: int = 0,
+) -> list[Cover]:
+    """The stegos of covers of one shape, given the keyed order of each.
+
+    Args:
+      orders: see `carriers`.
+      covers: the covers.
+      messages: bits `[B, M]`.
+      scheme: costs and recipe.
+      code: of both layers.
+      domain: of the covers.
+      grain: see `carriers`.
+
+    Returns:
+      A stego each.
+
+    Raises:
+      InputError: as `embed_many`.
+    """
+    parts = [
+        carriers(order, cover.shapes, recipe=scheme.recipe, grain=grain)
+        for order, cover in zip(orders, covers, strict=True)
+    ]
+    changes, _ = embed_many(parts, covers, messages, scheme=scheme, code=code, domain=domain)
+    return [
+        cover.with_elements(cover.flat() + own) for cover, own in zip(covers, changes, strict=True)
+    ]
+
+
 def reveal(
     parts: Sequence[np.ndarray],
     stego_N: np.ndarray,
@@ -527,6 +650,8 @@ def simulate(
     """
     if isinstance(scheme, str):
         scheme = parse_scheme(scheme, domain=domain)
+    if scheme.alternatives:
+        return _simulate_alternatives(key, cover, payload, scheme, domain)
     if isinstance(cover, Cover):
         return _simulate_cover(key, cover, payload, scheme, domain)
     recipe = scheme.recipe
@@ -564,6 +689,9 @@ def simulate_visits(
     Raises:
       InputError: the cover has fewer than two axes.
     """
+    if scheme.alternatives:
+        changes = _simulate_alternatives(key, cover, payload, scheme, domain)
+        return Simulated(changes, jnp.zeros_like(changes, jnp.int32), (), ())
     return _simulate(key, cover, payload, scheme.cost, scheme.recipe, domain, side)
 
 
@@ -573,6 +701,28 @@ def _simulate_planes(key, cover, payload, cost, rules, *, order, recipe, domain)
     return _simulate(
         key, cover, payload, cost, recipe._replace(visits=visits), domain
     ).modifications
+
+
+def _simulate_alternatives(key, cover, payload, scheme, domain):
+    """The modifications of the first version that is accepted; of planes for each on its own."""
+    if isinstance(cover, Cover):
+
+        def make(version, numbers):
+            changes = simulate(key, cover, payload, scheme=version, domain=domain)
+            return [cover.with_elements(cover.flat() + changes)] * len(numbers)
+
+        [stego] = until_accepted(make, 1, scheme=scheme)
+        return (stego.flat() - cover.flat()).astype(np.int8)
+    chosen = done = None
+    for version in versions(scheme):
+        changes = simulate(key, cover, payload, scheme=version, domain=domain)
+        fine = scheme.accepts(cover + changes)
+        if done is None:
+            chosen, done = changes, fine
+        else:
+            chosen = jnp.where((fine & ~done)[..., None, None], changes, chosen)
+            done = done | fine
+    return chosen
 
 
 def _simulate(key, cover, payload, cost, recipe, domain, side=()) -> Simulated:

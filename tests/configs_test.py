@@ -75,7 +75,7 @@ def test_a_config_has_the_settings_of_its_own_reports(name):
     config = load(name).get_config()
     reports = set(run.entry(config)[0].reports)
     assert reports <= set(evaluate.REPORTS)
-    others = {"quality", "detection", "simulators", "times"}
+    others = {"quality", "deception", "detection", "simulators", "times"}
     security = {"security"} if "bits" in reports else set()
     assert set(config.report) == {"batches"} | (reports - others) | security
 

@@ -166,6 +166,19 @@ def hide(
       InputError: the message does not fit, or a choice is unknown.
     """
     checked(choices)
+
+    def make(version, numbers):
+        own = choices._replace(scheme=version)
+        return [_hide(shared, cover, message, own, salt) for _ in numbers]
+
+    [stego] = embed.until_accepted(make, 1, scheme=choices.scheme)
+    return stego
+
+
+def _hide(
+    shared: secret.Secret, cover: Cover, message: bytes, choices: Choices, salt: bytes | None
+) -> Cover:
+    """`hide` by one recipe."""
     if cover.elements < LOWEST_ELEMENTS:
         raise InputError(
             f"the cover has {cover.elements} {choices.domain.words.elements} and cannot carry a "
@@ -213,7 +226,7 @@ def hide_batch(
         if cover.elements >= LOWEST_ELEMENTS:
             alike.setdefault((cover.shapes, len(packed[row])), []).append(row)
     for rows in alike.values():
-        if len(rows) > 1:
+        if len(rows) > 1 and not choices.scheme.alternatives:
             given = [covers[row] for row in rows]
             first = element_channel.first_costs(given, choices=choices)
             salts = [secrets.token_bytes(secret.SALT_BYTES) for _ in rows]

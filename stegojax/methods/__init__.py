@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from stegojax import embed
 from stegojax.methods import (
     abdh,
+    advemb,
     asymmetric,
     chatgan,
     hayesgan,
@@ -96,7 +97,8 @@ METHODS: dict[str, Entry] = {
     "steggman": _learns_costs(symmetric),
     "asdlgan": _learns_costs(symmetric, "simulators"),
     "jsgan": _learns_costs(symmetric),
-    "ugs": _learns_costs(ugs),
+    "ugs": _learns_costs(ugs, "deception"),
+    "advemb": _learns_costs(advemb, "deception"),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),
     "seq2seq_gan": Entry(

@@ -274,7 +274,28 @@ def centred(rewards: Array, modifications: Array) -> Array:
     return jnp.where(changed, rewards - mean, 0.0)
 
 
-REWARDS: dict[str, Reward] = {"raw": raw, "centred": centred}
+def standardised(rewards: Array, modifications: Array) -> Array:
+    """`centred` rewards divided by their standard deviation over the changed pixels of each cover:
+    as large from a steganalyzer that is sure, whose gradients vanish, as from one that is not; see
+    `Reward`.
+
+    Args:
+      rewards: `[B, H, W]`.
+      modifications: same shape.
+
+    Returns:
+      Same shape, 0 where nothing is changed.
+    """
+    values = centred(rewards, modifications)
+    # The largest is divided by first, since squares of gradients this small would underflow.
+    largest = jnp.max(jnp.abs(values), axis=(1, 2), keepdims=True)
+    values = values / jnp.where(largest > 0, largest, 1.0)
+    count = jnp.maximum(jnp.sum(modifications != 0, axis=(1, 2), keepdims=True), 1)
+    deviation = jnp.sqrt(jnp.sum(values**2, axis=(1, 2), keepdims=True) / count)
+    return values / jnp.where(deviation > 0, deviation, 1.0)
+
+
+REWARDS: dict[str, Reward] = {"raw": raw, "centred": centred, "standardised": standardised}
 """What a config can name."""
 
 

@@ -65,20 +65,28 @@ def freeze(scheme: embed.Scheme) -> Frozen:
     Returns:
       The arrays and what puts them back; a scheme without arrays comes back itself.
     """
-    visits = scheme.recipe.visits
-    functions = (scheme.cost, *(visit.adjust for visit in visits))
+    whole = (scheme.recipe, *scheme.alternatives)
+    functions = (
+        scheme.cost,
+        scheme.accepts,
+        *(visit.adjust for recipe in whole for visit in recipe.visits),
+    )
     held = [each if isinstance(each, Partial) else () for each in functions]
     arrays, tree = jax.tree.flatten(held)
 
     def attach(arrays):
         if not arrays:
             return scheme
-        cost, *rules = (
+        cost, accepts, *rules = (
             own if isinstance(own, Partial) else function
             for own, function in zip(tree.unflatten(arrays), functions, strict=True)
         )
-        visits_ = tuple(visit._replace(adjust=rule) for visit, rule in zip(visits, rules))
-        return scheme._replace(cost=cost, recipe=scheme.recipe._replace(visits=visits_))
+        rule = iter(rules)
+        first, *others = (
+            each._replace(visits=tuple(visit._replace(adjust=next(rule)) for visit in each.visits))
+            for each in whole
+        )
+        return scheme._replace(cost=cost, recipe=first, alternatives=tuple(others), accepts=accepts)
 
     return Frozen([jnp.asarray(array) for array in arrays], attach)
 
@@ -137,6 +145,11 @@ def in_one_phase(scheme: embed.Scheme, what: str) -> embed.Scheme:
     Raises:
       InputError: it has several phases.
     """
+    if scheme.alternatives:
+        raise InputError(
+            f"{what} starts from costs alone; {scheme.name!r} tries several recipes for every "
+            "cover: name what it stands on"
+        )
     if len(scheme.recipe.visits) > 1:
         raise InputError(
             f"{what} starts from a scheme of one phase; {scheme.name!r} has "

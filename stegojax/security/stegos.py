@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,9 @@ from stegojax.images import rgb_to_ycbcr
 from stegojax.security.covers import Covers, tiles
 from stegojax.security.sources import SIMULATOR, Case
 from stegojax.types import Cover, Key
+
+MOST_OF_TRAINED = 1.5
+"""Learned costs are used at payloads up to so many times the one that they were trained at."""
 
 
 class Maker(NamedTuple):
@@ -138,6 +142,15 @@ def _code(name: str) -> ternary.Code:
 
 def _of_run(task: _Task) -> Maker:
     source, domain = task.case.source, task.covers.domain
+    config = run.read_config(source.name)
+    own = config.get("method", {}).get("payload", None)
+    asked = own if source.payload is None else source.payload
+    if own is not None and run.entry(config)[0].scheme is not None:
+        if not 0 < asked <= MOST_OF_TRAINED * own:
+            raise InputError(
+                f"{source.text} asks for {asked:g} {domain.words.unit} of a run that was trained "
+                f"at {own:g}; its costs are used up to {MOST_OF_TRAINED * own:g}"
+            )
     if source.recipe or domain is not PIXELS:
         scheme = run.load_scheme(source.name)
         if scheme.domain is not domain:
@@ -148,9 +161,10 @@ def _of_run(task: _Task) -> Maker:
         if source.recipe:
             scheme = scheme._replace(name=source.text, recipe=domain.recipes[source.recipe])
         return (_by_costs if domain is PIXELS else _by_payload_of_each)(task, scheme)
-    if source.code == SIMULATOR:
+    if source.code == SIMULATOR and (own is None or run.entry(config)[0].scheme is None):
         return Maker(_predicted(task), "a trained run's predict, rounded")
-    return _by_costs(task, run.load_scheme(source.name))
+    # What a run's `predict` shows is that it trains on; what it embeds with is its scheme.
+    return _by_costs(task._replace(bits=int(asked * task.size)), run.load_scheme(source.name))
 
 
 def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
@@ -164,23 +178,32 @@ def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
             raise InputError(
                 f"{covers.names[numbers[worst]]} carries at most {room[worst] / task.size:.3f} bpp "
                 f"with {scheme.name}; take it out, or lower the payload of "
-                f"{task.case.payload:g} bpp"
+                f"{task.bits / task.size:.3g} bpp"
             )
 
     if code == SIMULATOR:
         key = task.key
 
-        def one(number, cover):
-            return cover + embed.simulate(
-                jax.random.fold_in(key, number), cover, task.bits, scheme=scheme
-            )
+        @functools.partial(jax.jit, static_argnums=0)
+        def many(version, numbers, planes):
+            def one(number, cover):
+                return cover + embed.simulate(
+                    jax.random.fold_in(key, number), cover, task.bits, scheme=versions[version]
+                )
 
-        many = jax.jit(jax.vmap(one))
+            return jax.vmap(one)(numbers, planes)
+
+        versions = embed.versions(scheme)
 
         def simulated(numbers):
             planes = covers.floats(numbers)
             check(numbers, planes)
-            return np.asarray(many(numbers, planes)).astype(np.uint8)
+
+            def make(version, rows):
+                made = many(versions.index(version), numbers[rows], planes[rows])
+                return [Cover((plane,)) for plane in np.asarray(made)]
+
+            return _stacked(embed.until_accepted(make, len(planes), scheme=scheme))
 
         return Maker(simulated, "simulator of optimal coding")
     real = _code(code)
@@ -189,17 +212,26 @@ def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:
         planes = covers.floats(numbers)
         check(numbers, planes)
         orders, messages = task.orders_and_messages(numbers)
-        shapes = [planes[0].shape]
-        carriers = [
-            embed.carriers(order, shapes, recipe=scheme.recipe, grain=envelope.GRAIN)
-            for order in orders
-        ]
-        changes, _ = embed.embed_many(
-            carriers, [Cover((plane,)) for plane in planes], messages, scheme=scheme, code=real
-        )
-        return (planes + changes.reshape(planes.shape)).astype(np.uint8)
+        wholes = [Cover((plane,)) for plane in planes]
+
+        def make(version, rows):
+            return embed.embed_with(
+                [orders[row] for row in rows],
+                [wholes[row] for row in rows],
+                messages[rows],
+                scheme=version,
+                code=real,
+                grain=envelope.GRAIN,
+            )
+
+        return _stacked(embed.until_accepted(make, len(planes), scheme=scheme))
 
     return Maker(coded, f"real coding, {code}")
+
+
+def _stacked(stegos: Sequence[Cover]) -> np.ndarray:
+    """The only planes of some stegos, uint8 `[n, H, W]`."""
+    return np.stack([stego.planes[0] for stego in stegos]).astype(np.uint8)
 
 
 def _lsb_matching(task: _Task) -> Maker:

@@ -41,6 +41,16 @@ def test_rewards_less_their_mean_by_hand():
     )
 
 
+def test_standardised_rewards_do_not_depend_on_their_size():
+    rewards = jnp.asarray([[[3.0, 9.0, 5.0, 1.0]], [[0.0, 0.0, 0.0, 0.0]]])
+    modifications = jnp.asarray([[[1.0, 0.0, -1.0, 1.0]], [[1.0, 1.0, 1.0, 1.0]]])
+    side = np.sqrt(3 / 2)
+    expected = [[[0, 0, side, -side]], [[0, 0, 0, 0]]]
+    for size in (1.0, 1e-25):
+        values = cost_learner.standardised(size * rewards, modifications)
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("rule", ["raw", "centred"])
 def test_a_reward_by_hand(rule):
     """Changes along the gradient gain, the others lose; scale and weight multiply."""

@@ -56,12 +56,13 @@ def test_stegos_are_timed_as_the_paper_makes_them(tmp_path, monkeypatch):
     loaded = run.load(toy_runs.write_run(tmp_path, settings()))
     calls = []
 
-    def spy(carriers, covers, messages, *, scheme, code):
-        elements = {sum(part.size for part in parts) for parts in carriers}
+    def spy(orders, covers, messages, *, scheme, **_):
+        elements = {order.size for order in orders}
         calls.append((elements, {cover.shapes for cover in covers}, messages.shape))
         assert scheme.cost(np.ones((16, 16), np.float32)).minus[8, 8] > 0
+        return covers
 
-    monkeypatch.setattr(embed, "embed_many", spy)
+    monkeypatch.setattr(embed, "embed_with", spy)
     assert 0 < costs.seconds_per_stego(loaded.config, loaded) < 1
     shapes = ({256 * 256}, {((256, 256),)}, (8, int(0.4 * 256 * 256)))
     assert calls == [shapes] * 4

@@ -1,0 +1,72 @@
+"""ADV-EMB (Tang, Li, Tan, Barni and Huang, "CNN-based adversarial embedding for image
+steganography", IEEE TIFS 14, 2019): the smallest share of adjusted pixels that deceives.
+
+    python main.py --config=configs/advemb.py           trains the steganalyzer to be deceived
+    python main.py --config=configs/advemb.py --mode=evaluate    who is deceived; Table 2
+    python main.py --config=configs/advemb.py --mode=security    Table 1
+    python main.py --config=configs/advemb.py:help      lists the presets
+    stegojax hide --run runs/advemb COVER MESSAGE -o STEGO       revealed with the key alone
+
+The default takes a minute or two. `laptop` deceives the Xu-Net that ships, on a folder of
+photographs (--config.data.source=folder:DIR). `mae` lets six gradients agree, as MAE does.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import presets, sections
+
+PAPER = {
+    **sections.AT_SCALE,
+    **sections.COST_SECURITY_PAPER,
+    "steps": 0,
+    "epochs": 200.0,
+    "method.network": "dengnet",
+    "method.optimizer": sections.DENGNET_PAPER,
+    "data.source": "folder:bossbase",
+    "data.crop": 256,
+    "data.preprocess": ("resize:256",),
+    "evaluation.every": 1000,
+    "evaluation.batches": 50,
+    "evaluation.refresh_batches": 313,
+    "report.batches": 312,
+    "checkpoint.every": 1000,
+}
+
+PRESETS = {
+    "": ("Xu-Net against HILL at 0.4 bpp, 64x64 crops of the bundled photographs", {}),
+    "tiny": (
+        "a thin network, a few steps, for tests",
+        {**sections.STEGANALYZER_TINY, **sections.SECURITY_TINY, "method.width": 0.25},
+    ),
+    "mae": ("the default, where six gradients must agree", {"method.gradients": 6}),
+    "laptop": (
+        "a folder of photographs shrunk by 1.5, 128x128, the Xu-Net that ships: minutes",
+        sections.DECEIVED_LAPTOP,
+    ),
+    "paper": ("Deng-Net against HILL at 0.4 bpp, 256x256, 200 epochs of 16 pairs", PAPER),
+    "paper_02": ("the same at 0.2 bpp", {**PAPER, "method.payload": 0.2}),
+}
+
+
+def get_config(preset: str = "") -> ConfigDict:
+    """The experiment, with the changes of a preset."""
+    # As many stegos come with the covers.
+    c = sections.head(batch_size=16, steps=1200)
+    c.method = dict(
+        name="advemb",
+        scheme="hill",
+        payload=0.4,
+        factor=2.0,
+        # How many must agree before a cost is adjusted.
+        gradients=1,
+        network="xunet",
+        network_from="",
+        curriculum=(),
+        width=1.0,
+        optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9),
+    )
+    c.data = sections.pictures(64, train_share=0.5)
+    c.evaluation = sections.evaluation(300, batches=8, refresh=20)
+    c.report = sections.report(32, security=sections.cost_security())
+    c.checkpoint = sections.checkpoint(300, best="accuracy")
+    return presets.choose(c, PRESETS, preset)
