@@ -741,8 +741,8 @@ SYMMETRIC_COSTS_LAPTOP = {
 """At most two hours on two cores, on a folder of photographs shrunk by 1.5."""
 
 STANDARDISED_REWARD = {"method.reward": "standardised", "method.guidance_weight": 1e-2}
-"""Rewards that a sure steganalyzer, whose gradients vanish, gives as well: 1300 times their mean over
-eight pictures of 128x128.
+"""Rewards that a sure steganalyzer, whose gradients vanish, gives as well; 1300 times their mean
+over eight pictures of 128x128.
 """
 
 SYMMETRIC_COSTS_PAPER = {
