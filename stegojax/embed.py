@@ -927,12 +927,12 @@ def _visit_costs(adjust, cost, side, planes, modifications, frozen, domain) -> C
     return _forbid(planes, adjust(allowed, planes, modifications, *side), domain, frozen)
 
 
-@functools.partial(jax.jit, static_argnames="domain")
-def _adjusted(adjust, cost, side, planes, modifications, frozen, *, domain) -> Costs:
-    """`_visit_costs` of planes `[B, C, H, W]`, each with its own `side`."""
+@functools.partial(jax.jit, static_argnames=("apart", "domain"))
+def _adjusted(adjust, cost, side, planes, modifications, frozen, *, apart, domain) -> Costs:
+    """`_visit_costs` of planes `[B, C, H, W]`, whose `side` is one for all, or apart for each."""
 
     def own(plane):
-        return jax.vmap(jax.vmap(cost))(plane, *side) if side else cost(plane)
+        return (jax.vmap(jax.vmap(cost)) if apart else cost)(plane, *side)
 
     return _visit_costs(adjust, own, side, planes, modifications, frozen, domain)
 
@@ -941,16 +941,14 @@ def _costs(stack: _Stack, modifications: np.ndarray, adjust, cost, domain: Domai
     """The costs of one visit, NumPy float32 `[B, N]`."""
     frozen = (None,) * len(stack.shapes) if stack.frozen is None else stack.grouped(stack.frozen)
     adjust, cost = _as_argument(adjust), _as_argument(cost)
-    groups = [
-        _adjusted(adjust, cost, *group, domain=domain)
-        for group in zip(
-            stack.sides,
-            stack.grouped(stack.values),
-            stack.grouped(modifications),
-            frozen,
-            strict=True,
-        )
-    ]
+    groups = []
+    for sides, *group in zip(
+        stack.sides, stack.grouped(stack.values), stack.grouped(modifications), frozen, strict=True
+    ):
+        # A cost that need not be mapped over the planes is traced in a fraction of the time.
+        apart = any((side != side[:1, :1]).any() for side in sides)
+        sides = sides if apart else tuple(side[0, 0] for side in sides)
+        groups.append(_adjusted(adjust, cost, sides, *group, apart=apart, domain=domain))
     count = len(stack.values)
     plus = [np.asarray(costs.plus).reshape(count, -1) for costs in groups]
     minus = [np.asarray(costs.minus).reshape(count, -1) for costs in groups]

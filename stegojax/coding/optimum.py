@@ -8,6 +8,11 @@ import numpy as np
 from stegojax import probabilities
 from stegojax.types import WET_COST, Array, Costs
 
+_MOST = 1 << 22
+"""Elements that are looked at: of more, every second or third, which differs by less than the
+code's rounding and spares the memory of a file of many megapixels.
+"""
+
 
 @jax.jit
 def _lambda_and_split(first_BN: Array, second_BN: Array, payload: Array) -> tuple[Array, Array]:
@@ -30,8 +35,9 @@ def optimal_lambda(
     """The lambda at which optimal changes carry a payload, and the share of their entropy in one of
     the two.
 
-    It is `probabilities.lambda_for_payload`, compiled for few sizes. Where the payload is out of
-    reach it gives the nearest lambda.
+    It is `probabilities.lambda_for_payload`, compiled for few sizes; of very many elements, which
+    must be in no order of their costs, a part stands for all. Where the payload is out of reach it
+    gives the nearest lambda.
 
     Args:
       first_N: `[N]` or `[B, N]` costs of one change of every element, `WET_COST` where forbidden.
@@ -42,9 +48,11 @@ def optimal_lambda(
       lambda, and the entropy in bits of whether the first change is made; float32, a scalar or
       `[B]`.
     """
-    first, second = _padded(first_N), _padded(second_N)
-    batch = np.shape(first_N)[:-1]
+    batch, length = np.shape(first_N)[:-1], np.shape(first_N)[-1]
+    step = -(-length // _MOST)
+    share = len(range(0, length, step)) / length
+    first, second = _padded(first_N[..., ::step]), _padded(second_N[..., ::step])
     lambda_, entropy = _lambda_and_split(
-        first, second, np.full(first.shape[0], payload, np.float32)
+        first, second, np.full(first.shape[0], share * payload, np.float32)
     )
-    return np.asarray(lambda_).reshape(batch), np.asarray(entropy).reshape(batch)
+    return np.asarray(lambda_).reshape(batch), np.asarray(entropy).reshape(batch) / share

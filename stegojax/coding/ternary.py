@@ -145,24 +145,31 @@ permutations`, None for as they come.
 
 def _embed(
     cover: np.ndarray,
-    carrying: np.ndarray,
-    other: np.ndarray,
+    costs: tuple[np.ndarray, np.ndarray],
     message: np.ndarray,
     code: Code,
     split: str,
     order: str,
 ):
+    carrying, other = _directions(cover, *costs)
     lambda_, upper, lower = _lengths(carrying, other, message.shape[-1], split)
-    a, b = (np.minimum(lambda_ * rho, 1e6).astype(np.float32) for rho in (carrying, other))
+    settled = other >= WET_COST
+    b = np.minimum(lambda_ * other, 1e6).astype(np.float32)
+    del other  # Of a file of many megapixels, every one of these arrays is large.
+    a = np.minimum(lambda_ * carrying, 1e6).astype(np.float32)
+    weights = np.where(carrying >= WET_COST, np.float32(WET_COST), a + np.log1p(np.exp(-b)))
+    del a, carrying
     orders = ORDERS[order](cover.shape[-1], (upper, lower))
-    weights = np.where(carrying >= WET_COST, WET_COST, a + np.log1p(np.exp(-b))).astype(np.float32)
     second = ((cover >> 1) & 1).astype(np.uint8)
     carried = _flips(code, second, weights, message[..., :upper], orders[0])
+    del second
     first = ((cover & 1) ^ carried).astype(np.uint8)
-    weights = np.where(carried | (other >= WET_COST), WET_COST, b).astype(np.float32)
+    weights = np.where(carried | settled, np.float32(WET_COST), b)
+    del b, settled
     moved = _flips(code, first, weights, message[..., upper:], orders[1])
-    step = np.where(cover & 1 == 1, 1, -1)
-    return cover + step * carried - step * moved, (upper, lower)
+    # +1 where the value is odd and carries or where it is even and does not, else -1.
+    step = 2 * (cover & 1) - 1
+    return cover + step * (carried.astype(np.int8) - moved), (upper, lower)
 
 
 def _flips(
@@ -213,19 +220,19 @@ def embed(
     _check_order(order)
     _check_values(cover, plus, minus)
     values = cover.astype(np.int32)
-    carrying, other = _directions(values, plus, minus)
     length = message.shape[-1]
-    choices = 1 + (carrying < WET_COST).astype(np.float32) + (other < WET_COST)
-    bound = int(np.log2(choices).sum(axis=-1, dtype=np.float64).min()) if cover.size else 0
+    choices = (plus < WET_COST).view(np.int8) + (minus < WET_COST)
+    one, both = ((choices == count).sum(axis=-1) for count in (1, 2))
+    bound = int((one + np.log2(3) * both).min()) if cover.size else 0
     if length <= bound:
         try:
-            stego, lengths = _embed(values, carrying, other, message, code, split, order)
+            stego, lengths = _embed(values, (plus, minus), message, code, split, order)
             return stego.astype(cover.dtype), lengths
         except InputError:
             pass
     raise NoRoom(
         length,
-        lambda: _room(values, carrying, other, message, code, split, order, min(bound, length)),
+        lambda: _room(values, (plus, minus), message, code, split, order, min(bound, length)),
     )
 
 
@@ -251,12 +258,12 @@ def _check_values(cover: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> Non
             )
 
 
-def _room(values, carrying, other, message, code, split, order, bound: int) -> int:
+def _room(values, costs, message, code, split, order, bound: int) -> int:
     low, high = 0, bound
     for _ in range(_ATTEMPTS):
         middle = (low + high) // 2
         try:
-            _embed(values, carrying, other, message[..., :middle], code, split, order)
+            _embed(values, costs, message[..., :middle], code, split, order)
             low = middle
         except InputError:
             high = middle

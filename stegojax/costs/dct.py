@@ -111,7 +111,8 @@ def repeated(table: Array | np.ndarray, plane: Array) -> Array:
 def along(plane: Array, matrix: np.ndarray, axis: int) -> Array:
     """Multiplies every eight samples along an axis by a matrix: out[n] = sum of matrix[n, k] in[k].
 
-    Sums of slices, as in `filters`: exact for integers, and full precision on every device.
+    Sums of slices, as in `filters`: full precision on every device. Products of integers are exact
+    anyhow, and as one operation they take less time to compile.
 
     Args:
       plane: any shape.
@@ -123,6 +124,9 @@ def along(plane: Array, matrix: np.ndarray, axis: int) -> Array:
     """
     axis %= plane.ndim
     split = plane.reshape(*plane.shape[:axis], -1, 8, *plane.shape[axis + 1 :])
+    if jnp.issubdtype(plane.dtype, jnp.integer):
+        product = jnp.tensordot(split, jnp.asarray(matrix, plane.dtype), ((axis + 1,), (1,)))
+        return jnp.moveaxis(product, -1, axis + 1).reshape(plane.shape)
     parts = jnp.moveaxis(split, axis + 1, 0)
     rows = [sum(value * part for value, part in zip(row.tolist(), parts)) for row in matrix]
     return jnp.stack(rows, axis + 1).reshape(plane.shape)

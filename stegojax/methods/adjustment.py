@@ -226,7 +226,9 @@ def maps(system: System, modifications: Array, chances: ChangeProbabilities, cov
     Returns:
       `[B, H, W, C]`.
     """
-    return system.maps(modifications, chances, covers, *_spread(system.medium.side, covers))
+    return system.maps(
+        modifications, chances, covers, *cost_learner.spread(system.medium.side, covers)
+    )
 
 
 def recipe(system: System, state: State) -> embed.Recipe:
@@ -280,15 +282,8 @@ class _Adjustment(NamedTuple):
                 formula=self.formula,
             )
 
-        planes = cover, modifications, *cost(cover), *_spread(side, cover)
+        planes = cover, modifications, *cost(cover), *cost_learner.spread(side, cover)
         return cost_learner.plane_by_plane(adjusted, *planes)
-
-
-def _spread(side, planes: Array) -> tuple[Array, ...]:
-    """What belongs to all planes `[..., H, W]`, or to each, as what belongs to each."""
-    return tuple(
-        jnp.broadcast_to(each, (*planes.shape[:-2], *jnp.shape(each)[-2:])) for each in side
-    )
 
 
 def _sum_3x3(planes: Array, mode: str) -> Array:

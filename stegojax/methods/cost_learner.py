@@ -13,7 +13,7 @@ Covers are planes `[B, H, W]`, float32 whole numbers in the range that the gener
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -177,6 +177,21 @@ def plane_by_plane(function: Callable[..., Costs], *planes: Array) -> Costs:
     return Costs(*(rho.reshape(shape) for rho in costs))
 
 
+def spread(side: Sequence[Array], planes: Array) -> tuple[Array, ...]:
+    """What belongs to all planes, or to each of them, as what belongs to each.
+
+    Args:
+      side: arrays `[8, 8]`, or `[..., 8, 8]`.
+      planes: `[..., H, W]`.
+
+    Returns:
+      Arrays `[..., 8, 8]`.
+    """
+    return tuple(
+        jnp.broadcast_to(each, (*planes.shape[:-2], *jnp.shape(each)[-2:])) for each in side
+    )
+
+
 def scaled(covers: Array) -> Array:
     """Covers as a network takes them that knows nothing but the picture.
 
@@ -218,7 +233,7 @@ class _LearnedCost(NamedTuple):
             maps = self.see(covers, *side)
             return generated_costs(self.generator, params, batch_stats, maps, formula=self.formula)
 
-        return plane_by_plane(costs, cover, *side)
+        return plane_by_plane(costs, cover, *spread(side, cover))
 
 
 def cost_function(

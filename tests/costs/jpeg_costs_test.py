@@ -13,13 +13,14 @@ import scipy.signal
 from PIL import Image
 from support.jpeg_files import by_pillow
 
+from stegojax import probabilities
 from stegojax.costs import dct, jmipod
 from stegojax.costs.ebs import ebs
 from stegojax.costs.juniward import juniward
 from stegojax.costs.nsf5 import nsf5
 from stegojax.costs.uerd import uerd
 from stegojax.costs.wavelets import HIGH_PASS, LOW_PASS
-from stegojax.domains import jpeg_codec
+from stegojax.domains import JPEG, jpeg_codec
 from stegojax.types import WET_COST
 
 AT = ([0, 0, 11, 31, 28], [0, 1, 18, 31, 0])
@@ -117,9 +118,11 @@ def test_shapes_are_checked_and_planes_are_independent():
     with pytest.raises(ValueError, match="7 or 8"):
         juniward(np.zeros((8, 8)), steps(), offset=6)
     planes = np.stack([golden_coefficients()[:16, :24], golden_coefficients()[16:, 8:]])
-    for cost in (juniward, uerd):
+    for cost in JPEG.costs.values():
         both = cost(planes, steps()).plus
         np.testing.assert_allclose(both[1], cost(planes[1], steps()).plus, rtol=2e-5)
+        apart = jax.vmap(cost)(planes, np.stack([steps(), 2 * steps()]))
+        np.testing.assert_allclose(apart.plus[1], cost(planes[1], 2 * steps()).plus, rtol=2e-5)
 
 
 @pytest.mark.parametrize("kind, offset", [("original", 7), ("fixed", 8)])
@@ -131,6 +134,67 @@ def test_juniward_equals_matlab(shared, kind, offset):
     with jax.enable_x64(True):
         rho = np.asarray(juniward(plane, table, offset=offset).plus)
     np.testing.assert_allclose(rho, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "cost, bits, expected",
+    [
+        (juniward, 62, [0.088682306, 0.010514695, 355.09369]),
+        (juniward, 125, [0.060045454, 0.025076038, 963.69836]),
+        (uerd, 62, [961.28565, 0.0088537389, 0.034990588]),
+        (uerd, 125, [726.97656, 0.020975992, 0.087875247]),
+        (functools.partial(ebs, wet_modes=False), 62, [0.32779499, 0.010339581, 96.667369]),
+        (functools.partial(ebs, wet_modes=False), 125, [0.22671489, 0.024425986, 259.46072]),
+    ],
+)
+def test_an_optimal_sender_golden(cost, bits, expected):
+    """lambda, change rate and distortion at .2 and .4 bits per non-zero AC coefficient."""
+    costs = cost(golden_coefficients(), steps())
+    lambda_ = probabilities.lambda_for_payload(costs, bits)
+    chances = probabilities.gibbs(costs, lambda_)
+    found = [
+        lambda_,
+        probabilities.change_rate(chances),
+        probabilities.expected_distortion(costs, chances),
+    ]
+    np.testing.assert_allclose(np.asarray(found, float), expected, rtol=1e-3)
+
+
+def entropy_and_chances(rho, lambda_):
+    weight = np.exp(-lambda_ * rho)
+    chance = weight / (1 + 2 * weight)
+    kept = 1 - 2 * chance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = -2 * chance * np.log2(chance) - kept * np.log2(kept)
+    return np.where(np.isfinite(bits), bits, 0).sum(), chance
+
+
+@pytest.mark.parametrize("name, cost", [("juniward", juniward), ("uerd", uerd)])
+def test_the_released_simulators_stegos_come_out(shared, name, cost):
+    """The stegos of the authors' programs, bit by bit: their search for lambda, their random
+    numbers, and our costs.
+    """
+    folder = shared / "reference" / "jpeg"
+    (plane,), (table,), _ = jpeg_codec.read(folder / "seal1_gray_qf75.jpg")
+    (stego,), _, _ = jpeg_codec.read(folder / f"seal1_{name}_stego.jpg")
+    with jax.enable_x64(True):
+        rho = np.asarray(cost(plane, table).plus, float)
+    rho = np.where(rho >= WET_COST, 1e13, rho)
+    ac = np.count_nonzero(plane) - np.count_nonzero(plane[::8, ::8])
+    wanted, low, high, most, rounds = 0.4 * ac, 0.0, 2000.0, ac, 0
+    while (least := entropy_and_chances(rho, high)[0]) > wanted:
+        high, rounds = 2 * high, rounds + 1
+    while most - least > wanted / 1000 and rounds < 30:
+        middle, rounds = (low + high) / 2, rounds + 1
+        bits = entropy_and_chances(rho, middle)[0]
+        if bits > wanted:
+            low, most = middle, bits
+        else:
+            high, least = middle, bits
+    chance = entropy_and_chances(rho, middle)[1]
+    noise = np.random.RandomState(1).random_sample(plane.shape)
+    change = (noise < chance).astype(int) - ((noise >= chance) & (noise < 2 * chance))
+    assert np.array_equal(plane + change, stego)
 
 
 def test_ebs_golden():

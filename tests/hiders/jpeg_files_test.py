@@ -142,11 +142,10 @@ def test_what_is_refused_leaves_everything_as_it_was(write, tmp_path):
     assert reveal(hide(write(signed), insist=True)[0]) == MESSAGE
 
 
-def test_damaged_files_give_one_line_and_no_wrong_byte(write):
-    stego, _, _ = hide(write(corpus("trailer")))
+def reveal_what_is_damaged(stego, count):
     content, generator = stego.read_bytes(), np.random.default_rng(0)
     broken = stego.with_name("broken.jpg")
-    for number in range(60):
+    for number in range(count):
         damaged = bytearray(content[: generator.integers(2, len(content))])
         if number % 2:
             damaged = bytearray(content)
@@ -156,6 +155,16 @@ def test_damaged_files_give_one_line_and_no_wrong_byte(write):
             assert reveal(broken) == MESSAGE
         except InputError as error:
             assert "\n" not in str(error) and str(error).startswith(str(broken))
+
+
+def test_damaged_files_give_one_line_and_no_wrong_byte(write):
+    reveal_what_is_damaged(hide(write(corpus("trailer")))[0], 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["4:2:0", "progressive", "optimised, intervals"])
+def test_much_damage_gives_one_line_and_no_wrong_byte(write, name):
+    reveal_what_is_damaged(hide(write(corpus(name)), MESSAGE[:60])[0], 500)
 
 
 def test_notes_of_both_ways(write, tmp_path):
