@@ -4,6 +4,8 @@ and the picture the sentence.
     python main.py --config=configs/seq2seq_gan.py      trains on sentences of a synthetic grammar
     python main.py --config=configs/seq2seq_gan.py --mode=evaluate
     python main.py --config=configs/seq2seq_gan.py:plane --mode=users   fine-tunes for two users
+    python main.py --config=configs/seq2seq_gan.py:long_large --mode=evaluate \\
+        --config.report.sentences.beside="('runs/seq2seq_gan-long',)"   two sizes, by length
     python main.py --config=configs/seq2seq_gan.py:help lists the presets
     stegojax hide --run runs/seq2seq_gan SENTENCE.txt -o PICTURE.png --key-file KEY
     stegojax reveal --run runs/seq2seq_gan PICTURE.png --key-file KEY
@@ -68,6 +70,8 @@ def keyed(where: str) -> dict:
     }
 
 
+LONG = {"data.length": 14, "data.source": "embedded:100000"}
+
 PRESETS = {
     "": ("short sentences, 200 words, a quarter of the channels, the key scrambles the state", {}),
     "tiny": (
@@ -97,6 +101,11 @@ PRESETS = {
         keyed("modulation"),
     ),
     "no_key": ("the default without a key", keyed("none")),
+    "long": ("the default with up to twelve words and marks", LONG),
+    "long_large": (
+        "the same, a state twice as large in pictures of 128x128",
+        {**LONG, "method.state": 512, "data.crop": 128},
+    ),
     "paper": (
         "CelebA and 100,000 sentences of Tatoeba, 10,000 words, 64x64, 50 epochs, no key",
         {**PAPER, **keyed("none")},
@@ -140,6 +149,9 @@ def get_config(preset: str = "") -> ConfigDict:
         negative_weight=1.0,
         noise=0.1,
         width=0.25,
+        # Numbers in each of the state's two vectors; height and width of the pictures.
+        state=256,
+        size=c.data.get_oneway_ref("crop"),
         # The LSTMs alone, then everything: both learn, and in minutes.
         stage_steps=(1600, 800),
         channel_noise=0.3,
@@ -152,7 +164,9 @@ def get_config(preset: str = "") -> ConfigDict:
     # of an Inception network for FID.
     # And for how many steps the networks of each of two users are trained further.
     c.report = sections.report(
-        4, sentences=dict(count=128, searched=32, beams=4, weights=""), users=dict(steps=300)
+        4,
+        sentences=dict(count=128, searched=32, beams=4, weights="", beside=()),
+        users=dict(steps=300),
     )
     c.checkpoint = sections.checkpoint(200)
     return presets.choose(c, PRESETS, preset)

@@ -27,7 +27,11 @@ MOVED = {
 }
 """Where a field or a section was -> where it is."""
 
-ADDED = {"asymmetric": {"generator": "plain"}, "isgan": {"mse_scale": 255.0, "mse_norm": "mean"}}
+ADDED = {
+    "asymmetric": {"generator": "plain"},
+    "isgan": {"mse_scale": 255.0, "mse_norm": "mean"},
+    **dict.fromkeys(("seq2seq_gan", "seq2seq_user"), {"state": 256, "size": 64}),
+}
 """Fields that methods have got since, and what their runs did before; fields whose value was empty,
 zero or false need no entry.
 """

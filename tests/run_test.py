@@ -257,7 +257,7 @@ def test_a_run_in_the_older_form_is_read_as_todays(tmp_path, name, steps):
     run.open_workdir(config, tmp_path, None)
 
 
-@pytest.mark.parametrize("name", ["isgan", "asymmetric"])
+@pytest.mark.parametrize("name", ["isgan", "asymmetric", "seq2seq_gan"])
 def test_a_run_without_later_fields_did_what_they_say(tmp_path, name):
     now = run.plain(load(name).get_config())
     then = load(name).get_config()

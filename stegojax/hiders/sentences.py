@@ -31,7 +31,6 @@ from stegojax.hiders import comparison
 from stegojax.hiders.contract import Hider, Options, Stego, cover_of, pixels_of, refuse
 from stegojax.methods import seq2seq_gan
 from stegojax.methods.sentence_keys import NOISES, Material, material
-from stegojax.models import seq2seq_gan as models
 
 TOLERANCE = 0.5
 """Mean difference, in levels, up to which two pictures are the same: rounding may fall differently
@@ -95,11 +94,13 @@ def hider_of(sender: Sender) -> Hider:
     Returns:
       The hider.
     """
-    keyed = sender.loaded.config.method.keyed
+    method = sender.loaded.config.method
+    keyed, size = method.keyed, method.size
+    own_of = functools.partial(material, keyed=keyed, state=method.state)
 
     def hide(shared, cover, message):
         del cover
-        own = material(shared, keyed)
+        own = own_of(shared)
         pixels, sent = send(sender, _line(message), own)
         if receive(sender, pixels, own) != sent.sentence:
             raise InputError("the picture does not say the sentence again; try again")
@@ -107,12 +108,12 @@ def hider_of(sender: Sender) -> Hider:
 
     def reveal(shared, stego):
         pixels = pixels_of(stego)
-        if pixels.shape != (models.SIZE, models.SIZE, 3):
+        if pixels.shape != (size, size, 3):
             raise InputError(
                 f"is {comparison.described(stego)}, and the run's pictures are "
-                f"{models.SIZE}x{models.SIZE} colour; give the file as it was written"
+                f"{size}x{size} colour; give the file as it was written"
             )
-        return receive(sender, pixels, material(shared, keyed))
+        return receive(sender, pixels, own_of(shared))
 
     def capacity(cover):
         raise InputError("a run of sentences makes its own pictures, each of which says one")
@@ -170,7 +171,7 @@ def rows_of(own: Material, count: int) -> dict[str, np.ndarray]:
 class Exact(NamedTuple):
     """A picture that says a sentence exactly.
 
-    pixels: uint8 `[64, 64, 3]`.
+    pixels: uint8 `[H, H, 3]`.
     tries:  pictures that were read until this one.
     """
 
@@ -214,7 +215,7 @@ def read_ids(loaded: run.Loaded, pixels: np.ndarray, own: Material) -> np.ndarra
 
     Args:
       loaded: a trained run.
-      pixels: uint8 `[n, 64, 64, 3]`.
+      pixels: uint8 `[n, H, H, 3]`.
       own: under which they are read.
 
     Returns:
@@ -231,7 +232,7 @@ def distance(loaded: run.Loaded, ids: np.ndarray, pixels: np.ndarray, own: Mater
     Args:
       loaded: a trained run.
       ids: `[T]`, the sentence.
-      pixels: uint8 `[64, 64, 3]`.
+      pixels: uint8 `[H, H, 3]`.
       own: the sender's.
 
     Returns:
@@ -256,7 +257,7 @@ def send(sender: Sender, sentence: str, own: Material) -> tuple[np.ndarray, Sent
       own: of sender and receiver.
 
     Returns:
-      uint8 `[64, 64, 3]`, and what came of it.
+      uint8 `[H, H, 3]`, and what came of it.
 
     Raises:
       InputError: the sentence is empty, too long or has an unknown word; or no picture of it is
@@ -280,7 +281,7 @@ def receive(sender: Sender, pixels: np.ndarray, own: Material) -> str:
 
     Args:
       sender: the run.
-      pixels: uint8 `[64, 64, 3]`.
+      pixels: uint8 `[H, H, 3]`.
       own: of sender and receiver.
 
     Returns:

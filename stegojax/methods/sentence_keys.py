@@ -31,19 +31,20 @@ class Material(NamedTuple):
     """What a key is to a run.
 
     arrays: what the networks take, by the names in `seq2seq_gan.KEYINGS[...].arrays`, one row each.
-    noise:  `[NOISES, 2, 256]`, standard normal.
+    noise:  `[NOISES, 2, S]`, standard normal, S numbers in each vector of a state.
     """
 
     arrays: dict[str, np.ndarray]
     noise: np.ndarray
 
 
-def material(shared: secret.Secret | None, keyed: str) -> Material:
+def material(shared: secret.Secret | None, keyed: str, *, state: int = models.STATE) -> Material:
     """The arrays that follow from a key (format: see the module).
 
     Args:
       shared: the key; None where `keyed` is "none", whose noise is then everybody's.
       keyed: how the key takes part, a name in `seq2seq_gan.KEYINGS`.
+      state: numbers in each of the two vectors of the run's states.
 
     Returns:
       The arrays.
@@ -58,14 +59,14 @@ def material(shared: secret.Secret | None, keyed: str) -> Material:
             else "the run needs a key; give --key-file or --password-file"
         )
     keys = secret.derive(shared or secret.key_file(secret.PUBLIC_KEY), SALT)
-    size = 2 * models.STATE
+    size = 2 * state
     bits = secret.to_bits(secret.keystream(keys.signs, size // 8))
     everything = {
         "order": secret.order(keys.order, size)[None],
         "signs": (1.0 - 2.0 * bits).astype(np.float32)[None],
         "secret": _normal(keys.header, models.SECRET)[None],
     }
-    noise = _normal(keys.check, NOISES * size).reshape(NOISES, 2, models.STATE)
+    noise = _normal(keys.check, NOISES * size).reshape(NOISES, 2, state)
     return Material({name: everything[name] for name in seq2seq_gan.KEYINGS[keyed].arrays}, noise)
 
 

@@ -18,7 +18,7 @@ The LSTMs take many more steps to learn than the networks of pictures, and each 
 So a first stage may train them alone, the state with noise going straight from the one to the
 other.
 
-A batch is `{"ids": int32 [B, T], "photograph": [B, 64, 64, 3]}`, pictures in pixel units 0..255,
+A batch is `{"ids": int32 [B, T], "photograph": [B, H, H, 3]}`, pictures in pixel units 0..255,
 from data of the kind "sentences". Keys are drawn anew for every example of every step.
 """
 
@@ -56,7 +56,7 @@ class Keying(NamedTuple):
     """How a key takes part.
 
     arrays:    names of the arrays that a key consists of.
-    draw:      `key -> KeyArrays` of one example: a random key.
+    draw:      `(key, numbers of the state) -> KeyArrays` of one example: a random key.
     send:      `(states, KeyArrays) -> states`, what the generator is given of the LSTM's.
     receive:   `(states, KeyArrays) -> states`, what the receiver's LSTM begins with.
     generator: what it does inside the generator, see `models.Generator`.
@@ -65,7 +65,7 @@ class Keying(NamedTuple):
     """
 
     arrays: tuple[str, ...] = ()
-    draw: Callable[[Key], dict[str, Array]] = lambda key: {}
+    draw: Callable[..., dict[str, Array]] = lambda key, numbers=0: {}
     send: Callable[[Array, KeyArrays], Array] = lambda states, own: states
     receive: Callable[[Array, KeyArrays], Array] = lambda states, own: states
     generator: str = "none"
@@ -73,7 +73,8 @@ class Keying(NamedTuple):
     received: bool = False
 
 
-def _draw_secret(key: Key) -> dict[str, Array]:
+def _draw_secret(key: Key, numbers: int = 0) -> dict[str, Array]:
+    del numbers
     return {"secret": jax.random.normal(key, (models.SECRET,))}
 
 
@@ -89,7 +90,7 @@ KEYINGS = {
     ),
     "scramble": Keying(
         ("order", "signs"),
-        lambda key: models.random_scramble(key)._asdict(),
+        lambda key, numbers=2 * models.STATE: models.random_scramble(key, numbers)._asdict(),
         send=lambda states, own: models.scramble(states, _scramble_of(own)),
         receive=lambda states, own: models.unscramble(states, _scramble_of(own)),
         received=True,
@@ -104,9 +105,9 @@ signs turned.
 class Networks(NamedTuple):
     """The modules; those of pictures with batch statistics averaged over `parallel.AXIS`.
 
-    sentence_encoder: `(ids [B, T], mask [B, T]) -> states [B, 2, 256]`.
+    sentence_encoder: `(ids [B, T], mask [B, T]) -> states [B, 2, S]`.
     sentence_decoder: `(states, ids) -> logits [B, T, V]` of every next word.
-    generator:        `(states, secret where its keying has one) -> pictures [B, 64, 64, 3]`.
+    generator:        `(states, secret where its keying has one) -> pictures [B, H, H, 3]`.
     state_reader:     `(pictures, secret where its keying has one) -> states`.
     discriminator:    `pictures -> logits [B]`, positive for photographs; None for none.
     """
@@ -250,6 +251,8 @@ class Fields(NamedTuple):
     token_weight, state_weight, adversarial_weight, negative_weight: see the module; an adversarial
                              weight of 0 leaves the discriminator out.
     width:                   factor on the channels of all convolutional networks; 1 is the paper's.
+    state:                   numbers in each of the state's two vectors; a multiple of 32.
+    size:                    height and width of the pictures: 16, 32, 64, 128 or 256.
     length, noise, stage_steps, channel_noise: see `make`.
     """
 
@@ -265,6 +268,8 @@ class Fields(NamedTuple):
     negative_weight: float = 0.0
     noise: float = 0.0
     width: float = 1.0
+    state: int = models.STATE
+    size: int = models.SIZE
     stage_steps: Sequence[int] = ()
     channel_noise: float = 0.3
 
@@ -317,13 +322,14 @@ def parts_of(
         raise InputError(
             f"method.keyed={fields.keyed!r} is unknown; there are {', '.join(KEYINGS)}"
         )
+    models.check_sizes(fields.state, fields.size)
     keying, options = KEYINGS[fields.keyed], (fields.width, parallel.AXIS)
     networks = Networks(
-        models.SentenceEncoder(fields.vocabulary),
-        models.SentenceDecoder(fields.vocabulary),
-        models.Generator(*options, keying.generator),
-        models.StateReader(*options, keying.reader),
-        models.Discriminator(fields.width) if fields.adversarial_weight else None,
+        models.SentenceEncoder(fields.vocabulary, fields.state),
+        models.SentenceDecoder(fields.vocabulary, fields.state),
+        models.Generator(*options, keying.generator, fields.size),
+        models.StateReader(*options, keying.reader, fields.size, fields.state),
+        models.Discriminator(fields.width, fields.size) if fields.adversarial_weight else None,
     )
     descents = (
         make_optimizer(**given, steps_per_epoch=steps_per_epoch)
@@ -359,9 +365,9 @@ def _init(
 ) -> State:
     keys = network.split_keys(key, *Networks._fields)
     ids, rows = batch["ids"], batch["ids"].shape[0]
-    states = jnp.zeros((rows, 2, models.STATE))
+    states = jnp.zeros((rows, 2, networks.sentence_encoder.state))
     own = {"secret": jnp.zeros((rows, models.SECRET))}
-    pictures = jnp.zeros((rows, models.SIZE, models.SIZE, 3))
+    pictures = jnp.zeros(batch["photograph"].shape)
     params, stats = {}, {}
     for name, inputs in (
         ("sentence_encoder", (ids, ids != PADDING)),
@@ -371,6 +377,20 @@ def _init(
     params["generator"], stats["generator"] = network.initialise(
         keys["generator"], networks.generator, states, *_secret_in(keying.generator, own)
     )
+    made = jax.eval_shape(
+        lambda: network.apply(
+            networks.generator,
+            params["generator"],
+            stats["generator"],
+            states,
+            *_secret_in(keying.generator, own),
+        )
+    )
+    if made.shape != pictures.shape:
+        raise InputError(
+            f"the generator makes pictures of {made.shape[1]}x{made.shape[2]}, and the photographs "
+            f"are {pictures.shape[1]}x{pictures.shape[2]}: set data.crop to method.size"
+        )
     params["state_reader"], stats["state_reader"] = network.initialise(
         keys["state_reader"], networks.state_reader, pictures, *_secret_in(keying.reader, own)
     )
@@ -402,17 +422,27 @@ def _secret_in(kind: str, own: KeyArrays) -> tuple[Array, ...]:
 
 
 def _draw(
-    key: Key, rows: int, keying: Keying, noise: float, mine: KeyArrays | None = None
+    key: Key,
+    rows: int,
+    keying: Keying,
+    noise: float,
+    mine: KeyArrays | None = None,
+    *,
+    state: int = models.STATE,
+    size: tuple[int, int] = (1, 1),
 ) -> Drawn:
-    """What is drawn for so many examples, all under one key `[1, ...]` where it is given."""
+    """What is drawn for so many examples, with states of two vectors of so many numbers and
+    pictures of a size; all under one key `[1, ...]` where it is given.
+    """
 
     def one(key):
         own, other, added, fraction = jax.random.split(key, 4)
+        drawn = keying.draw(own, 2 * state) if mine is None else jax.tree.map(lambda x: x[0], mine)
         return Drawn(
-            keying.draw(own) if mine is None else {name: row[0] for name, row in mine.items()},
-            keying.draw(other),
-            noise * jax.random.normal(added, (2, models.STATE)),
-            jax.random.uniform(fraction, (2, models.SIZE, models.SIZE, 3), minval=-0.5, maxval=0.5),
+            dict(drawn),
+            keying.draw(other, 2 * state),
+            noise * jax.random.normal(added, (2, state)),
+            jax.random.uniform(fraction, (2, *size, 3), minval=-0.5, maxval=0.5),
         )
 
     return jax.vmap(one)(parallel.example_keys(key, rows))
@@ -534,7 +564,8 @@ def _train_step(
     key: Key,
 ) -> tuple[State, Metrics]:
     params, opt_state = dict(state.params), dict(state.opt_state)
-    drawn = _draw(key, batch["ids"].shape[0], keying, noise, own)
+    sizes = dict(state=networks.sentence_encoder.state, size=batch["photograph"].shape[1:3])
+    drawn = _draw(key, batch["ids"].shape[0], keying, noise, own, **sizes)
     learning = {name for names in parts.values() for name in names}
     trained, frozen = (
         {name: params[name] for name in (*SENTENCES, *PICTURES) if (name in learning) == moves}
@@ -595,7 +626,8 @@ def _words_step(
 ) -> tuple[State, Metrics]:
     """A step of the LSTMs alone."""
     ids = batch["ids"]
-    noises = channel_noise * jax.vmap(lambda key: jax.random.normal(key, (2, models.STATE)))(
+    shape = (2, networks.sentence_encoder.state)
+    noises = channel_noise * jax.vmap(lambda key: jax.random.normal(key, shape))(
         parallel.example_keys(key, ids.shape[0])
     )
     params, opt_state = {name: state.params[name] for name in SENTENCES}, dict(state.opt_state)
@@ -660,7 +692,7 @@ def _predict(
     if "noise" in batch:
         stego = picture_of(states, given, noise * batch["noise"])
         return {"stego": stego, "read_ids": write(states_in(stego, given))}
-    drawn = _draw(key, states.shape[0], keying, noise)
+    drawn = _draw(key, states.shape[0], keying, noise, state=states.shape[-1])
     stego = picture_of(states, drawn.own, drawn.noise)
     outputs = {
         "stego": stego,

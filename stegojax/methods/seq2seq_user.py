@@ -111,7 +111,7 @@ def from_config(
     if fields.base_from and load is not None:
         begin = load(fields.base_from).state
         shared = inputs.shared_secret(key_file=fields.key_from) if fields.key_from else None
-        own = material(shared, given.keyed).arrays
+        own = material(shared, given.keyed, state=given.state).arrays
     return make(
         seq2seq_gan.make(*parts[:3], length=given.length, objective=parts[3], noise=given.noise),
         *parts[:3],
@@ -139,6 +139,6 @@ def _checked(begin: State, fresh: State) -> State:
         if mine != theirs:
             raise InputError(
                 f"the run of method.base_from has another {name}; give the values of its own "
-                "config to method.width, vocabulary, keyed and adversarial_weight"
+                "config to method.width, state, vocabulary, keyed and adversarial_weight"
             )
     return jax.tree.map(jnp.asarray, begin)

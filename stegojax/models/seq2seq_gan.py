@@ -18,9 +18,9 @@ A secret key can take part in three ways, for a method to choose from:
   their signs. Pictures of one sentence under two keys then differ as those of two sentences do, and
   under a wrong key the state is noise.
 
-Rows of word numbers are int32 `[B, T]` (`data.tokenizer`), states float32 `[B, 2, 256]` in (-1, 1),
-keys float32 `[B, 64]`, usually standard normal. Pictures are `[B, 64, 64, 3]`, float32 in pixel
-units 0..255; inside, networks work in [-1, 1].
+Rows of word numbers are int32 `[B, T]` (`data.tokenizer`), states float32 `[B, 2, S]` in (-1, 1),
+S = 256 in the paper, keys float32 `[B, 64]`, usually standard normal. Pictures are `[B, H, H, 3]`,
+H = 64 in the paper, float32 in pixel units 0..255; inside, networks work in [-1, 1].
 """
 
 from __future__ import annotations
@@ -33,20 +33,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from stegojax.data.tokenizer import BEGIN, END, PADDING
+from stegojax.errors import InputError
 from stegojax.models import dcgan, layers
 from stegojax.types import Array, Key
 
 STATE = 256
-"""Numbers in each of the two vectors of a state, and units of both LSTMs."""
+"""Numbers in each of the two vectors of a state, and units of both LSTMs, in the paper."""
 
 SECRET = 64
 """Numbers in a secret key."""
 
 SIZE = 64
-"""Height and width of the pictures."""
+"""Height and width of the pictures, in the paper."""
 
 GRID = 8
-"""Height, width and channels of the block of numbers that a state is to the generator."""
+"""Height and width of the block of numbers that a state is to the generator; the paper's has as
+many channels.
+"""
 
 TRUNK = 256
 """Channels of the generator's convolution and residual blocks."""
@@ -54,8 +57,10 @@ TRUNK = 256
 RESIDUAL = 2
 """How many residual blocks the generator has."""
 
-GROWING = (128, 64, 32)
-"""Channels of the generator's transposed convolutions."""
+GROWING = (128, 64, 32, 16, 8)
+"""Channels of the generator's transposed convolutions, as many as there are doublings from `GRID`
+to the picture: three in the paper.
+"""
 
 SHRINKING = (64, 128, 256, 512)
 """Channels of the layers of the discriminator and of the receiver's network."""
@@ -80,19 +85,50 @@ def _check_rows(caller: str, ids: Array) -> None:
         )
 
 
-def _check_states(caller: str, states: Array) -> None:
-    if states.ndim != 3 or states.shape[1:] != (2, STATE) or states.dtype != jnp.float32:
+def check_sizes(state: int, size: int) -> None:
+    """Refuses a state and a picture that do not go together.
+
+    Args:
+      state: numbers in each of a state's two vectors.
+      size: height and width of the pictures.
+
+    Raises:
+      InputError: the state is no whole block for the generator, the picture is no number of
+        doublings of it, or the picture's last map in the receiver's network has more places than
+        the state has numbers.
+    """
+    sizes = [GRID * 2**doublings for doublings in range(1, len(GROWING) + 1)]
+    if state < 1 or 2 * state % GRID**2:
+        raise InputError(
+            f"method.state={state} must be a multiple of {GRID**2 // 2}: the generator reads two "
+            f"vectors of it as a block of {GRID}x{GRID}"
+        )
+    if size not in sizes or 2 * state % _positions(size):
+        raise InputError(
+            f"method.size={size} must be one of {', '.join(map(str, sizes))}, and (size / 16)^2 go "
+            f"into the {2 * state} numbers of a state"
+        )
+
+
+def _positions(size: int) -> int:
+    """Places in the last map of the receiver's network."""
+    return (size // 2 ** len(SHRINKING)) ** 2
+
+
+def _check_states(caller: str, states: Array, state: int = 0) -> None:
+    state = state or states.shape[-1]
+    if states.ndim != 3 or states.shape[1:] != (2, state) or states.dtype != jnp.float32:
         raise ValueError(
-            f"{caller}: states must be a float32 array [B, 2, {STATE}], {states.dtype} "
+            f"{caller}: states must be a float32 array [B, 2, {state}], {states.dtype} "
             f"{states.shape} was "
             "given"
         )
 
 
-def _check_pictures(caller: str, pictures: Array) -> None:
-    if pictures.ndim != 4 or pictures.shape[1:] != (SIZE, SIZE, 3) or pictures.dtype != jnp.float32:
+def _check_pictures(caller: str, pictures: Array, size: int) -> None:
+    if pictures.ndim != 4 or pictures.shape[1:] != (size, size, 3) or pictures.dtype != jnp.float32:
         raise ValueError(
-            f"{caller}: pictures must be a float32 array [B, {SIZE}, {SIZE}, 3] in 0..255, "
+            f"{caller}: pictures must be a float32 array [B, {size}, {size}, 3] in 0..255, "
             f"{pictures.dtype} "
             f"{pictures.shape} was given"
         )
@@ -124,9 +160,11 @@ class SentenceEncoder(nn.Module):
 
     Attributes:
       vocabulary: how many entries the vocabulary has.
+      state: numbers in each of the two vectors, and units of the LSTM.
     """
 
     vocabulary: int
+    state: int = STATE
 
     @nn.compact
     def __call__(self, ids: Array, mask: Array) -> Array:
@@ -138,7 +176,7 @@ class SentenceEncoder(nn.Module):
             the rest is not read.
 
         Returns:
-          `[B, 2, STATE]` in (-1, 1): the LSTM's output and its cell, each after a fully connected
+          `[B, 2, state]` in (-1, 1): the LSTM's output and its cell, each after a fully connected
           layer.
 
         Raises:
@@ -149,11 +187,11 @@ class SentenceEncoder(nn.Module):
             raise ValueError(
                 f"seq2seq_gan.SentenceEncoder: a mask {ids.shape} is needed, {mask.shape} was given"
             )
-        words = nn.Embed(self.vocabulary, STATE, name="embedding")(ids)
-        lstm = nn.RNN(nn.OptimizedLSTMCell(STATE, name="lstm"), return_carry=True, name="rnn")
+        words = nn.Embed(self.vocabulary, self.state, name="embedding")(ids)
+        lstm = nn.RNN(nn.OptimizedLSTMCell(self.state, name="lstm"), return_carry=True, name="rnn")
         (cell, output), _ = lstm(words, seq_lengths=mask.astype(jnp.int32).sum(axis=1))
         rows = [
-            nn.Dense(STATE, kernel_init=layers.xavier, name=name)(x)
+            nn.Dense(self.state, kernel_init=layers.xavier, name=name)(x)
             for name, x in (("output", output), ("cell", cell))
         ]
         return jnp.tanh(jnp.stack(rows, axis=1))
@@ -164,13 +202,15 @@ class SentenceDecoder(nn.Module):
 
     Attributes:
       vocabulary: how many entries the vocabulary has.
+      state: numbers in each of a state's two vectors, and units of the LSTM.
     """
 
     vocabulary: int
+    state: int = STATE
 
     def setup(self):
-        self.embedding = nn.Embed(self.vocabulary, STATE)
-        self.lstm = nn.OptimizedLSTMCell(STATE)
+        self.embedding = nn.Embed(self.vocabulary, self.state)
+        self.lstm = nn.OptimizedLSTMCell(self.state)
         self.rnn = nn.RNN(self.lstm)
         self.words = nn.Dense(self.vocabulary, kernel_init=layers.xavier)
 
@@ -178,7 +218,7 @@ class SentenceDecoder(nn.Module):
         """Predicts every next word of sentences that are known so far ("teacher forcing").
 
         Args:
-          states: `[B, 2, STATE]`.
+          states: `[B, 2, state]`.
           ids: `[B, T]`, integers: the words before those to be predicted, so a row without its last
             number.
 
@@ -188,7 +228,7 @@ class SentenceDecoder(nn.Module):
         Raises:
           ValueError: the states or rows have another shape or type.
         """
-        _check_states("seq2seq_gan.SentenceDecoder", states)
+        _check_states("seq2seq_gan.SentenceDecoder", states, self.state)
         _check_rows("seq2seq_gan.SentenceDecoder", ids)
         return self.words(self.rnn(self.embedding(ids), initial_carry=begin(states)))
 
@@ -196,7 +236,7 @@ class SentenceDecoder(nn.Module):
         """Reads one word and predicts the next.
 
         Args:
-          carry: the LSTM's cell and output, `[B, STATE]` each; at first `begin(states)`.
+          carry: the LSTM's cell and output, `[B, state]` each; at first `begin(states)`.
           ids: `[B]`, integers.
 
         Returns:
@@ -211,10 +251,10 @@ def begin(states: Array) -> tuple[Array, Array]:
     output.
 
     Args:
-      states: `[B, 2, STATE]`.
+      states: `[B, 2, S]`.
 
     Returns:
-      Cell and output, `[B, STATE]` each.
+      Cell and output, `[B, S]` each.
 
     Raises:
       ValueError: the states have another shape or type.
@@ -234,7 +274,7 @@ def write_sentences(
     Args:
       decoder: the receiver's LSTM.
       variables: its parameters, as for `decoder.apply`.
-      states: `[B, 2, STATE]`.
+      states: `[B, 2, S]`.
       length: T, how long the rows are.
 
     Returns:
@@ -441,41 +481,45 @@ class Generator(nn.Module):
     """The "generator encoder" (Figure 4): a picture from a state.
 
     A convolution, two residual blocks at 8x8, and three transposed convolutions, which "a final
-    transpose convolution block" must mean if 64x64 is to come of 8x8; convolutions before a batch
-    normalisation have no bias.
+    transpose convolution block" must mean if 64x64 is to come of 8x8 (more or fewer for other
+    sizes); convolutions before a batch normalisation have no bias.
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
       keyed: how a secret key takes part, one of `KEYED`.
+      size: height and width of the pictures, `GRID` doubled up to five times.
     """
 
     width: float = 1.0
     axis_name: str | None = None
     keyed: str = "none"
+    size: int = SIZE
 
     @nn.compact
     def __call__(self, states: Array, secret: Array | None = None, *, train: bool) -> Array:
         """Makes pictures.
 
         Args:
-          states: `[B, 2, STATE]`.
+          states: `[B, 2, S]`, S a multiple of 32.
           secret: `[B, SECRET]`, the secret keys; None if `keyed` is "none".
           train: normalise with the batch's own statistics and update the running ones.
 
         Returns:
-          `[B, SIZE, SIZE, 3]`, 0..255, not rounded.
+          `[B, size, size, 3]`, 0..255, not rounded.
 
         Raises:
           ValueError: the states or keys have another shape or type, or `keyed` does not fit.
         """
         _check_states("seq2seq_gan.Generator", states)
         _check_secret("seq2seq_gan.Generator", self.keyed, KEYED, secret, states.shape[0])
-        x = states.reshape(-1, GRID, GRID, GRID)
+        check_sizes(states.shape[-1], self.size)
+        x = states.reshape(-1, GRID, GRID, 2 * states.shape[-1] // GRID**2)
         if self.keyed == "plane":
             x = jnp.concatenate([x, secret.reshape(-1, GRID, GRID, 1)], axis=-1)
         style = _KeyNetwork(name="key")(secret) if self.keyed == "modulation" else None
+        doublings = (self.size // GRID).bit_length() - 1
         trunk = layers.scaled_width(TRUNK, self.width)
 
         def conv(x, name):
@@ -488,7 +532,7 @@ class Generator(nn.Module):
         for i in range(1, RESIDUAL + 1):
             y = nn.relu(norm(conv(x, f"block{i}_conv1"), f"block{i}_norm1"))
             x = x + norm(conv(y, f"block{i}_conv2"), f"block{i}_norm2")
-        for i, features in enumerate(GROWING, start=1):
+        for i, features in enumerate(GROWING[:doublings], start=1):
             features = layers.scaled_width(features, self.width)
             x = _Doubled(features, name=f"up{i}")(x if i == 1 else _unfold(x))
             shape = x.shape
@@ -507,28 +551,33 @@ class StateReader(nn.Module):
       axis_name: mapped axis over which batch statistics are averaged in training; None for one
         device.
       keyed: whether a secret key takes part: "none" as in the paper, or "modulation".
+      size: height and width of the pictures.
+      state: numbers in each of the state's two vectors.
     """
 
     width: float = 1.0
     axis_name: str | None = None
     keyed: str = "none"
+    size: int = SIZE
+    state: int = STATE
 
     @nn.compact
     def __call__(self, pictures: Array, secret: Array | None = None, *, train: bool) -> Array:
         """Reads pictures.
 
         Args:
-          pictures: `[B, SIZE, SIZE, 3]`, 0..255.
+          pictures: `[B, size, size, 3]`, 0..255.
           secret: `[B, SECRET]`, the secret keys; None if `keyed` is "none".
           train: normalise with the batch's own statistics and update the running ones.
 
         Returns:
-          `[B, 2, STATE]` in (-1, 1).
+          `[B, 2, state]` in (-1, 1).
 
         Raises:
           ValueError: the pictures or keys have another shape or type, or `keyed` does not fit.
         """
-        _check_pictures("seq2seq_gan.StateReader", pictures)
+        _check_pictures("seq2seq_gan.StateReader", pictures, self.size)
+        check_sizes(self.state, self.size)
         _check_secret(
             "seq2seq_gan.StateReader", self.keyed, ("none", "modulation"), secret, pictures.shape[0]
         )
@@ -543,9 +592,9 @@ class StateReader(nn.Module):
                 name=f"conv{i}",
             )(x)
             x = dcgan.leaky_relu(_Modulated(self.axis_name, name=f"norm{i}")(x, style, train=train))
-        positions = (SIZE // 2 ** len(SHRINKING)) ** 2
-        x = layers.conv(2 * STATE // positions, 3, name="output")(x)
-        return jnp.tanh(x).reshape(-1, 2, STATE)
+        features = 2 * self.state // _positions(self.size)
+        x = layers.conv(features, 3, name="output")(x)
+        return jnp.tanh(x).reshape(-1, 2, self.state)
 
 
 class Discriminator(nn.Module):
@@ -554,16 +603,18 @@ class Discriminator(nn.Module):
 
     Attributes:
       width: multiplies the channels of every hidden layer; 1 is the paper's network.
+      size: height and width of the pictures.
     """
 
     width: float = 1.0
+    size: int = SIZE
 
     @nn.compact
     def __call__(self, pictures: Array) -> Array:
         """Judges pictures.
 
         Args:
-          pictures: `[B, SIZE, SIZE, 3]`, 0..255.
+          pictures: `[B, size, size, 3]`, 0..255.
 
         Returns:
           `[B]`, the logit of being a photograph.
@@ -571,7 +622,7 @@ class Discriminator(nn.Module):
         Raises:
           ValueError: the pictures have another shape or type.
         """
-        _check_pictures("seq2seq_gan.Discriminator", pictures)
+        _check_pictures("seq2seq_gan.Discriminator", pictures, self.size)
         x = pictures / 127.5 - 1.0
         for i, features in enumerate(SHRINKING, start=1):
             x = dcgan.leaky_relu(
@@ -583,35 +634,36 @@ class Discriminator(nn.Module):
 
 
 class Scramble(NamedTuple):
-    """How a key changes a state of 2 x 256 numbers.
+    """How a key changes a state of 2 S numbers, 512 in the paper.
 
-    order: int32 `[B, 512]`: which number of the state comes to each place, a permutation.
-    signs: float32 `[B, 512]`, -1 or 1, by which what has come to a place is multiplied.
+    order: int32 `[B, 2 S]`: which number of the state comes to each place, a permutation.
+    signs: float32 `[B, 2 S]`, -1 or 1, by which what has come to a place is multiplied.
     """
 
     order: Array
     signs: Array
 
 
-def random_scramble(key: Key) -> Scramble:
+def random_scramble(key: Key, numbers: int = 2 * STATE) -> Scramble:
     """A scramble drawn at random, for training with many keys.
 
     Source: this program's own; the paper has no counterpart.
 
     Args:
       key: PRNG key.
+      numbers: of the state.
 
     Returns:
-      `Scramble` of `[512]` each; `jax.vmap` over keys gives a batch.
+      `Scramble` of `[numbers]` each; `jax.vmap` over keys gives a batch.
     """
     permute, turn = jax.random.split(key)
-    order = jax.random.permutation(permute, 2 * STATE).astype(jnp.int32)
-    return Scramble(order, jax.random.rademacher(turn, (2 * STATE,), jnp.float32))
+    order = jax.random.permutation(permute, numbers).astype(jnp.int32)
+    return Scramble(order, jax.random.rademacher(turn, (numbers,), jnp.float32))
 
 
 def _check_scramble(caller: str, states: Array, change: Scramble) -> None:
     _check_states(caller, states)
-    expected = (states.shape[0], 2 * STATE)
+    expected = (states.shape[0], 2 * states.shape[2])
     if change.order.shape != expected or change.signs.shape != expected:
         raise ValueError(
             f"{caller}: order and signs {expected} are needed, {change.order.shape} and "
@@ -626,17 +678,17 @@ def scramble(states: Array, change: Scramble) -> Array:
     Source: this program's own; the paper has no counterpart.
 
     Args:
-      states: `[B, 2, STATE]`.
-      change: `Scramble` of `[B, 512]`.
+      states: `[B, 2, S]`.
+      change: `Scramble` of `[B, 2 S]`.
 
     Returns:
-      `[B, 2, STATE]`, of the same range.
+      `[B, 2, S]`, of the same range.
 
     Raises:
       ValueError: shapes or types do not fit.
     """
     _check_scramble("scramble", states, change)
-    flat = jnp.take_along_axis(states.reshape(-1, 2 * STATE), change.order, axis=1)
+    flat = jnp.take_along_axis(states.reshape(states.shape[0], -1), change.order, axis=1)
     return (flat * change.signs).reshape(states.shape)
 
 
@@ -647,17 +699,17 @@ def unscramble(states: Array, change: Scramble) -> Array:
     Source: this program's own; the paper has no counterpart.
 
     Args:
-      states: `[B, 2, STATE]`, read from a picture.
-      change: `Scramble` of `[B, 512]`.
+      states: `[B, 2, S]`, read from a picture.
+      change: `Scramble` of `[B, 2 S]`.
 
     Returns:
-      `[B, 2, STATE]`, of the same range.
+      `[B, 2, S]`, of the same range.
 
     Raises:
       ValueError: shapes or types do not fit.
     """
     _check_scramble("unscramble", states, change)
-    flat = states.reshape(-1, 2 * STATE) * change.signs
+    flat = states.reshape(states.shape[0], -1) * change.signs
     return jnp.take_along_axis(flat, jnp.argsort(change.order, axis=1), axis=1).reshape(
         states.shape
     )

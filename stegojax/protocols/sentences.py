@@ -47,7 +47,8 @@ def evaluate(
     """Measures a run of sentences; writes `WORKDIR/sentences.png`.
 
     Args:
-      config: of the run; of `report.sentences` the fields `count` (how many are measured),
+      config: of the run; of `report.sentences` the fields `count` (how many are measured), `beside`
+        (work directories of runs whose figures by length are set beside this one's),
         `searched` (for how many of them a picture is searched), `beams` and `weights` (for the
         FID a file of them, see `distance.distance`; "" for the distance that needs none).
       workdir: of the run.
@@ -109,6 +110,16 @@ def evaluate(
             for length, found in results["by_length"]["greedy"].items()
         ],
     )
+    lines = dict(results["by_length"])
+    if options.get("beside", ()):
+        results["beside"] = {
+            title_of(config): results["by_length"]["greedy"],
+            **dict(_beside(config, place) for place in options.beside),
+        }
+        text += "\n\nBy length (greedy), runs beside each other:\n\n" + lengths_table(
+            results["beside"]
+        )
+        lines = results["beside"]
     results["key"] = differences(loaded, ids, keys, files_read)
     text += "\n\nThe key (differences are means of |a - b| in levels):\n\n" + markdown(
         list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]]
@@ -130,8 +141,7 @@ def evaluate(
     text += f"\n\nPictures against photographs, {label}: {value:.4g}"
     if parallel.is_writer():
         files.write_bytes(
-            workdir / CURVES_NAME,
-            plots.lines(_series(results["by_length"]), across="words and marks", lowest=0.0),
+            workdir / CURVES_NAME, plots.lines(_series(lines), across="words and marks", lowest=0.0)
         )
     return text, results
 
@@ -161,7 +171,7 @@ def test_key(config: ml_collections.ConfigDict, number: int) -> sentences.Materi
     """
     keyed = config.method.keyed
     shared = None if keyed == "none" else secret.key_file(test_key_file(config, number))
-    return sentences.material(shared, keyed)
+    return sentences.material(shared, keyed, state=config.method.state)
 
 
 def figures(wanted: Sequence[Sequence[str]], read: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -203,6 +213,41 @@ def by_length(
     return found
 
 
+def title_of(config: ml_collections.ConfigDict) -> str:
+    """What a run is called beside others: by its sizes.
+
+    Args:
+      config: of the run.
+
+    Returns:
+      The title.
+    """
+    method = config.method
+    return f"2 x {method.state} numbers in {method.size}x{method.size}"
+
+
+def lengths_table(runs: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
+    """BLEU and exact rate against the sentences' length, runs beside each other.
+
+    Args:
+      runs: title -> what `by_length` gives.
+
+    Returns:
+      A row for every length, in Markdown.
+    """
+    header, rows = ["Words and marks"], []
+    for title in runs:
+        header += [f"BLEU, {title}", f"Exact, {title}"]
+    for length in sorted({length for found in runs.values() for length in found}):
+        cells = [
+            f"{found[length][name]:.4f}" if length in found else ""
+            for found in runs.values()
+            for name in ("bleu", "exact")
+        ]
+        rows.append([str(length), *cells])
+    return markdown(header, rows)
+
+
 def readings(
     loaded: run.Loaded, pixels: np.ndarray, keys: Sequence[sentences.Material], *, beams: int
 ) -> dict[str, np.ndarray]:
@@ -211,7 +256,7 @@ def readings(
 
     Args:
       loaded: the run.
-      pixels: uint8 `[n, 64, 64, 3]`.
+      pixels: uint8 `[n, H, H, 3]`.
       keys: `n` of them.
       beams: of the search.
 
@@ -241,7 +286,7 @@ def differences(
       loaded: the run.
       ids: `[n, T]`.
       keys: `n` of them.
-      pixels: the pictures, uint8 `[n, 64, 64, 3]`, of sentence i under key i with noise i.
+      pixels: the pictures, uint8 `[n, H, H, 3]`, of sentence i under key i with noise i.
 
     Returns:
       "between sentences": mean L1 distance, in levels, of two sentences' pictures under one key
@@ -347,6 +392,22 @@ def wanted(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
     """
     words = vocabulary.tokens_of(ids)
     return [_FOREIGN if word == tokenizer.SPECIAL[tokenizer.UNKNOWN] else word for word in words]
+
+
+def _beside(
+    config: ml_collections.ConfigDict, place: str
+) -> tuple[str, dict[int, dict[str, float]]]:
+    """Another run's title and its figures by length, over as many of its held-out sentences."""
+    other = run.load(place)
+    theirs = run.changed(other.config, {"report.sentences": config.report.sentences})
+    vocabulary = tokenizer.load(other.workdir / kinds.VOCABULARY_NAME)
+    ids, _, _ = held_out(theirs)
+    keys = [test_key(theirs, number) for number in range(len(ids))]
+    pixels = through_files(pictures(other, ids, keys, range(len(ids))))
+    needed = seq2seq_gan.KEYINGS[theirs.method.keyed].received
+    rows = read(other, pixels, keys if needed else [])
+    hidden = [wanted(vocabulary, row) for row in ids]
+    return title_of(theirs), by_length(hidden, [tokens(vocabulary, row) for row in rows])
 
 
 def _arrays(keys: Sequence[sentences.Material]) -> dict[str, np.ndarray]:

@@ -155,7 +155,7 @@ def _material(config: ml_collections.ConfigDict, number: int) -> sentence_keys.M
     shared = None
     if keyed != "none":
         shared = secret.key_file(sentences.test_key_file(config, number))
-    return sentence_keys.material(shared, keyed)
+    return sentence_keys.material(shared, keyed, state=config.method.state)
 
 
 def _read(user: run.Loaded, pixels: np.ndarray, key: sentence_keys.Material) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from support import numpy_generator as generators
 from support import numpy_layers as plain
 
+from stegojax.errors import InputError
 from stegojax.models import seq2seq_gan
 
 IDS = jnp.asarray([[1, 7, 5, 9, 2, 0, 0], [1, 4, 2, 0, 0, 0, 0], [1, 4, 5, 6, 7, 8, 2]], jnp.int32)
@@ -330,6 +331,37 @@ def test_gradients_are_finite_at_the_corners(encoder, decoder):
         STATES
     )
     assert np.isfinite(gradient).all() and np.abs(gradient).max(axis=(0, 2)).min() > 0
+
+
+@pytest.mark.parametrize("state,size", [(128, 32), (512, 128), (96, 16)])
+def test_states_and_pictures_of_other_sizes(state, size):
+    states = jnp.zeros((2, 2, state))
+    generator = seq2seq_gan.Generator(1 / 64, size=size)
+    reader = seq2seq_gan.StateReader(1 / 64, size=size, state=state)
+
+    def shapes():
+        pictures, _ = generator.init_with_output(jax.random.key(0), states, train=False)
+        read, _ = reader.init_with_output(jax.random.key(0), pictures, train=False)
+        words, _ = seq2seq_gan.SentenceDecoder(9, state).init_with_output(
+            jax.random.key(0), read, IDS[:2]
+        )
+        judged, _ = seq2seq_gan.Discriminator(1 / 64, size).init_with_output(
+            jax.random.key(0), pictures
+        )
+        return pictures, read, words, judged
+
+    found = [each.shape for each in jax.eval_shape(shapes)]
+    assert found == [(2, size, size, 3), (2, 2, state), (2, IDS.shape[1], 9), (2,)]
+
+
+@pytest.mark.parametrize(
+    "state,size,message",
+    [(100, 64, "method.state=100 must be a multiple of 32"), (256, 48, "one of 16, 32, 64")]
+    + [(256, 100, "method.size=100"), (32, 256, "into the 64 numbers of a state")],
+)
+def test_sizes_that_do_not_go_together_are_refused(state, size, message):
+    with pytest.raises(InputError, match=message):
+        seq2seq_gan.check_sizes(state, size)
 
 
 def test_what_cannot_be_used_is_refused():

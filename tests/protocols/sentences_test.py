@@ -100,8 +100,10 @@ def workdir(tmp_path_factory):
 
 
 def test_an_evaluation_writes_tables_numbers_and_curves(workdir, capsys):
-    config = run.changed(run.read_config(workdir), {"report.sentences.count": 5})
+    changes = {"report.sentences.count": 5, "report.sentences.beside": (str(workdir),)}
+    config = run.changed(run.read_config(workdir), changes)
     text = evaluate.evaluate(config, workdir)
+    assert "BLEU, 2 x 256 numbers in 64x64" in text
     assert (
         "random-feature Frechet distance (no FID)" in text
         and "held-out sentences as 8-bit PNG files" in text
@@ -143,3 +145,19 @@ def test_fields_out_of_range_are_refused(workdir):
             sentences.evaluate(
                 run.changed(loaded.config, {f"report.sentences.{field}": value}), workdir, loaded
             )
+
+
+def test_lengths_of_two_runs_stand_beside_each_other():
+    runs = {
+        "small": {3: {"bleu": 0.5, "exact": 0.25, "wer": 0.1, "count": 4}},
+        "large": {
+            3: {"bleu": 1.0, "exact": 1.0, "wer": 0.0, "count": 4},
+            5: {"bleu": 0.75, "exact": 0.5, "wer": 0.1, "count": 2},
+        },
+    }
+    assert sentences.lengths_table(runs).splitlines() == [
+        "| Words and marks | BLEU, small | Exact, small | BLEU, large | Exact, large |",
+        "|---|---|---|---|---|",
+        "| 3 | 0.5000 | 0.2500 | 1.0000 | 1.0000 |",
+        "| 5 |  |  | 0.7500 | 0.5000 |",
+    ]

@@ -11,6 +11,7 @@ from stegojax.hiders import sentences
 WORDS = ("the", "cat", "sees", "my", "old", "dog", ".")
 VOCABULARY = tokenizer.Vocabulary((*tokenizer.SPECIAL, *WORDS))
 ROW = 8
+SIZES = dict(state=256, size=64)
 
 
 def rule(state, batch, key):
@@ -35,7 +36,7 @@ def rule(state, batch, key):
 def stub(threshold=0.0, **method):
     config = types.SimpleNamespace(
         data=types.SimpleNamespace(kind="sentences"),
-        method=types.SimpleNamespace(keyed="scramble", noise=0.1, length=ROW, **method),
+        method=types.SimpleNamespace(keyed="scramble", noise=0.1, length=ROW, **SIZES, **method),
     )
     return sentences.Sender(
         run.Loaded(config, types.SimpleNamespace(predict=rule), jnp.float32(threshold), 1),
