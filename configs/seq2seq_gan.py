@@ -70,7 +70,8 @@ def keyed(where: str) -> dict:
     }
 
 
-LONG = {"data.length": 14, "data.source": "embedded:100000"}
+LONG = {"data.length": 14}
+"""Twelve words and marks, with beginning and end."""
 
 PRESETS = {
     "": ("short sentences, 200 words, a quarter of the channels, the key scrambles the state", {}),
@@ -163,10 +164,7 @@ def get_config(preset: str = "") -> ConfigDict:
     # How many held-out sentences are measured, for how many a picture is searched, and the file
     # of an Inception network for FID.
     # And for how many steps the networks of each of two users are trained further.
-    c.report = sections.report(
-        4,
-        sentences=dict(count=128, searched=32, beams=4, weights="", beside=()),
-        users=dict(steps=300),
-    )
+    measured = dict(count=128, searched=32, beams=4, weights="", beside=())
+    c.report = sections.report(4, sentences=measured, users=dict(steps=300))
     c.checkpoint = sections.checkpoint(200)
     return presets.choose(c, PRESETS, preset)

@@ -99,27 +99,8 @@ def evaluate(
             for name, found in results["words"].items()
         ],
     )
-    text += "\n\nBy length (greedy):\n\n" + markdown(
-        ["Words and marks", "Sentences", "BLEU", "WER", "Exact"],
-        [
-            [
-                str(length),
-                str(found["count"]),
-                *(f"{found[name]:.4f}" for name in ("bleu", "wer", "exact")),
-            ]
-            for length, found in results["by_length"]["greedy"].items()
-        ],
-    )
-    lines = dict(results["by_length"])
-    if options.get("beside", ()):
-        results["beside"] = {
-            title_of(config): results["by_length"]["greedy"],
-            **dict(_beside(config, place) for place in options.beside),
-        }
-        text += "\n\nBy length (greedy), runs beside each other:\n\n" + lengths_table(
-            results["beside"]
-        )
-        lines = results["beside"]
+    added, lines = _lengths(config, results)
+    text += added
     results["key"] = differences(loaded, ids, keys, files_read)
     text += "\n\nThe key (differences are means of |a - b| in levels):\n\n" + markdown(
         list(results["key"]), [[f"{value:.4g}" for value in results["key"].values()]]
@@ -392,6 +373,30 @@ def wanted(vocabulary: tokenizer.Vocabulary, ids: np.ndarray) -> list[str]:
     """
     words = vocabulary.tokens_of(ids)
     return [_FOREIGN if word == tokenizer.SPECIAL[tokenizer.UNKNOWN] else word for word in words]
+
+
+def _lengths(config, results) -> tuple[str, dict[str, dict[int, dict[str, float]]]]:
+    """The table by length, with that of runs beside this one, which are entered in the results; and
+    the lines of the plot.
+    """
+    lines = dict(results["by_length"])
+    text = "\n\nBy length (greedy):\n\n" + markdown(
+        ["Words and marks", "Sentences", "BLEU", "WER", "Exact"],
+        [
+            [
+                str(length),
+                str(found["count"]),
+                *(f"{found[name]:.4f}" for name in ("bleu", "wer", "exact")),
+            ]
+            for length, found in lines["greedy"].items()
+        ],
+    )
+    places = config.report.sentences.get("beside", ())
+    if places:
+        others = dict(_beside(config, place) for place in places)
+        lines = results["beside"] = {title_of(config): lines["greedy"], **others}
+        text += "\n\nBy length (greedy), runs beside each other:\n\n" + lengths_table(lines)
+    return text, lines
 
 
 def _beside(
