@@ -403,6 +403,25 @@ JOINT_TRAINING = dict(
 """Fields of `method` that all systems trained in three stages have."""
 
 
+BITS_LAPTOP = {
+    "batch_size": 16,
+    "data.source": "folder:photographs",
+    "data.train_share": 0.9,
+    "evaluation.every": 500,
+    "evaluation.batches": 8,
+    "report.batches": 40,
+    "checkpoint.every": 250,
+    "method.stage_lengths": (1000, 5000, 2000),
+    "method.optimizer": dict(
+        name="adam", learning_rate=2e-3, factor=0.5, every=1000.0, after=2000.0, unit="steps"
+    ),
+    "method.image_decoder_optimizer": dict(
+        name="adam", learning_rate=1e-3, factor=0.5, every=400.0, unit="steps"
+    ),
+}
+"""Changes that train a system that hides bits on a folder of photographs for about an hour."""
+
+
 def bit_hider(
     *,
     batch_size: int = 8,

@@ -37,25 +37,6 @@ PAPER = {
     "method.image_decoder_optimizer": dict(name="adam", learning_rate=1e-3, factor=0.1, every=10.0),
 }
 
-LAPTOP = {
-    "batch_size": 16,
-    "data.source": "folder:photographs",
-    "data.preprocess": ("jpeg:50",),
-    "data.train_share": 0.9,
-    "evaluation.every": 500,
-    "evaluation.batches": 8,
-    "report.batches": 40,
-    "checkpoint.every": 250,
-    "method.stage_lengths": (1000, 5000, 2000),
-    "method.optimizer": dict(
-        name="adam", learning_rate=2e-3, factor=0.5, every=1000.0, after=2000.0, unit="steps"
-    ),
-    "method.image_decoder_optimizer": dict(
-        name="adam", learning_rate=1e-3, factor=0.5, every=400.0, unit="steps"
-    ),
-}
-"""Photographs of a folder, of quality factor 50 as in Table III, at half the channels."""
-
 EXPERIMENTS = {
     "qf50": ("Table III: quality factor 50, as paper", {"data.preprocess": ("jpeg:50",)}),
     "qf70": ("Table III: quality factor 70", {"data.preprocess": ("jpeg:70",)}),
@@ -80,7 +61,10 @@ PRESETS = {
         "a quarter of the channels, a few steps, for tests",
         {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
-    "laptop": ("32x32 crops of a folder of photographs, quality factor 50: an hour", LAPTOP),
+    "laptop": (
+        "32x32 crops of a folder of photographs, quality factor 50: an hour",
+        {**sections.BITS_LAPTOP, "data.preprocess": ("jpeg:50",)},
+    ),
     "paper": ("512x512 of quality factor 50, batch 8, 10 joint epochs and 40 separable", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
     **presets.small(EXPERIMENTS),

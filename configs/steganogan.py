@@ -45,6 +45,10 @@ PRESETS = {
         "a quarter of the channels, a few steps, for tests",
         {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
+    "laptop": (
+        "32x32 crops of a folder of photographs: an hour",
+        {**sections.BITS_LAPTOP, "method.optimizer.learning_rate": 1e-3},
+    ),
     "paper": ("random 360x360 crops of DIV2K, batch 4, 32 epochs, as dense1", PAPER),
     **presets.at_scale(EXPERIMENTS, PAPER),
     **presets.small(EXPERIMENTS),
