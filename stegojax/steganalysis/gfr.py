@@ -86,24 +86,42 @@ def _of_plane(plane):
     coefficients, quantisation, high = plane
     pixels = dct.unrounded_pixels(coefficients, quantisation)
     steps = jnp.where(high, jnp.asarray(_STEPS[95]), jnp.asarray(_STEPS[75]))
-    # A kernel is its own mirror image in the centre, up to the sign of its phase: sums and
-    # differences of opposite pixels take half of the products.
+    # A kernel is its own mirror image in the centre, up to the sign of its phase, and left and right
+    # exchanged it is that of the angle pi less its own: sums and differences of pixels that mirror
+    # each other take a fourth of the products.
     scaled = jnp.asarray(kernels()) / steps[None, :, None, None, None]
-    halves = scaled.reshape(2, len(_SCALES) * _ANGLES, 64)[..., :32]
+    left, right = _mirrored(scaled[:, :, :_MERGED, :4], -1)
+    even, odd = ((left + sign * right).reshape(2, -1, 16) / 2 for sign in (1, -1))
 
     def filtered(rows):
         down, _, width = rows.shape
         columns = width - 7
         windows = jnp.stack([rows[..., j : j + columns] for j in range(8)], 2)
-        windows = windows.reshape(down, 64, columns)
-        first, last = windows[:, :32], windows[:, :31:-1]
+        above, below = windows[:, :4], windows[:, :3:-1, ::-1]
         values = []
-        for half, pairs in zip(halves, (first + last, first - last)):
-            sums = jnp.einsum("kn,bnw->bkw", half, pairs, precision="highest")
-            values.append(phases.quantised(sums))
+        for phase, pairs in enumerate((above + below, above - below)):
+            left, right = _mirrored(pairs, 2)
+            sums = [
+                jnp.einsum("kn,bnw->bkw", half[phase], quads, precision="highest")
+                for half, quads in (
+                    (even, (left + right).reshape(down, 16, columns)),
+                    (odd, (left - right).reshape(down, 16, columns)),
+                )
+            ]
+            shape = (down, len(_SCALES), _MERGED, columns)
+            even_sums, odd_sums = (each.reshape(shape) for each in sums)
+            # Angles from 0 to pi / 2, and then those beyond: the mirror images of these.
+            beyond = phases.quantised((even_sums - odd_sums)[:, :, _MERGED - 2 : 0 : -1])
+            angles = [phases.quantised(even_sums + odd_sums), beyond]
+            values.append(jnp.concatenate(angles, 2).reshape(down, -1, columns))
         return jnp.concatenate(values, 1)
 
     counted = phases.histograms(pixels, filtered)
     counted = counted.reshape(len(_PHASES), len(_SCALES), _ANGLES, phases.GROUPS, phases.BINS)
     mirrored = counted[:, :, -np.arange(_MERGED) % _ANGLES]
     return ((counted[:, :, :_MERGED] + mirrored) / 2).reshape(-1)
+
+
+def _mirrored(values, axis: int):
+    """The first half of an axis of 8, and the second in the reverse order."""
+    return jnp.take(values, jnp.arange(4), axis), jnp.take(values, jnp.arange(7, 3, -1), axis)

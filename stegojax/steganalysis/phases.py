@@ -18,6 +18,8 @@ from stegojax.types import Array
 TRUNCATION = 4
 GROUPS, BINS = 25, TRUNCATION + 1
 _OUTSIDE = TRUNCATION + 1
+_BITS = 12
+"""Of a count in one row of windows, where it fits."""
 _TIE = 5e-6
 """So near to a half, a fraction counts as one: coefficients make exact halves, and rounding errors
 must not decide over them."""
@@ -72,11 +74,20 @@ def histograms(pixels: Array, filtered: Callable[[Array], Array]) -> Array:
         values = jnp.where(inside, values, _OUTSIDE)
         values = jnp.pad(values, ((0, 0), (0, 0), (0, 7)), constant_values=_OUTSIDE)
         values = values.reshape(down, values.shape[1], width // 8, 8)
-        counts = [jnp.sum(values == value, (0, 2), dtype=jnp.int32) for value in range(BINS)]
-        return jnp.stack(counts, -1)
+        return jnp.stack(_counted(values), -1)
 
     counts = lax.map(of_row, jnp.arange(8))
     counts = jnp.moveaxis(counts, 0, 1).reshape(counts.shape[1], 64, BINS).astype(jnp.float32)
     member = jnp.asarray(_POOLED, jnp.float32)
     pooled = jnp.einsum("gp,kpb->kgb", member, counts, precision="highest")
     return pooled / pooled.sum(-1, keepdims=True)
+
+
+def _counted(values: Array) -> list[Array]:
+    """How often each value occurs in `[rows, K, columns, 8]`: int32 `[K, 8]` each."""
+    most = (1 << _BITS) - 1
+    if values.shape[2] > most:
+        return [jnp.sum(values == value, (0, 2), dtype=jnp.int32) for value in range(BINS)]
+    # All values of a row are counted at once, each in bits of its own.
+    packed = jnp.sum(jnp.left_shift(jnp.int64(1), jnp.int64(_BITS) * values), 2)
+    return [jnp.sum(packed >> (_BITS * value) & most, 0, dtype=jnp.int32) for value in range(BINS)]

@@ -142,7 +142,7 @@ def test_what_is_refused_leaves_everything_as_it_was(write, tmp_path):
     assert reveal(hide(write(signed), insist=True)[0]) == MESSAGE
 
 
-def reveal_what_is_damaged(stego, count):
+def reveal_what_is_damaged(stego, message, count):
     content, generator = stego.read_bytes(), np.random.default_rng(0)
     broken = stego.with_name("broken.jpg")
     for number in range(count):
@@ -152,19 +152,20 @@ def reveal_what_is_damaged(stego, count):
             damaged[generator.integers(len(content) - 10)] ^= 1 << generator.integers(8)
         broken.write_bytes(bytes(damaged))
         try:
-            assert reveal(broken) == MESSAGE
+            assert reveal(broken) == message
         except InputError as error:
             assert "\n" not in str(error) and str(error).startswith(str(broken))
 
 
 def test_damaged_files_give_one_line_and_no_wrong_byte(write):
-    reveal_what_is_damaged(hide(write(corpus("trailer")))[0], 60)
+    reveal_what_is_damaged(hide(write(corpus("trailer")))[0], MESSAGE, 60)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["4:2:0", "progressive", "optimised, intervals"])
 def test_much_damage_gives_one_line_and_no_wrong_byte(write, name):
-    reveal_what_is_damaged(hide(write(corpus(name)), MESSAGE[:60])[0], 500)
+    message = MESSAGE[:60]
+    reveal_what_is_damaged(hide(write(corpus(name)), message)[0], message, 500)
 
 
 def test_notes_of_both_ways(write, tmp_path):

@@ -2,6 +2,8 @@
 
 import io
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.io
@@ -11,7 +13,7 @@ from PIL import Image
 from stegojax.costs import dct
 from stegojax.domains import jpeg_codec
 from stegojax.errors import InputError
-from stegojax.steganalysis import coefficients, dctr, gfr, jrm
+from stegojax.steganalysis import coefficients, dctr, gfr, jrm, phases
 
 STEPS = coefficients.standard_table(75)
 GOLDEN = golden_coefficients(64)[None], STEPS[None]
@@ -112,3 +114,13 @@ def test_planes_are_checked_and_independent():
             compute(planes + 0.5, tables)
         with pytest.raises(InputError, match="at_once=0"):
             compute(planes, tables, at_once=0)
+
+
+def test_counts_in_bits_are_counts():
+    values = np.random.default_rng(0).integers(0, 6, (3, 2, 9, 8)).astype(np.uint8)
+    wide = np.zeros((1, 1, 1 << phases._BITS, 8), np.uint8)
+    with jax.enable_x64(True):
+        found, all_of_one = (np.stack(phases._counted(jnp.asarray(v)), -1) for v in (values, wide))
+    expected = np.stack([(values == each).sum((0, 2)) for each in range(5)], -1)
+    np.testing.assert_array_equal(found, expected)
+    assert (all_of_one[..., 0] == 1 << phases._BITS).all()
