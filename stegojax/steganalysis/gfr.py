@@ -86,9 +86,9 @@ def _of_plane(plane):
     coefficients, quantisation, high = plane
     pixels = dct.unrounded_pixels(coefficients, quantisation)
     steps = jnp.where(high, jnp.asarray(_STEPS[95]), jnp.asarray(_STEPS[75]))
-    # A kernel is its own mirror image in the centre, up to the sign of its phase, and left and right
-    # exchanged it is that of the angle pi less its own: sums and differences of pixels that mirror
-    # each other take a fourth of the products.
+    # A kernel is its own mirror image in the centre, up to the sign of its phase; with left and
+    # right exchanged it is that of the angle pi less its own. Sums and differences of pixels that
+    # mirror each other take a fourth of the products.
     scaled = jnp.asarray(kernels()) / steps[None, :, None, None, None]
     left, right = _mirrored(scaled[:, :, :_MERGED, :4], -1)
     even, odd = ((left + sign * right).reshape(2, -1, 16) / 2 for sign in (1, -1))
