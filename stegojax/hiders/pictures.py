@@ -4,6 +4,8 @@ compared with). There is no key: whoever has the run reveals.
 
 from __future__ import annotations
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,19 +25,21 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
       options: as a person gave them; none is of use here.
 
     Returns:
-      The hider. Its messages are picture files of any size: they are made grey, and resized to the
-      cover's size where they differ. Of several covers it takes the one whose stego is most like
-      it (ISGAN, sec. 4).
+      The hider. Its messages are picture files of any size: they are made grey, but for runs that
+      hide colour, and resized to the cover's size where they differ. Of several covers it takes
+      the one whose stego is most like it (ISGAN, sec. 4).
 
     Raises:
       InputError: an option is given.
     """
     refuse(options, "scheme", "code", "constraint_height")
 
+    colour = bool(loaded.config.get("data", {}).get("secret_colour", False))
+
     def hide(shared, cover, message):
         del shared
         pixels = preprocess.to_colour(pixels_of(cover))
-        secret, note = _secret(message, pixels.shape[:2])
+        secret, note = _secret(message, pixels.shape[:2], colour=colour)
         outputs = predict(loaded, {"cover": pixels, "secret": secret}, names=("stego",))
         stego = outputs["stego"].astype(np.uint8)
         revealed = pixels_of(reveal(None, cover_of(stego)))
@@ -64,7 +68,7 @@ def hider(loaded: run.Loaded, options: Options) -> Hider:
         takes_secret=False,
         hide=hide,
         reveal=reveal,
-        capacity=_capacity,
+        capacity=functools.partial(_capacity, colour=colour),
         choose=choose,
     )
 
@@ -78,25 +82,32 @@ def _similarity(hidden: Stego, cover: Cover) -> float:
     return float(metrics.ssim(stego, original)[0])
 
 
-def _secret(message: bytes, size: tuple[int, int]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The secret picture, grey and of the cover's size, and what was done to it."""
-    picture = images.read(message, name="the message")
-    grey = images.grey(jnp.asarray(picture.pixels, jnp.float32))
-    height, width = grey.shape[:2]
+def _secret(
+    message: bytes, size: tuple[int, int], *, colour: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The secret picture, grey or colour and of the cover's size, and what was done to it."""
+    pixels = images.read(message, name="the message").pixels
+    pixels = preprocess.to_colour(pixels) if colour else pixels
+    secret = jnp.asarray(pixels, jnp.float32)
+    secret = secret if colour else images.grey(secret)
+    height, width = secret.shape[:2]
     note: tuple[str, ...] = ()
     if (height, width) != size:
-        grey = images.imresize(grey, size)
+        secret = images.imresize(secret, size)
         note = (f"the message is resized from {width}x{height} to the size of the cover",)
-    return np.asarray(images.round_to_pixels(grey)).astype(np.uint8), note
+    return np.asarray(images.round_to_pixels(secret)).astype(np.uint8), note
 
 
-def _capacity(cover: Cover) -> Capacity:
+def _capacity(cover: Cover, *, colour: bool) -> Capacity:
     height, width = cover.planes[0].shape
     return Capacity(
         height * width,
         "pixels",
         height * width,
-        (f"carries a grey picture of {width}x{height}, which comes back with losses",),
+        (
+            f"carries a {'colour' if colour else 'grey'} picture of {width}x{height}, which comes "
+            "back with losses",
+        ),
     )
 
 

@@ -56,19 +56,27 @@ class Objective(NamedTuple):
     noise: float
 
 
-def baluja_networks(*, width: float = 1.0) -> Networks:
+def baluja_networks(*, width: float = 1.0, secret_colour: bool = False) -> Networks:
     """Preparation, hiding and reveal network of Baluja (2017).
 
     Args:
       width: factor on every hidden channel count; 1 is the paper's.
+      secret_colour: whether secrets are colour pictures, as in the paper, or grey ones, as where
+        ISGAN is compared with it.
 
     Returns:
       The system's halves, with the networks "preparation", "hiding" and "reveal".
     """
     preparation, hiding = baluja.Preparation(width=width), baluja.Hiding(width=width)
-    reveal = baluja.Reveal(width=width, secret_channels=1)
+    channels = 3 if secret_colour else 1
+    reveal = baluja.Reveal(width=width, secret_channels=channels)
 
     def init(key, cover, secret):
+        if secret.shape[-1] != channels:
+            raise InputError(
+                f"the data's secrets have {secret.shape[-1]} channels and the run's {channels}: "
+                "set data.secret_colour and method.secret_colour alike"
+            )
         keys = network.split_keys(key, "preparation", "hiding", "reveal")
         params = {"preparation": network.initialise(keys["preparation"], preparation, secret)[0]}
         prepared = network.apply(preparation, params["preparation"], {}, secret)
@@ -88,15 +96,21 @@ def baluja_networks(*, width: float = 1.0) -> Networks:
     )
 
 
-def atique_networks(*, width: float = 1.0) -> Networks:
+def atique_networks(*, width: float = 1.0, secret_colour: bool = False) -> Networks:
     """Encoder and decoder of Rehman et al. (2017).
 
     Args:
       width: factor on every hidden channel count; 1 is the paper's.
+      secret_colour: must be False: these networks hide grey pictures.
 
     Returns:
       The system's halves, with the networks "encoder" and "decoder".
+
+    Raises:
+      InputError: colour is asked for.
     """
+    if secret_colour:
+        raise InputError("method.secret_colour=True is for Baluja's networks; Atique's hide grey")
     encoder, decoder = atique.Encoder(width=width), atique.Decoder(width=width)
 
     def init(key, cover, secret):
@@ -158,7 +172,7 @@ class Fields(NamedTuple):
     """The `method` section of a config.
 
     optimizer: the arguments of `optimizers.make`.
-    width:     of the networks.
+    width, secret_colour: of the networks.
     cover_weight, secret_weight, noise: see `make`.
     """
 
@@ -167,6 +181,7 @@ class Fields(NamedTuple):
     secret_weight: float = 1.0
     noise: float = 0.0
     width: float = 1.0
+    secret_colour: bool = False
 
 
 def from_config(
@@ -193,7 +208,7 @@ def from_config(
     del load
     fields = read(Fields, section)
     return make(
-        networks(width=fields.width),
+        networks(width=fields.width, secret_colour=fields.secret_colour),
         optimizer=optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
         cover_weight=fields.cover_weight,
         secret_weight=fields.secret_weight,

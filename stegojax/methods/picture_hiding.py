@@ -1,7 +1,8 @@
-"""What the methods that hide a grey picture in a colour picture share: `predict`, `measure` and the
+"""What the methods that hide a picture in a colour picture share: `predict`, `measure` and the
 shape of a batch.
 
-A batch is `{"cover": [B, H, W, 3], "secret": [B, H, W, 1]}`, pixel units 0..255.
+A batch is `{"cover": [B, H, W, 3], "secret": [B, H, W, C]}`, pixel units 0..255, C = 1 for grey
+secrets and 3 for colour.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ def predict_with(
     """`Method.predict` from the two halves of a method.
 
     Args:
-      embed: `(state, cover [B, H, W, 3], secret [B, H, W, 1]) -> stego [B, H, W, 3]`, not yet
+      embed: `(state, cover [B, H, W, 3], secret [B, H, W, C]) -> stego [B, H, W, 3]`, not yet
         rounded.
-      reveal: `(state, stego [B, H, W, 3]) -> [B, H, W, 1]`, not yet rounded.
+      reveal: `(state, stego [B, H, W, 3]) -> [B, H, W, C]`, not yet rounded.
 
     Returns:
       A function giving, from a batch with "cover" and "secret", "stego" (rounded) and "revealed"
