@@ -16,6 +16,7 @@ from stegojax.methods import (
     hidden,
     isgan,
     picture_autoencoder,
+    reload,
     seq2seq_gan,
     seq2seq_user,
     sftn,
@@ -99,6 +100,7 @@ METHODS: dict[str, Entry] = {
     "jsgan": _learns_costs(symmetric),
     "ugs": _learns_costs(ugs, "deception"),
     "advemb": _learns_costs(advemb, "deception"),
+    "reload": _learns_costs(reload),
     "ssgan": _makes_covers(ssgan),
     "sgan": _makes_covers(sgan),
     "seq2seq_gan": Entry(
