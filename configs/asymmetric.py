@@ -12,7 +12,9 @@ paper's experiments, on the pictures of the folder szubase (--config.data.source
 on four TITAN X; detection error against Deng-Net 18.65 % for HILL and 25.48 % with adjusted costs.
 `small_` before the name of an experiment (small_subimages3) is the same at the default's scale. The
 learned initial scheme is trained in a first stage against three steganalyzers, in place of
-Steg-GMAN.
+Steg-GMAN. Otherwise than in the paper, or where it is silent: pictures are turned by quarters and
+flipped in training, and the second strategy of Table 4 lets D1 guide from half-way on, epoch 36 of
+72, where the paper says "30 epochs".
 """
 
 from ml_collections import ConfigDict

@@ -130,7 +130,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The up-sampling blocks: from the encoder's outputs to one number per pixel, not bounded."""
+    """The up-sampling blocks: from the encoder's outputs to one number per pixel, not bounded.
+
+    The last block, which gives the output, has no batch normalisation; the paper gives each one.
+    """
 
     width: float = 1.0
     output_bias: float = 0.0

@@ -93,7 +93,8 @@ def grow(
     axis_name: str | None,
 ) -> Array:
     """A DCGAN generator's layers, to be called in a flax module: a fully connected one and four
-    that double the picture.
+    that double the picture, the last of them without batch normalisation, as DCGAN has it; SSGAN's
+    text gives every one of them one.
 
     Args:
       noise: `[B, NOISE]`.

@@ -87,7 +87,9 @@ KV = SRM[29:30]
 """The 5x5 square kernel; middle -12."""
 
 KV_NORMALISED = SRM_NORMALISED[29:30]
-"""The 5x5 square kernel divided by 12, the front of Xu-Net and GNCNN."""
+"""The 5x5 square kernel divided by 12, the front of Xu-Net and GNCNN, and of SGAN's and SSGAN's
+steganalyzers. SSGAN's paper prints it undivided: GNCNN's Gaussian units then answer 0 everywhere.
+"""
 
 BASIC = SRM[[4, 6, 11, 9, 28, 29]]
 """The six kernels in front of the Xu-Net of SPAR-RL and UT-GAN, not normalised: differences of
