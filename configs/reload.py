@@ -21,6 +21,24 @@ from configs import presets, sections
 
 NETWORK = {"method.policy": "network", "method.optimizer": dict(name="adam", learning_rate=1e-3)}
 
+PAPER = {
+    **sections.AT_SCALE,
+    **sections.COST_SECURITY_PAPER,
+    **NETWORK,
+    "batch_size": 32,
+    "method.stage_lengths": (500, 10_000, 500),
+    "method.episode": 6,
+    "method.tested": 99,
+    "data.source": "folder:alaska",
+    "data.train_share": 0.99,
+    "data.preprocess": ("resize:256",),
+    "data.crop": 256,
+    "evaluation.every": 1000,
+    "evaluation.batches": 10,
+    "report.batches": 20,
+    "checkpoint.every": 500,
+}
+
 PRESETS = {
     "": ("six numbers on HILL at 0.4 bpp, 64x64 crops of the bundled photographs", {}),
     "tiny": (
@@ -55,26 +73,8 @@ PRESETS = {
             "report.batches": 40,
         },
     ),
-    "paper": (
-        "256x256, the authors' network, 10,000 episodes of 6 steps on 32 pictures",
-        {
-            **sections.AT_SCALE,
-            **sections.COST_SECURITY_PAPER,
-            **NETWORK,
-            "batch_size": 32,
-            "method.stage_lengths": (500, 10_000, 500),
-            "method.episode": 6,
-            "method.tested": 99,
-            "data.source": "folder:alaska",
-            "data.train_share": 0.99,
-            "data.preprocess": ("resize:256",),
-            "data.crop": 256,
-            "evaluation.every": 1000,
-            "evaluation.batches": 10,
-            "report.batches": 20,
-            "checkpoint.every": 500,
-        },
-    ),
+    "paper": ("256x256, the authors' network, 10,000 episodes of 6 steps on 32 pictures", PAPER),
+    **sections.on_bases(PAPER),
 }
 
 

@@ -806,3 +806,20 @@ DECEIVED_LAPTOP = {
     "checkpoint.every": 50,
 }
 """The Xu-Net that ships, a little further, as the steganalyzer to be deceived."""
+
+
+def on_bases(paper: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Presets of an adjuster for each initial scheme and payload of the asymmetric-cost paper's
+    Table 1 beside HILL at .4 bpp.
+
+    Args:
+      paper: the changes of its preset for HILL at .4 bpp.
+    """
+    presets = {}
+    for base, title in (("hill", "HILL"), ("wow", "WOW"), ("suniward", "S-UNIWARD")):
+        for payload, ending in ((0.4, ""), (0.2, "_02")):
+            line = f"Table 1: {title} as initial scheme, {payload} bpp"
+            changes = {**paper, "method.scheme": base, "method.payload": payload}
+            presets[f"{base}{ending}"] = (line, changes)
+    del presets["hill"]  # It is the paper preset.
+    return presets

@@ -29,8 +29,9 @@ runs that embed into such files; dctr, jrm, ccjrm, gfr, and the networks of `net
 decompressed pictures, unrounded.
 
 The default takes about ten minutes on two cores, `tiny` under a minute. `paper` reads BOSSBase and
-BOWS2 in one folder; `table3` to `table7`, and `small_table3` to `small_table7`, compare runs of the
-asymmetric-cost GAN that were trained before.
+BOWS2 in one folder; `table1` is the asymmetric-cost paper's Table 1 whole, `table1_laptop` the
+same of runs of the presets `laptop`; `table3` to `table7`, and `small_table3` to `small_table7`,
+compare runs of the asymmetric-cost GAN. All of these runs are trained before.
 """
 
 import json
@@ -92,6 +93,45 @@ def tables(runs: list[str], scale: str) -> dict[str, tuple[str, ...]]:
     return {"payloads": (0.4,), "schemes": tuple(schemes)}
 
 
+ADJUSTERS = {"UGS": "ugs", "ReLOAD": "reload", "ADV-EMB": "advemb", "proposed": "asymmetric"}
+"""Rows of Table 1 below the baseline's and CMD's, and the configs whose runs they are."""
+
+LEARNED = ("sparrl", "utgan", "asdlgan", "steggman")
+
+
+def table1() -> tuple[str, ...]:
+    """Table 1 of the asymmetric-cost paper and a row for ADV-EMB, coded by STC, of the runs in
+    runs/: those of the presets `paper`, `wow`, `suniward`, `hill_02` and so on; and for the column
+    Steg-GMAN of `steggman:paper` and `paper_02`, with adjusters that were trained on it, such as
+    `main.py --config=configs/ugs.py:paper --config.method.scheme=run:runs/steggman-paper
+    --workdir=runs/ugs-steggman`.
+    """
+    schemes = []
+    for base in ("wow", "suniward", "hill"):
+        schemes += [f"{base}/Baseline={base}+stc", f"{base}/CMD={base}-cmd+stc"]
+        for payload, preset in ((0.4, base if base != "hill" else "paper"), (0.2, f"{base}_02")):
+            for row, name in ADJUSTERS.items():
+                schemes.append(f"{base}/{row}=run:runs/{name}-{preset}+stc@{payload}")
+    for payload, ending in ((0.4, ""), (0.2, "_02")):
+        learned = f"run:runs/steggman-paper{ending}+stc@{payload}"
+        schemes += [f"steggman/Baseline={learned}", f"steggman/CMD=cmd:{learned}"]
+        for row, name in ADJUSTERS.items():
+            schemes.append(f"steggman/{row}=run:runs/{name}-steggman{ending}+stc@{payload}")
+    return tuple(schemes)
+
+
+def table1_laptop() -> tuple[str, ...]:
+    """The same at .4 bpp for HILL and the learned costs, of the runs of the presets `laptop`."""
+    schemes = ["lsbm/Baseline=lsbm+stc", "suniward/Baseline=suniward+stc"]
+    schemes += ["hill/Baseline=hill+stc", "hill/CMD=hill-cmd+stc"]
+    for row, name in ADJUSTERS.items():
+        schemes.append(f"hill/{row}=run:runs/{name}-laptop+stc@0.4")
+    for name in LEARNED:
+        learned = f"run:runs/{name}-laptop+stc@0.4"
+        schemes += [f"{name}/Baseline={learned}", f"{name}/CMD=cmd:{learned}"]
+    return tuple(schemes)
+
+
 COSTS = ("hill", "wow", "suniward", "hugo", "mipod", "lsbm")
 
 SCHEMES = (
@@ -102,6 +142,21 @@ SCHEMES = (
     "hill-cmd+stc",
 )
 """All costs and recipes of the package, simulated, and two of them coded; models are added."""
+
+LAPTOP = {
+    "covers.source": "folder:photographs",
+    "covers.crop": 256,
+    "covers.tiles": 1,
+    "covers.preprocess": ("shrink:1.5",),
+    "covers.limit": 600,
+    "steganalyzers": ("spam", "srmq1", "srm", "xunet"),
+    "splits.validation": 0.1,
+    "splits.test": 0.4,
+    "ensemble.subspace": 300,
+    "ensemble.learners": 75,
+    "networks.xunet.batch_size": 16,
+    "networks.xunet.steps": 2000,
+}
 
 PRESETS = {
     "": ("256 tiles of 128x128 of the bundled photographs, SPAM and SRMQ1, ten splits", {}),
@@ -148,26 +203,19 @@ PRESETS = {
     ),
     "zoo": (
         "every cost, recipe and model on 600 photographs shrunk by 1.5, .2 and .4 bpp, ten splits",
-        {
-            "covers.source": "folder:photographs",
-            "covers.crop": 256,
-            "covers.tiles": 1,
-            "covers.preprocess": ("shrink:1.5",),
-            "covers.limit": 600,
-            "payloads": (0.4, 0.2),
-            "schemes": SCHEMES,
-            "steganalyzers": ("spam", "srmq1", "srm", "xunet"),
-            "splits.validation": 0.1,
-            "splits.test": 0.4,
-            "ensemble.subspace": 300,
-            "ensemble.learners": 75,
-            "networks.xunet.batch_size": 16,
-            "networks.xunet.steps": 2000,
-        },
+        {**LAPTOP, "payloads": (0.4, 0.2), "schemes": SCHEMES},
     ),
     "paper": (
         "5000, 1000 and 4000 of 10,000 pictures of 256x256, SRM and four networks, .2 and .4 bpp",
         PAPER,
+    ),
+    "table1": (
+        "asymmetric-cost paper's Table 1 whole: bases and adjusters, .2 and .4 bpp, runs in runs/",
+        {**PAPER, "schemes": table1()},
+    ),
+    "table1_laptop": (
+        "the same at .4 bpp on 600 photographs shrunk by 1.5, of runs of the presets laptop",
+        {**LAPTOP, "payloads": (0.4,), "schemes": table1_laptop()},
     ),
     **{name: (line, {**PAPER, **tables(runs, "")}) for name, (line, runs) in RUNS.items()},
     **{

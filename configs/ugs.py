@@ -51,7 +51,7 @@ PRESETS = {
         sections.DECEIVED_LAPTOP,
     ),
     "paper": ("Deng-Net against HILL at 0.4 bpp, 256x256, 200 epochs of 16 pairs", PAPER),
-    "paper_02": ("the same at 0.2 bpp", {**PAPER, "method.payload": 0.2}),
+    **sections.on_bases(PAPER),
 }
 
 

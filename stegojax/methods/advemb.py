@@ -92,6 +92,7 @@ def from_config(
       InputError: a field or a name is unknown, or a number is out of range.
     """
     fields = read(Fields, section)
+    trained.check_same_scheme(load, fields.network_from, fields.scheme)
     given = trained.network(load, fields.network_from, steganalyzer.NAME)
     return make(
         trained.scheme(fields.scheme, load),

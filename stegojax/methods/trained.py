@@ -184,6 +184,27 @@ def network(load: Load | None, place: str, *names: str) -> Network | None:
     )
 
 
+def check_same_scheme(load: Load | None, place: str, scheme_text: str) -> None:
+    """Refuses a steganalyzer to be deceived that was trained on other stegos.
+
+    Args:
+      load: loads the run; None where nothing is begun.
+      place: of the steganalyzer's run; "" for none.
+      scheme_text: of the stegos that it should tell.
+
+    Raises:
+      InputError: it was trained on those of another scheme.
+    """
+    if not place or load is None:
+        return
+    other = str(load(place).section.get("scheme", "")).partition("#")[0]
+    if other != str(scheme_text).partition("#")[0]:
+        raise InputError(
+            f"the steganalyzer of {place} was trained on {other or 'no scheme'}, and method.scheme "
+            f"is {scheme_text}; name one that was trained on that, or none"
+        )
+
+
 def without_beginnings(section: Mapping[str, Any]) -> dict[str, Any]:
     """A config's section where the state comes from a checkpoint, and no network begins.
 

@@ -183,3 +183,13 @@ def test_its_steganalyzer_learns_from_the_initial_schemes_stegos():
     batch = {"cover": jnp.asarray(small_networks.covers(2, (16, 16)))}
     state = jax.jit(made.init)(jax.random.key(0), batch)
     assert set(state.params) == {steganalyzer.NAME}
+
+
+def test_a_steganalyzer_of_another_scheme_or_size_is_refused():
+    """The Xu-Net that ships was trained on HILL, whole."""
+    section = dict(SECTION, network_from="xunet-hill@1")
+    with pytest.raises(InputError, match="was trained on hill, and method.scheme is wow"):
+        advemb.from_config(section | dict(scheme="wow"), steps_per_epoch=1, load=run.trained)
+    made = advemb.from_config(section, steps_per_epoch=1, load=run.trained)
+    with pytest.raises(InputError, match="it must be of the same network, width"):
+        made.init(jax.random.key(0), {"cover": jnp.zeros((1, 32, 32, 1))})
