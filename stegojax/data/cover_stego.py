@@ -120,11 +120,12 @@ class Arrays:
         self._planes = [
             open_array(path, dtypes=(np.uint8, np.float32)) for path in (covers, stegos)
         ]
-        if self._planes[0].shape != self._planes[1].shape:
+        kinds = [(planes.shape, planes.dtype) for planes in self._planes]
+        if kinds[0] != kinds[1]:
+            held = [f"{dtype} {shape}" for shape, dtype in kinds]
             raise InputError(
-                f"{covers} holds {self._planes[0].shape} and {stegos} {self._planes[1].shape}; a "
-                "stego for every "
-                "cover is needed, of its size"
+                f"{covers} holds {held[0]} and {stegos} {held[1]}; a stego for every cover is "
+                "needed, of its size and kind"
             )
         self._places = places_of(parts, part)
         if not self._places or max(self._places) >= len(self._planes[0]) or min(self._places) < 0:

@@ -304,9 +304,10 @@ def several(path):
         (lambda path: np.save(path, np.asarray([{}, {}])), "cannot be read as a NumPy file"),
         (several, "holds several arrays"),
         (
-            lambda path: np.save(path, np.zeros((12, 8, 8), np.float32)),
-            r"holds float32 \(12, 8, 8\); uint8 \[N, H, W\] is needed",
+            lambda path: np.save(path, np.zeros((12, 8, 8), np.float64)),
+            r"holds float64 \(12, 8, 8\); uint8 or float32 \[N, H, W\] is needed",
         ),
+        (lambda path: np.save(path, np.zeros((12, 8, 8), np.float32)), "of its size and kind"),
         (
             lambda path: np.save(path, np.zeros((12, 8, 8, 1), np.uint8)),
             r"holds uint8 \(12, 8, 8, 1\)",
