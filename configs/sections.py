@@ -687,6 +687,11 @@ def symmetric_costs(name: str, **fields: Any) -> ConfigDict:
         curriculum=((1.0, 300), (0.4, 100)),
         staircase_steps=0,
         warm_up_steps=400,
+        # A cost that the generator first learns, in so many steps; and how often the steganalyzers'
+        # steps and those of the costs are gone through.
+        imitated="",
+        imitation_steps=0,
+        rounds=1,
         generator="unet",
         output="halved",
         # Equal probabilities that carry the first payload; the papers' output starts about 0.

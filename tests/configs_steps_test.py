@@ -18,6 +18,7 @@ FROZEN = {
     "words": ("generator", "state_reader", "discriminator"),
     "staircase": ("generator", "d1"),
     "warm-up": ("generator",),
+    "imitation": ("d1",),
     "same noise": ("phased",),
     "phased": ("policy",),
 }

@@ -98,6 +98,7 @@ METHODS: dict[str, Entry] = {
     "steggman": _learns_costs(symmetric),
     "asdlgan": _learns_costs(symmetric, "simulators"),
     "jsgan": _learns_costs(symmetric),
+    "adversarial": _learns_costs(symmetric),
     "ugs": _learns_costs(ugs, "deception"),
     "advemb": _learns_costs(advemb, "deception"),
     "reload": _learns_costs(reload),

@@ -405,6 +405,21 @@ def all_learn(losses: Mapping[str, Array], step: Array) -> dict[str, Array]:
     return {}
 
 
+def nobody_learns(losses: Mapping[str, Array], step: Array) -> dict[str, Array]:
+    """Steganalyzers wait, and learn in stages of their own; see `Learner.learns`. Each role must be
+    a network of its own, of the same name.
+
+    Args:
+      losses: by role.
+      step: not used.
+
+    Returns:
+      By network, False.
+    """
+    del step
+    return {role: jnp.asarray(False) for role in losses}
+
+
 def weakest_learns(losses: Mapping[str, Array], step: Array) -> dict[str, Array]:
     """The steganalyzer of the largest loss alone learns; see `Learner.learns`. Each role must be a
     network of its own, of the same name.
@@ -726,7 +741,8 @@ def imitation_step(
 
         def loss_fn(weights):
             stats = state.batch_stats[network]
-            chances, stats = generate(generator, weights, stats, seen.maps, seen.covers)
+            own = networks.split_keys(key, network)[network]
+            chances, stats = generate(generator, weights, stats, seen.maps, seen.covers, key=own)
             return jnp.mean(loss(chances, aim)), (chances, stats)
 
         (value, (chances, stats)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(

@@ -46,16 +46,21 @@ from stegojax.types import Array, ChangeProbabilities, Costs, Key, Method, Stage
 NAME = "generator"
 """The generator's name in states."""
 
-STAIRCASE, WARM_UP = "staircase", "warm-up"
-"""The stages in which a simulator learns to imitate the staircase, and in which the steganalyzers
-alone learn.
+STAIRCASE, IMITATION, WARM_UP = "staircase", "imitation", "warm-up"
+"""The stages in which a simulator learns to imitate the staircase, in which the generator learns to
+give a known cost's probabilities, and in which the steganalyzers alone learn.
 """
 
 GUIDANCE = ("reward", "through")
 SIMULATED = ("staircase", "double_tanh", "straight_through", "tes")
 """Simulators; "tes" is a network that learns to be one."""
 SMOOTH = SIMULATED[1:]
-LEARNS = {"all": cost_learner.all_learn, "weakest": cost_learner.weakest_learns}
+LEARNS = {
+    "all": cost_learner.all_learn,
+    "weakest": cost_learner.weakest_learns,
+    "in_turn": cost_learner.nobody_learns,
+}
+"""Who learns while the costs do; "in_turn", the steganalyzers learn in the stages between."""
 GUIDES = {"all": cost_learner.all_guide, "strongest": cost_learner.strongest_guides}
 SMALLEST_CHANGE = 2e-5
 """P is at least this where a generator's may be 0, so that costs stay under 11.5."""
@@ -153,12 +158,16 @@ class Schedule(NamedTuple):
                      stage at `payload`.
     staircase_steps: of the stage in which a simulator learns to be one.
     warm_up_steps:   of the stage in which the steganalyzers alone learn.
+    imitation_steps: of the stage in which the generator learns a known cost's probabilities.
+    rounds:          how often the steganalyzers' stage and those of the costs are gone through.
     """
 
     payload: float = 0.4
     curriculum: tuple[tuple[float, int], ...] = ()
     staircase_steps: int = 0
     warm_up_steps: int = 0
+    imitation_steps: int = 0
+    rounds: int = 1
 
 
 class Training(NamedTuple):
@@ -174,13 +183,15 @@ class Training(NamedTuple):
     simulator: nn.Module
     start: Mapping[str, trained.Network]
     medium: Medium = Medium()
+    imitated: Callable | None = None
 
 
 class Fields(NamedTuple):
     """The `method` section of a config.
 
     generator_optimizer, steganalyzer_optimizer: the arguments of `optimizers.make`.
-    payload, curriculum, staircase_steps, warm_up_steps: see `Schedule`.
+    payload, curriculum, staircase_steps, warm_up_steps, imitation_steps, rounds: see `Schedule`.
+    imitated:           a cost of the domain, which the generator first learns; "" for none.
     generator:          a name in `GENERATORS`.
     output:             a name in `OUTPUTS`.
     uniform_start:      whether the generator starts with equal probabilities that carry the
@@ -210,6 +221,9 @@ class Fields(NamedTuple):
     curriculum: Sequence[tuple[float, int]] = ()
     staircase_steps: int = 0
     warm_up_steps: int = 0
+    imitated: str = ""
+    imitation_steps: int = 0
+    rounds: int = 1
     generator: str = "unet"
     output: str = "halved"
     uniform_start: bool = False
@@ -266,6 +280,8 @@ def from_config(
         guides=GUIDES,
         tes_activation=asdlgan.ACTIVATIONS,
     )
+    medium = of_quality(fields.jpeg_quality)
+    _check_names(fields, imitated=("", *medium.domain.costs))
     if not 1 <= len(fields.networks) <= 3:
         raise InputError(
             f"method.networks names one to three steganalyzers; {tuple(fields.networks)} given"
@@ -299,10 +315,13 @@ def from_config(
             tuple((float(payload), int(steps)) for payload, steps in fields.curriculum),
             int(fields.staircase_steps),
             int(fields.warm_up_steps),
+            int(fields.imitation_steps),
+            int(fields.rounds),
         ),
         simulator=asdlgan.EmbeddingSimulator(fields.tes_activation),
         start={name: network for name, network in begun.items() if network is not None},
-        medium=of_quality(fields.jpeg_quality),
+        medium=medium,
+        imitated=medium.domain.costs.get(fields.imitated),
     )
 
 
@@ -342,6 +361,7 @@ def make(
     simulator: nn.Module = asdlgan.EmbeddingSimulator(),
     start: Mapping[str, trained.Network] | None = None,
     medium: Medium = Medium(),
+    imitated: Callable | None = None,
 ) -> Method:
     """A learner of symmetric costs as a `Method`.
 
@@ -357,6 +377,7 @@ def make(
       simulator: what learns to be one, where `guided.draw` is None.
       start: networks that begin from another run's, by name.
       medium: what is embedded into.
+      imitated: the cost that the generator first learns; None for none.
 
     Returns:
       The method. `predict` takes `{"cover": [B, H, W, 1]}` and gives the stego of an optimal
@@ -379,6 +400,7 @@ def make(
         simulator,
         dict(start or {}),
         medium,
+        imitated,
     )
     _check(training)
     stages = _stages(training)
@@ -399,7 +421,16 @@ def _check(training: Training) -> None:
             "payloads are above 0 and under 1.5 bits per pixel, and a curriculum ends at "
             f"method.payload={schedule.payload}; got {payloads}"
         )
-    first = schedule.staircase_steps > 0 or schedule.warm_up_steps > 0
+    first = max(schedule.staircase_steps, schedule.warm_up_steps, schedule.imitation_steps) > 0
+    if (training.imitated is None) == (schedule.imitation_steps > 0):
+        raise InputError(
+            "method.imitated names the cost that method.imitation_steps belong to: set both or none"
+        )
+    if schedule.rounds < 1 or (schedule.rounds > 1 and not schedule.warm_up_steps):
+        raise InputError(
+            f"method.rounds={schedule.rounds} is at least 1, and rounds need method.warm_up_steps "
+            "for the steganalyzers"
+        )
     if first and not schedule.curriculum:
         raise InputError(
             "a training with a stage before the costs' needs their length too: set "
@@ -435,13 +466,17 @@ def _stages(training: Training) -> tuple[Stage, ...]:
     if schedule.staircase_steps:
         step = simulators.imitation_step(training.simulator, schedule.staircase_steps)
         stages.append(Stage(STAIRCASE, schedule.staircase_steps, step))
-    if schedule.warm_up_steps:
-        step = _step(training, curriculum[0][0], cost_learner.steganalyzers_step)
-        stages.append(Stage(WARM_UP, schedule.warm_up_steps, step))
-    for payload, steps in curriculum:
-        step = _step(training, payload, cost_learner.train_step)
-        unit = training.medium.domain.words.unit
-        stages.append(Stage(f"{payload:g} {unit}", steps, step))
+    if schedule.imitation_steps:
+        step = _imitating_step(training, curriculum[0][0])
+        stages.append(Stage(IMITATION, schedule.imitation_steps, step))
+    warm_up = _step(training, curriculum[0][0], cost_learner.steganalyzers_step)
+    learning = [_step(training, payload, cost_learner.train_step) for payload, _ in curriculum]
+    unit = training.medium.domain.words.unit
+    for _ in range(schedule.rounds):
+        if schedule.warm_up_steps:
+            stages.append(Stage(WARM_UP, schedule.warm_up_steps, warm_up))
+        for (payload, steps), step in zip(curriculum, learning, strict=True):
+            stages.append(Stage(f"{payload:g} {unit}", steps, step))
     if schedule.staircase_steps:
         stages[1] = stages[1]._replace(begin=lambda state, key: simulators.finished(state))
     return tuple(stages)
@@ -456,6 +491,25 @@ def _step(training: Training, payload: float, kind: Callable) -> Callable:
         return kind(_learner(training, payload, state), descents)(state, batch, key)
 
     return step
+
+
+def _imitating_step(training: Training, payload: float) -> Callable:
+    """A train step in which the generator learns a known cost's probabilities at a payload."""
+    medium, learner = training.medium, _learner(training, payload, None)
+
+    def wanted(state, view):
+        costs = medium.bound(training.imitated)(view.covers)
+        lambda_ = probabilities.lambda_for_payload(costs, view.bits)
+        return probabilities.gibbs(costs, lambda_)
+
+    return cost_learner.imitation_step(
+        NAME,
+        training.generator,
+        learner.view,
+        wanted,
+        training.generator_optimizer,
+        figures=learner.figures,
+    )
 
 
 def _learner(training: Training, payload: float, state: State | None) -> cost_learner.Learner:

@@ -237,6 +237,9 @@ def test_a_cover_smaller_than_the_generator_can_halve_is_refused_in_a_line(
         (dict(curriculum=((1.0, 5),)), "a curriculum ends at method.payload=0.4"),
         (dict(warm_up_steps=5), r"set method.curriculum=\(\(0.4, STEPS\),\)"),
         (dict(curriculum=((0.4, 0),)), "at least one step long"),
+        (dict(imitated="hill"), "set both or none"),
+        (dict(imitated="hull"), "method.imitated 'hull' is unknown; there are hill"),
+        (dict(rounds=2, curriculum=((0.4, 5),)), "rounds need method.warm_up_steps"),
         (dict(steadiness=0), "method.steadiness is at least 1"),
         (dict(guidance="through"), "a gradient goes through a smooth simulator"),
         (dict(simulator="double_tanh"), "a gradient goes through a smooth simulator"),
@@ -297,3 +300,24 @@ def test_losses_averaged_over_steps_decide_who_learns():
     assert not differs(after.params["d1"], before.params["d1"])
     kept = after.batch_stats[cost_learner.AVERAGES]["d2"]
     assert float(kept) == pytest.approx(9 + (values["d2_loss"] - 9) / 4, rel=1e-5)
+
+
+def test_generator_and_steganalyzer_learn_in_turn_after_an_imitation():
+    """The generator comes to HILL's probabilities; then each waits while the other learns."""
+    turns = dict(imitated="hill", imitation_steps=40, warm_up_steps=2, rounds=2, learns="in_turn")
+    method = made(
+        **turns, curriculum=((0.4, 3),), output="third", uniform_start=True, networks=("xunet",),
+        steganalyzer_width=0.25, generator_optimizer=dict(name="adam", learning_rate=1e-2),
+    )  # fmt: skip
+    names = [stage.name for stage in method.stages]
+    assert names == ["imitation", *["warm-up", "0.4 bpp"] * 2]
+    batch = {"cover": jnp.asarray(small_networks.covers(4, (32, 32)))}
+    start = jax.tree.map(np.asarray, jax.jit(method.init)(jax.random.key(0), batch))
+    taught, history = run_steps(method.stages[0].train_step, start, batch, 40)
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert not differs(taught.params["d1"], start.params["d1"])
+    warm, _ = run_steps(method.stages[1].train_step, taught, batch, 1)
+    assert not differs(warm.params["generator"], taught.params["generator"])
+    after, [values] = run_steps(method.stages[2].train_step, warm, batch, 1)
+    assert values["d1_learns"] == 0 and not differs(after.params["d1"], warm.params["d1"])
+    assert differs(after.params["generator"], warm.params["generator"])
