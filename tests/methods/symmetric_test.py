@@ -16,8 +16,9 @@ from stegojax import cli, embed, images, probabilities, run, secret, train
 from stegojax.domains import JPEG
 from stegojax.errors import InputError
 from stegojax.hiders import by_costs
-from stegojax.methods import METHODS, cost_learner, symmetric
-from stegojax.types import WET_COST, ChangeProbabilities
+from stegojax.hiders.element_channel import Choices
+from stegojax.methods import METHODS, cost_learner, symmetric, trained
+from stegojax.types import WET_COST, ChangeProbabilities, Cover
 
 ADAM = dict(name="adam", learning_rate=1e-3)
 SECTION = dict(generator_optimizer=ADAM, steganalyzer_optimizer=ADAM, width=0.25, depth=3)
@@ -321,3 +322,34 @@ def test_generator_and_steganalyzer_learn_in_turn_after_an_imitation():
     after, [values] = run_steps(method.stages[2].train_step, warm, batch, 1)
     assert values["d1_learns"] == 0 and not differs(after.params["d1"], warm.params["d1"])
     assert differs(after.params["generator"], warm.params["generator"])
+
+
+SGD = dict(name="sgd", learning_rate=0.1)
+THIN = dict(network="xunet", width=0.25, optimizer=SGD)
+ADJUSTERS = {
+    "ugs": dict(THIN, candidates=1),
+    "advemb": THIN,
+    "reload": dict(optimizer=SGD, phased_optimizer=SGD, stage_lengths=(1, 1)),
+    "asymmetric": dict(
+        generator_optimizer=SGD, d1_optimizer=SGD, d2_optimizer=SGD, network="xunet", width=0.125,
+        depth=2, steganalyzer_width=0.125, shares=(1, 2),
+    ),
+}  # fmt: skip
+"""Sections of all that adjusts an initial scheme's costs."""
+
+
+@pytest.mark.parametrize("name", ["cmd", *ADJUSTERS])
+def test_adjusters_of_a_learned_base_are_revealed_with_the_key_alone(name, workdir):
+    cover = Cover((small_networks.covers(1, (40, 44))[0, ..., 0].astype(np.int16),))
+    if name == "cmd":
+        scheme = trained.scheme(f"cmd:run:{workdir}", run.trained)
+    else:
+        section = dict(ADJUSTERS[name], scheme=f"run:{workdir}")
+        method = METHODS[name].from_config(section, steps_per_epoch=1, load=run.trained)
+        batch = {"cover": jnp.zeros((1, 32, 32, 1))}
+        state = jax.jit(method.init)(jax.random.key(0), batch)
+        scheme = METHODS[name].scheme(state, section, name=name, load=run.trained)
+    key = secret.key_file(bytes(range(32)))
+    choices = Choices(scheme, constraint_height=7)
+    stego = by_costs.hide(key, cover, b"any file", choices=choices)
+    assert by_costs.reveal(key, stego) == b"any file"
