@@ -39,8 +39,7 @@ PRESETS = {
         {
             **sections.SYMMETRIC_COSTS_PAPER,
             "method.uniform_start": True,
-            "method.reward": "standardised",
-            "method.guidance_weight": 1e-2,
+            "method.reward": "centred",
             "method.imitation_steps": 20_000,
             "method.warm_up_steps": 10_000,
             "method.curriculum": ((0.4, 10_000),),
@@ -60,8 +59,6 @@ def get_config(preset: str = "") -> ConfigDict:
         curriculum=((0.4, 100),),
         rounds=2,
         output="third",
-        reward="standardised",
-        guidance_weight=1e-2,
         learns="in_turn",
     )
     return presets.choose(c, PRESETS, preset)

@@ -28,7 +28,6 @@ PRESETS = {
             **sections.SYMMETRIC_COSTS_LAPTOP,
             "method.networks": ("xunet",),
             "method.d1_from": "xunet-hill@1",
-            **sections.STANDARDISED_REWARD,
         },
     ),
     "paper": ("256x256, .4 bpp, 200,000 steps of 25 pictures", PAPER),

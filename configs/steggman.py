@@ -36,7 +36,6 @@ PRESETS = {
             "method.d1_from": "xunet-hill@1",
             "method.curriculum": ((0.4, 4500),),
             "method.warm_up_steps": 400,
-            **sections.STANDARDISED_REWARD,
         },
     ),
     "paper": ("256x256, .4 bpp, 200,000 steps of 25 pictures, Xu-, Yedroudj- and Deng-Net", PAPER),
