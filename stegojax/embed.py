@@ -740,6 +740,7 @@ def _simulate(key, cover, payload, cost, recipe, domain, side=()) -> Simulated:
     def own(plane):
         return cost(plane, *side)
 
+    carried = None
     if recipe.weighted:
         adjust = recipe.visits[0].adjust
         costs = _visit_costs(adjust, own, side, cover, modifications, None, domain)
@@ -752,7 +753,7 @@ def _simulate(key, cover, payload, cost, recipe, domain, side=()) -> Simulated:
         seen.append(costs)
         share = (
             jnp.sum(inside * carried, axis=(-2, -1))
-            if recipe.weighted
+            if carried is not None
             else jnp.broadcast_to(jnp.asarray(payload, jnp.float32), planes)
             * inside.mean(axis=(-2, -1))
         )

@@ -270,7 +270,8 @@ def over_sides(modifications: Array) -> Array:
     Returns:
       The same shape; 0 counts beyond the border.
     """
-    return sum(_neighbours(modifications))
+    above, below, left, right = _neighbours(modifications)
+    return above + below + left + right
 
 
 def over_borders(modifications: Array) -> Array:
@@ -357,7 +358,9 @@ def _boundary_pairs() -> np.ndarray:
 
 
 _BOUNDARY_PAIRS = _boundary_pairs()
-_BOUNDARY_SCALE = np.outer(*[[2**-0.5] + [1.0] * 7] * 2).astype(np.float32) / 2
+_BOUNDARY_SCALE = np.ones((8, 8), np.float32) / 2
+_BOUNDARY_SCALE[0] *= 2**-0.5
+_BOUNDARY_SCALE[:, 0] *= 2**-0.5
 _BOUNDARY_WEIGHT = np.tile(np.array([8.0] + [4.0] * 7, np.float32), (8, 1))
 
 
