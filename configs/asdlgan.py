@@ -63,6 +63,7 @@ def get_config(preset: str = "") -> ConfigDict:
         guidance="through",
         reward="raw",
         guidance_weight=100.0,
+        payload_weight=2e4,
         networks=("xunet",),
     )
     return presets.choose(c, PRESETS, preset)

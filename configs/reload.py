@@ -65,6 +65,7 @@ PRESETS = {
     "laptop": (
         "six numbers on a folder of photographs shrunk by 1.5, 128x128 crops: minutes",
         {
+            "method.stage_lengths": (60, 150),
             "data.source": "folder:photographs",
             "data.crop": 128,
             "data.preprocess": ("grey", "shrink:1.5"),

@@ -723,13 +723,14 @@ def symmetric_costs(name: str, **fields: Any) -> ConfigDict:
     )
     c.method = {**method, **fields}
     c.data = pictures(64)
-    c.evaluation = evaluation(100, batches=4, steganalysis="")
+    c.evaluation = evaluation(100, batches=4, refresh=20, steganalysis="")
     c.report = report(16, security=cost_security())
     c.checkpoint = checkpoint(100, best="")
     return c
 
 
 SYMMETRIC_COSTS_TINY = {
+    "evaluation.refresh_batches": 2,
     **SECURITY_TINY,
     "batch_size": 4,
     "method.curriculum": ((0.4, 4),),

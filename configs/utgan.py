@@ -49,5 +49,6 @@ def get_config(preset: str = "") -> ConfigDict:
         guidance="through",
         reward="raw",
         guidance_weight=100.0,
+        payload_weight=2e4,
     )
     return presets.choose(c, PRESETS, preset)

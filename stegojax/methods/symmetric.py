@@ -410,6 +410,7 @@ def make(
         functools.partial(_predict, training),
         _measure,
         stages if schedule.curriculum else (),
+        refresh=functools.partial(_refresh, training),
     )
 
 
@@ -579,6 +580,20 @@ def _init(training: Training, key: Key, batch) -> State:
         steps = training.schedule.staircase_steps
         return simulators.begun(keys[simulators.NAME], training.simulator, state, steps)
     return state
+
+
+def _refresh(training: Training, state: State, batch, key: Key) -> State:
+    """The generator's statistics, which lag behind its weights and so change what it carries."""
+    view = _learner(training, training.schedule.payload, None).view(state, batch, key)
+    _, stats = cost_learner.generate(
+        training.generator,
+        state.params[NAME],
+        state.batch_stats[NAME],
+        view.maps,
+        view.covers,
+        key=networks.split_keys(key, NAME)[NAME],
+    )
+    return state._replace(batch_stats={**state.batch_stats, NAME: stats})
 
 
 def _predict(training: Training, state: State, batch, key: Key) -> dict[str, Array]:
