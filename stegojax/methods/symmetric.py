@@ -68,7 +68,7 @@ CHEAP = 0.18
 """The share of pixels, the cheapest for HILL, in which `share_in_cheapest` looks for changes."""
 KNOWN = {PIXELS: "hill", JPEG: "uerd"}
 """By what costs it looks for them."""
-USED = 0.1
+USED = 0.05
 """About how many of a photograph's coefficients are neither 0 nor DC: where generators start."""
 
 
