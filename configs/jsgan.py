@@ -60,7 +60,7 @@ def get_config(preset: str = "") -> ConfigDict:
         # A coefficient carries a quarter of what a pixel does, or less.
         payload_weight=43_000.0,
         output="third",
-        # Files have few coefficients that are not 0: what carries 1 bit of each takes long to lower.
+        # Few coefficients are not 0: from 1 bit of each it takes long to come down.
         curriculum=((0.4, 300),),
         generator_optimizer=dict(name="adam", learning_rate=3e-3),
         jpeg_quality=75,
