@@ -151,20 +151,22 @@ def _of_run(task: _Task) -> Maker:
                 f"{source.text} asks for {asked:g} {domain.words.unit} of a run that was trained "
                 f"at {own:g}; its costs are used up to {MOST_OF_TRAINED * own:g}"
             )
-    if source.recipe or domain is not PIXELS:
-        scheme = run.load_scheme(source.name)
-        if scheme.domain is not domain:
-            raise InputError(
-                f"{source.name} embeds into {scheme.domain.words.elements}, and these covers "
-                f"have {domain.words.elements}; see covers.domain"
-            )
-        if source.recipe:
-            scheme = scheme._replace(name=source.text, recipe=domain.recipes[source.recipe])
-        return (_by_costs if domain is PIXELS else _by_payload_of_each)(task, scheme)
-    if source.code == SIMULATOR and (own is None or run.entry(config)[0].scheme is None):
+    by_costs = own is not None and run.entry(config)[0].scheme is not None
+    of_pixels = not source.recipe and domain is PIXELS
+    if of_pixels and not by_costs and source.code == SIMULATOR:
         return Maker(_predicted(task), "a trained run's predict, rounded")
     # What a run's `predict` shows is that it trains on; what it embeds with is its scheme.
-    return _by_costs(task._replace(bits=int(asked * task.size)), run.load_scheme(source.name))
+    scheme = run.load_scheme(source.name)
+    if scheme.domain is not domain:
+        raise InputError(
+            f"{source.name} embeds into {scheme.domain.words.elements}, and these covers have "
+            f"{domain.words.elements}; see covers.domain"
+        )
+    if of_pixels:
+        return _by_costs(task._replace(bits=int(asked * task.size)), scheme)
+    if source.recipe:
+        scheme = scheme._replace(name=source.text, recipe=domain.recipes[source.recipe])
+    return (_by_costs if domain is PIXELS else _by_payload_of_each)(task, scheme)
 
 
 def _by_costs(task: _Task, scheme: embed.Scheme) -> Maker:

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from support.configs import load
 from support.jpeg_files import by_pillow
 from support.security_runs import config
 
-from stegojax import detection, security
+from stegojax import detection, security, train
 from stegojax.costs import dct
 from stegojax.domains import JPEG, jpeg
 from stegojax.errors import InputError
@@ -99,6 +100,24 @@ def test_what_does_not_fit_is_refused(tmp_path, changes, message):
         fields["schemes"] = ("hill",)
     with pytest.raises(InputError, match=message):
         security.evaluate(config(tmp_path, **fields), tmp_path / "work")
+
+
+def test_a_run_embeds_into_covers_of_its_own_domain(tmp_path):
+    """A run on coefficients beside its base; in covers of pixels it is refused."""
+    section = load("asymmetric_jpeg").get_config("tiny")
+    section.steps = 1
+    section.evaluation.every = section.checkpoint.every = 1
+    train.to_the_end(section, tmp_path / "run")
+    schemes = (f"run:{tmp_path / 'run'}@0.4", f"bbm:run:{tmp_path / 'run'}@0.4")
+    with pytest.raises(InputError, match="one phase|embeds into coefficients"):
+        pixels = config(tmp_path, schemes=schemes[:1], **{"steganalyzers": ("spam",)})
+        security.evaluate(pixels, tmp_path / "pixels")
+    work = tmp_path / "work"
+    text = security.evaluate(config(tmp_path, schemes=schemes, **COMPRESSED), work)
+    assert "run:run" in text and "BBM" in text
+    for path in sorted((work / "stegos").glob("*.npy")):
+        change = np.load(path).astype(int) - np.load(work / "covers.npy")
+        assert abs(change).max() == 1 and 0.001 < (change != 0).mean() < 0.1
 
 
 def test_sources_of_coefficients():
