@@ -562,7 +562,7 @@ def test_the_log_says_what_is_embedded(batch):
     lines = make(SYSTEM._replace(shares=(3, 7))).describe(batch)
     assert lines == ("2 sub-images of a 32x32 picture carry 123, 287 bits",)
     alone = make(SYSTEM._replace(shares=(1,))).describe(batch)
-    assert alone == ("one sub-image: rough at 0.4 bits per pixel, of which D1 alone learns",)
+    assert alone == ("one sub-image: rough at 0.4 bpp, of which D1 alone learns",)
 
 
 def test_a_generator_first_learns_to_imitate_a_rule(batch):
