@@ -7,8 +7,9 @@ grey picture in the Y channel of a colour picture.
     python main.py --config=configs/isgan.py --mode=noise       JPEG and resizing; trains two more
     python main.py --config=configs/isgan.py:help       lists the presets
 
-The default takes five to fifteen minutes on two cores, `tiny` under a minute, `laptop` two hours. The others need TFDS
-directories, by default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
+The default takes five to fifteen minutes on two cores, `tiny` under a minute, `laptop` two hours on
+a folder of photographs (--config.data.source=folder:DIR). The others need TFDS directories, by
+default in ~/tensorflow_datasets: --config.data.data_dir=DIR.
 
 In the paper (Table 5), as PSNR and SSIM of the stego and of what is revealed:
 
