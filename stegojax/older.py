@@ -58,10 +58,11 @@ def _renew(config: ml_collections.ConfigDict) -> None:
         if any(config.method.get(name, ()) for name in STAGES):
             config.steps, config.epochs = 0, 0.0
         config.steps = max(0, config.steps)
-    method = config.get("method", {})
-    for name, value in ADDED.get(method.get("name", ""), {}).items():
-        if name not in method:
-            method[name] = value
+    method = config.get("method")
+    if isinstance(method, ml_collections.ConfigDict):  # others are refused where they are used
+        for name, value in ADDED.get(method.get("name", ""), {}).items():
+            if name not in method:
+                method[name] = value
     for old, new in MOVED.items():
         section, field = _place(config, old)
         if section is not None and field in section:

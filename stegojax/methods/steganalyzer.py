@@ -113,10 +113,16 @@ def from_config(
     fields = read(Fields, section)
     given = trained.network(load, fields.network_from, NAME)
     medium = of_quality(fields.jpeg_quality)
+    try:
+        scheme = trained.scheme(fields.scheme, load, domain=medium.domain)
+    except InputError as error:
+        if not medium.quality:
+            raise
+        raise InputError(f"method.jpeg_quality={medium.quality}: {error}") from error
     return make(
         build(fields.network, width=fields.width),
         optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
-        simulator(trained.scheme(fields.scheme, load, domain=medium.domain), medium),
+        simulator(scheme, medium),
         payload=fields.payload,
         curriculum=fields.curriculum,
         start={} if given is None else {NAME: given},

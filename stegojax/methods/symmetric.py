@@ -97,6 +97,9 @@ def third(output: Array) -> ChangeProbabilities:
     return cost_learner.both_directions(nn.sigmoid(output) / 3)
 
 
+MOST_ROUNDS = 1000
+"""How often steganalyzers and costs may take turns."""
+
 OUTPUTS = {"halved": halved, "third": third}
 """What the generator's numbers become."""
 
@@ -427,11 +430,15 @@ def _check(training: Training) -> None:
         raise InputError(
             "method.imitated names the cost that method.imitation_steps belong to: set both or none"
         )
-    if schedule.rounds < 1 or (schedule.rounds > 1 and not schedule.warm_up_steps):
+    rounds = schedule.rounds
+    if not 1 <= rounds <= MOST_ROUNDS or (rounds > 1 and not schedule.warm_up_steps):
         raise InputError(
-            f"method.rounds={schedule.rounds} is at least 1, and rounds need method.warm_up_steps "
-            "for the steganalyzers"
+            f"method.rounds={rounds} must be 1 to {MOST_ROUNDS}, and rounds need "
+            "method.warm_up_steps for the steganalyzers"
         )
+    for name in ("staircase_steps", "warm_up_steps", "imitation_steps"):
+        if getattr(schedule, name) < 0:
+            raise InputError(f"method.{name}={getattr(schedule, name)} must be 0 or more")
     if first and not schedule.curriculum:
         raise InputError(
             "a training with a stage before the costs' needs their length too: set "
