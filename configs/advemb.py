@@ -15,23 +15,6 @@ from ml_collections import ConfigDict
 
 from configs import presets, sections
 
-PAPER = {
-    **sections.AT_SCALE,
-    **sections.COST_SECURITY_PAPER,
-    "steps": 0,
-    "epochs": 200.0,
-    "method.network": "dengnet",
-    "method.optimizer": sections.DENGNET_PAPER,
-    "data.source": "folder:bossbase",
-    "data.crop": 256,
-    "data.preprocess": ("resize:256",),
-    "evaluation.every": 1000,
-    "evaluation.batches": 50,
-    "evaluation.refresh_batches": 313,
-    "report.batches": 312,
-    "checkpoint.every": 1000,
-}
-
 PRESETS = {
     "": ("Xu-Net against HILL at 0.4 bpp, 64x64 crops of the bundled photographs", {}),
     "tiny": (
@@ -43,30 +26,16 @@ PRESETS = {
         "a folder of photographs shrunk by 1.5, 128x128, the Xu-Net that ships: minutes",
         sections.DECEIVED_LAPTOP,
     ),
-    "paper": ("Deng-Net against HILL at 0.4 bpp, 256x256, 200 epochs of 16 pairs", PAPER),
-    **sections.on_bases(PAPER),
+    "paper": (
+        "Deng-Net against HILL at 0.4 bpp, 256x256, 200 epochs of 16 pairs",
+        sections.DECEIVED_PAPER,
+    ),
+    **sections.on_bases(sections.DECEIVED_PAPER),
 }
 
 
 def get_config(preset: str = "") -> ConfigDict:
     """The experiment, with the changes of a preset."""
-    # As many stegos come with the covers.
-    c = sections.head(batch_size=16, steps=1200)
-    c.method = dict(
-        name="advemb",
-        scheme="hill",
-        payload=0.4,
-        factor=2.0,
-        # How many must agree before a cost is adjusted.
-        gradients=1,
-        network="xunet",
-        network_from="",
-        curriculum=(),
-        width=1.0,
-        optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9),
-    )
-    c.data = sections.pictures(64, train_share=0.5)
-    c.evaluation = sections.evaluation(300, batches=8, refresh=20)
-    c.report = sections.report(32, security=sections.cost_security())
-    c.checkpoint = sections.checkpoint(300, best="accuracy")
+    # How many gradients must agree before a cost is adjusted.
+    c = sections.deceiver("advemb", gradients=1)
     return presets.choose(c, PRESETS, preset)

@@ -824,3 +824,50 @@ def on_bases(paper: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
             presets[f"{base}{ending}"] = (line, changes)
     del presets["hill"]  # It is the paper preset.
     return presets
+
+
+DECEIVED_PAPER = {
+    **AT_SCALE,
+    **COST_SECURITY_PAPER,
+    "steps": 0,
+    "epochs": 200.0,
+    "method.network": "dengnet",
+    "method.optimizer": DENGNET_PAPER,
+    "data.source": "folder:bossbase",
+    "data.crop": 256,
+    "data.preprocess": ("resize:256",),
+    "evaluation.every": 1000,
+    "evaluation.batches": 50,
+    "evaluation.refresh_batches": 313,
+    "report.batches": 312,
+    "checkpoint.every": 1000,
+}
+"""Changes that train, at the paper's scale, the steganalyzer that is to be deceived."""
+
+
+def deceiver(name: str, **fields) -> ConfigDict:
+    """A way to deceive a steganalyzer, which is Xu-Net on 64x64 crops of the bundled photographs.
+
+    Args:
+      name: of the method.
+      **fields: its own.
+    """
+    # As many stegos come with the covers.
+    c = head(batch_size=16, steps=1200)
+    c.method = dict(
+        name=name,
+        scheme="hill",
+        payload=0.4,
+        factor=2.0,
+        network="xunet",
+        network_from="",
+        curriculum=(),
+        width=1.0,
+        optimizer=dict(name="sgd", learning_rate=1e-3, momentum=0.9),
+        **fields,
+    )
+    c.data = pictures(64, train_share=0.5)
+    c.evaluation = evaluation(300, batches=8, refresh=20)
+    c.report = report(32, security=cost_security())
+    c.checkpoint = checkpoint(300, best="accuracy")
+    return c

@@ -27,18 +27,18 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
-from stegojax import embed, optimizers, probabilities
+from stegojax import embed, probabilities
 from stegojax.errors import InputError
-from stegojax.methods import cost_learner, steganalyzer, trained
+from stegojax.methods import cost_learner, steganalyzer, target, trained
 from stegojax.methods import network as networks
-from stegojax.methods.fields import read
+from stegojax.methods.fields import read_parts
+from stegojax.methods.target import dearer
 from stegojax.types import WET_COST, Array, Costs, Method, Params, State
 
 TENTHS = 10
 """The share that is adjusted grows by a tenth."""
 
 _SEED = 0
-_LARGEST = 0.99 * WET_COST
 
 
 class Adjusting(NamedTuple):
@@ -57,20 +57,8 @@ class Adjusting(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """The `method` section of a config.
+    """Fields of a config's `method` section beside those of `target.Fields`; see `Adjusting`."""
 
-    network, optimizer, scheme, payload, curriculum, width, network_from: see
-                       `steganalyzer.Fields`; the scheme is the initial one, of one phase.
-    factor, gradients: see `Adjusting`.
-    """
-
-    network: str
-    optimizer: Mapping[str, Any]
-    scheme: str = "hill"
-    payload: float = 0.4
-    curriculum: Sequence[tuple[float, int]] = ()
-    width: float = 1.0
-    network_from: str = ""
     factor: float = 2.0
     gradients: int = 1
 
@@ -81,7 +69,7 @@ def from_config(
     """The training that a config's `method` section describes.
 
     Args:
-      section: see `Fields`.
+      section: see `Fields` and `target.Fields`.
       steps_per_epoch: the unit of the optimiser's schedule.
       load: loads other runs; None where nothing is begun from them.
 
@@ -91,16 +79,10 @@ def from_config(
     Raises:
       InputError: a field or a name is unknown, or a number is out of range.
     """
-    fields = read(Fields, section)
-    trained.check_same_scheme(load, fields.network_from, fields.scheme)
-    given = trained.network(load, fields.network_from, steganalyzer.NAME)
+    fields, aim = read_parts((Fields, target.Fields), section)
     return make(
-        trained.scheme(fields.scheme, load),
-        steganalyzer.build(fields.network, width=fields.width),
-        optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
-        adjusting=_adjusting(fields),
-        curriculum=fields.curriculum,
-        start={} if given is None else {steganalyzer.NAME: given},
+        **target.arguments(aim, steps_per_epoch=steps_per_epoch, load=load),
+        adjusting=_adjusting(fields, aim),
     )
 
 
@@ -111,23 +93,17 @@ def scheme(
 
     Args:
       state: of the run.
-      section: its config's `method` section, see `Fields`.
+      section: its config's `method` section, see `Fields` and `target.Fields`.
       name: what to call it.
       load: loads other runs; needed where the initial scheme is another run's.
 
     Returns:
       The scheme, holding the state's parameters; its alternatives adjust ever more.
     """
-    state = jax.tree.map(jnp.asarray, state)
-    fields = read(Fields, section)
-    base = trained.freeze(trained.scheme(fields.scheme, load))
-    return adversarial(
-        base.attach(state.params.get(steganalyzer.FROZEN, []))._replace(name=name),
-        steganalyzer.build(fields.network, width=fields.width),
-        state.params[steganalyzer.NAME],
-        state.batch_stats[steganalyzer.NAME],
-        adjusting=_adjusting(fields),
-    )
+    fields, aim = read_parts((Fields, target.Fields), section)
+    found = target.of_run(state, aim, load=load)
+    found = found._replace(base=found.base._replace(name=name))
+    return adversarial(*found, adjusting=_adjusting(fields, aim))
 
 
 def make(
@@ -210,7 +186,7 @@ def opposed(costs: Costs, signs: Array, *, factor: float) -> Costs:
     """
 
     def one(rho, along):
-        changed = jnp.where(along > 0, jnp.minimum(rho * factor, _LARGEST), rho)
+        changed = jnp.where(along > 0, dearer(rho, factor), rho)
         changed = jnp.where(along < 0, rho / factor, changed)
         return jnp.where(rho < WET_COST, changed, rho)
 
@@ -264,5 +240,5 @@ class _Against(NamedTuple):
             yield covers + probabilities.staircase(key, chances)
 
 
-def _adjusting(fields: Fields) -> Adjusting:
-    return Adjusting(float(fields.payload), float(fields.factor), int(fields.gradients))
+def _adjusting(fields: Fields, aim: target.Fields) -> Adjusting:
+    return Adjusting(float(aim.payload), float(fields.factor), int(fields.gradients))

@@ -20,7 +20,6 @@ from stegojax.costs import dct
 from stegojax.domains import JPEG, PIXELS
 from stegojax.errors import InputError
 from stegojax.recipes import over_borders, over_sides
-from stegojax.steganalysis.coefficients import standard_table
 from stegojax.types import Array, Costs, Domain, Key
 
 
@@ -40,7 +39,7 @@ class Medium(NamedTuple):
     @property
     def side(self) -> tuple[np.ndarray, ...]:
         """What the costs of all planes depend on besides, see `Cover.side`."""
-        return (standard_table(self.quality),) if self.quality else ()
+        return (dct.table(self.quality),) if self.quality else ()
 
     def elements(self, pictures: Array) -> Array:
         """The elements, float32 `[B, H, W]`, of pictures `[B, H, W, 1]`; an `InputError` where a

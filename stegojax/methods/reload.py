@@ -361,21 +361,30 @@ class _Episode(NamedTuple):
     rewards: Array
 
 
-def _episode(begun: _Begun, act: Callable[[int, Array], Array], numbers: Numbers) -> _Episode:
+def _episode(begun: _Begun, act: Callable[[Array, Array], Array], numbers: Numbers) -> _Episode:
     """Steps with one noise; `act(t, maps) -> actions`."""
-    costs = begun.costs
-    last = jnp.full(begun.covers.shape, models.NOTHING)
-    before = _drawn(begun.keys, costs, begun.bits)
-    seen, actions, gained = [], [], []
-    for step in range(numbers.episode):
-        seen.append(_maps(begun.covers, before, last))
-        last = jnp.where(begun.mask, act(step, seen[-1]), models.NOTHING)
-        costs = acted(costs, last, factor=numbers.amplitude)
+
+    def one(carry, step):
+        costs, last, before = carry
+        maps = _maps(begun.covers, before, last)
+        actions = jnp.where(begun.mask, act(step, maps), models.NOTHING)
+        costs = acted(costs, actions, factor=numbers.amplitude)
         after = _drawn(begun.keys, costs, begun.bits)
-        actions.append(last)
-        gained.append(rewards(before, after))
-        before = after
-    return _Episode(*(jnp.stack(each) for each in (seen, actions, gained)))
+        return (costs, actions, after), _Episode(maps, actions, rewards(before, after))
+
+    last = jnp.full(begun.covers.shape, models.NOTHING)
+    start = (begun.costs, last, _drawn(begun.keys, begun.costs, begun.bits))
+    return jax.lax.scan(one, start, jnp.arange(numbers.episode))[1]
+
+
+def _returns(gained: Array, discount: float) -> Array:
+    """Of rewards `[T, B, H, W]`, what each step and those after it bring, discounted."""
+
+    def one(later, own):
+        total = own + discount * later
+        return total, total
+
+    return jax.lax.scan(one, jnp.zeros_like(gained[0]), gained, reverse=True)[1]
 
 
 def _acting_step(training: Training, state: State, batch, key: Key):
@@ -389,12 +398,8 @@ def _acting_step(training: Training, state: State, batch, key: Key):
         return jax.vmap(jax.random.categorical)(own(begun.keys), logits)
 
     episode = _episode(begun, act, numbers)
-    returns, total = [], jnp.zeros_like(begun.covers)
-    for gained in episode.rewards[::-1]:
-        total = gained + numbers.discount * total
-        returns.insert(0, total)
     mask = jnp.broadcast_to(begun.mask, episode.rewards.shape)
-    wanted = jnp.stack(returns)
+    wanted = _returns(episode.rewards, numbers.discount)
     return _update(
         training.module,
         training.optimizer,
@@ -432,21 +437,26 @@ def _update(module, optimizer, name, state, maps, actions, returns, mask, entrop
         each = -gain - entropy_weight * entropy + 0.25 * (wanted - values) ** 2
         return jnp.sum(each * mask) / count, (stats, jnp.sum(entropy * mask) / count)
 
-    (loss, (stats, entropy)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
-        state.params[name]
-    )
+    after, values, entropy = _descended(optimizer, name, state, loss_fn)
+    acting = jnp.sum((actions != models.NOTHING) * mask) / count
+    return after, parallel.mean({**values, "entropy": entropy, "acting": acting, **figures})
+
+
+def _descended(optimizer, name, state, loss_fn):
+    """The state after a step of one policy down `loss_fn(weights) -> (loss, (statistics, more))`;
+    the figures of the step; and `more`.
+    """
+    (loss, (stats, more)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params[name])
     params, opt_state, norm = networks.descend(
         optimizer, gradients, state.opt_state[name], state.params[name]
     )
-    acting = jnp.sum((actions != models.NOTHING) * mask) / count
-    values = {"loss": loss, "entropy": entropy, "acting": acting, "gradient_norm": norm}
     after = State(
         state.step + 1,
         {**state.params, name: params},
         {**state.batch_stats, name: stats},
         {**state.opt_state, name: opt_state},
     )
-    return after, parallel.mean({**values, **figures})
+    return after, {"loss": loss, "gradient_norm": norm}, more
 
 
 def _imitating_step(training: Training, state: State, batch, key: Key):
@@ -466,19 +476,8 @@ def _imitating_step(training: Training, state: State, batch, key: Key):
         right = jnp.sum((jnp.argmax(logs, axis=-1) == episode.actions) * mask) / count
         return -jnp.sum(chosen * mask) / count, (stats, right)
 
-    (loss, (stats, right)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
-        state.params[POLICY]
-    )
-    params, opt_state, norm = networks.descend(
-        training.optimizer, gradients, state.opt_state[POLICY], state.params[POLICY]
-    )
-    after = State(
-        state.step + 1,
-        {**state.params, POLICY: params},
-        {**state.batch_stats, POLICY: stats},
-        {**state.opt_state, POLICY: opt_state},
-    )
-    return after, parallel.mean({"loss": loss, "accuracy": right, "gradient_norm": norm})
+    after, values, right = _descended(training.optimizer, POLICY, state, loss_fn)
+    return after, parallel.mean({**values, "accuracy": right})
 
 
 def _phased_step(training: Training, state: State, batch, key: Key):

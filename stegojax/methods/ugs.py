@@ -23,18 +23,17 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
-from stegojax import embed, optimizers, probabilities
+from stegojax import embed, probabilities
 from stegojax.errors import InputError
 from stegojax.methods import network as networks
-from stegojax.methods import steganalyzer, trained
-from stegojax.methods.fields import read
+from stegojax.methods import steganalyzer, target, trained
+from stegojax.methods.fields import read_parts
 from stegojax.types import WET_COST, Array, Costs, Method, Params, State
 
 REACH = 3
 """A pixel is predicted from so many neighbours on either side of it, in its row or column."""
 
 _SEED = 0
-_LARGEST = 0.99 * WET_COST
 
 
 class Search(NamedTuple):
@@ -51,20 +50,8 @@ class Search(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """The `method` section of a config.
+    """Fields of a config's `method` section beside those of `target.Fields`; see `Search`."""
 
-    network, optimizer, scheme, payload, curriculum, width, network_from: see
-                        `steganalyzer.Fields`; the scheme is the initial one, of one phase.
-    candidates, factor: see `Search`.
-    """
-
-    network: str
-    optimizer: Mapping[str, Any]
-    scheme: str = "hill"
-    payload: float = 0.4
-    curriculum: Sequence[tuple[float, int]] = ()
-    width: float = 1.0
-    network_from: str = ""
     candidates: int = 100
     factor: float = 2.0
 
@@ -75,7 +62,7 @@ def from_config(
     """The training that a config's `method` section describes.
 
     Args:
-      section: see `Fields`.
+      section: see `Fields` and `target.Fields`.
       steps_per_epoch: the unit of the optimiser's schedule.
       load: loads other runs; None where nothing is begun from them.
 
@@ -85,16 +72,10 @@ def from_config(
     Raises:
       InputError: a field or a name is unknown, or a number is out of range.
     """
-    fields = read(Fields, section)
-    trained.check_same_scheme(load, fields.network_from, fields.scheme)
-    given = trained.network(load, fields.network_from, steganalyzer.NAME)
+    fields, aim = read_parts((Fields, target.Fields), section)
     return make(
-        trained.scheme(fields.scheme, load),
-        steganalyzer.build(fields.network, width=fields.width),
-        optimizers.make(**fields.optimizer, steps_per_epoch=steps_per_epoch),
-        search=_search(fields),
-        curriculum=fields.curriculum,
-        start={} if given is None else {steganalyzer.NAME: given},
+        **target.arguments(aim, steps_per_epoch=steps_per_epoch, load=load),
+        search=_search(fields, aim),
     )
 
 
@@ -105,23 +86,16 @@ def scheme(
 
     Args:
       state: of the run.
-      section: its config's `method` section, see `Fields`.
+      section: its config's `method` section, see `Fields` and `target.Fields`.
       name: what to call it.
       load: loads other runs; needed where the initial scheme is another run's.
 
     Returns:
       The scheme, holding the state's parameters.
     """
-    state = jax.tree.map(jnp.asarray, state)
-    fields = read(Fields, section)
-    base = trained.freeze(trained.scheme(fields.scheme, load))
-    cost = cost_function(
-        base.attach(state.params.get(steganalyzer.FROZEN, [])).cost,
-        steganalyzer.build(fields.network, width=fields.width),
-        state.params[steganalyzer.NAME],
-        state.batch_stats[steganalyzer.NAME],
-        search=_search(fields),
-    )
+    fields, aim = read_parts((Fields, target.Fields), section)
+    base, *network = target.of_run(state, aim, load=load)
+    cost = cost_function(base.cost, *network, search=_search(fields, aim))
     return embed.Scheme(name, cost, embed.RECIPES["plain"])
 
 
@@ -235,7 +209,7 @@ def adjusted(
 
     def dearer(rho, noticed):
         chosen = large & (_ranks(rho) < thresholds[1]) & noticed & (rho < WET_COST)
-        return jnp.where(chosen, jnp.minimum(factor * rho, _LARGEST), rho)
+        return jnp.where(chosen, target.dearer(rho, factor), rho)
 
     return Costs(dearer(costs.plus, gradient > 0), dearer(costs.minus, gradient < 0))
 
@@ -304,8 +278,8 @@ def _choose(plane: Array, costs: Costs, margin, search: Search) -> Costs:
     return adjusted(costs, gradient, thresholds[best], factor=search.factor)
 
 
-def _search(fields: Fields) -> Search:
-    return Search(float(fields.payload), int(fields.candidates), float(fields.factor))
+def _search(fields: Fields, aim: target.Fields) -> Search:
+    return Search(float(aim.payload), int(fields.candidates), float(fields.factor))
 
 
 def _ranks(values: Array) -> Array:

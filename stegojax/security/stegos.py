@@ -145,13 +145,12 @@ def _of_run(task: _Task) -> Maker:
     config = run.read_config(source.name)
     own = config.get("method", {}).get("payload", None)
     asked = own if source.payload is None else source.payload
-    if own is not None and run.entry(config)[0].scheme is not None:
-        if not 0 < asked <= MOST_OF_TRAINED * own:
-            raise InputError(
-                f"{source.text} asks for {asked:g} {domain.words.unit} of a run that was trained "
-                f"at {own:g}; its costs are used up to {MOST_OF_TRAINED * own:g}"
-            )
     by_costs = own is not None and run.entry(config)[0].scheme is not None
+    if by_costs and not 0 < asked <= MOST_OF_TRAINED * own:
+        raise InputError(
+            f"{source.text} asks for {asked:g} {domain.words.unit} of a run that was trained at "
+            f"{own:g}; its costs are used up to {MOST_OF_TRAINED * own:g}"
+        )
     of_pixels = not source.recipe and domain is PIXELS
     if of_pixels and not by_costs and source.code == SIMULATOR:
         return Maker(_predicted(task), "a trained run's predict, rounded")

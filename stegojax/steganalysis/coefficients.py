@@ -14,20 +14,7 @@ from stegojax.costs import dct
 from stegojax.errors import InputError
 from stegojax.types import Array
 
-
-def standard_table(quality: int) -> np.ndarray:
-    """The luminance table of the Independent JPEG Group's library.
-
-    Args:
-      quality: 1..100.
-
-    Returns:
-      `[8, 8]` int32.
-    """
-    return dct.table(quality)
-
-
-_TABLES = np.stack([standard_table(quality) for quality in range(1, 101)])
+_TABLES = np.stack([dct.table(quality) for quality in range(1, 101)])
 
 
 def quality_of(quantisation: Array) -> Array:

@@ -15,7 +15,7 @@ from stegojax.domains import jpeg_codec
 from stegojax.errors import InputError
 from stegojax.steganalysis import coefficients, dctr, gfr, jrm, phases
 
-STEPS = coefficients.standard_table(75)
+STEPS = dct.table(75)
 GOLDEN = golden_coefficients(64)[None], STEPS[None]
 
 
@@ -24,7 +24,7 @@ def squares(features):
 
 
 def test_quality():
-    tables = np.stack([coefficients.standard_table(quality) for quality in (1, 40, 75, 95, 100)])
+    tables = np.stack([dct.table(quality) for quality in (1, 40, 75, 95, 100)])
     assert coefficients.quality_of(tables).tolist() == [1, 40, 75, 95, 100]
     np.testing.assert_allclose(
         dctr.step_of(coefficients.quality_of(tables)), [100, 10, 4, 0.8, 0.2], rtol=1e-6
@@ -101,7 +101,7 @@ def test_integer_coefficients_are_libjpegs():
 
 def test_planes_are_checked_and_independent():
     planes = np.stack([golden_coefficients(64)[:40, :48], golden_coefficients(64)[24:, 16:]])
-    tables = np.stack([STEPS, coefficients.standard_table(95)])
+    tables = np.stack([STEPS, dct.table(95)])
     both = np.asarray(dctr.features(planes, tables, at_once=2))
     alone = np.asarray(dctr.features(planes[1:], tables[1:]))
     np.testing.assert_allclose(both[1:], alone, rtol=1e-6)
