@@ -46,7 +46,7 @@ PRESETS = {
         {**sections.BITS_TINY, "method.width": 0.25, "method.steganalyzer_width": 0.25},
     ),
     "laptop": (
-        "32x32 crops of a folder of photographs: an hour",
+        "32x32 crops of a folder of photographs, 8000 steps",
         {**sections.BITS_LAPTOP, "method.optimizer.learning_rate": 1e-3},
     ),
     "paper": ("random 360x360 crops of DIV2K, batch 4, 32 epochs, as dense1", PAPER),

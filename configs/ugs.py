@@ -7,7 +7,7 @@ costs doubled against a steganalyzer's gradient. A peer of the asymmetric-cost G
     python main.py --config=configs/ugs.py:help         lists the presets
     stegojax hide --run runs/ugs COVER MESSAGE -o STEGO      revealed with the key alone
 
-The default takes a minute or two, `tiny` under a minute. `paper` reads the folder bossbase of
+The default takes about three minutes, `tiny` under a minute. `paper` reads the folder bossbase of
 512x512 pictures (--config.data.source=folder:DIR) and resizes them.
 
 The asymmetric-cost paper reports, for HILL at 0.4 bpp, P_E 33.68 % against SRM (HILL itself 30.10

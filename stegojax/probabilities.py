@@ -325,9 +325,21 @@ def staircase(key: Key, probabilities: ChangeProbabilities) -> Array:
       InputError: shapes differ.
     """
     noise = jax.random.uniform(key, _checked_pair(probabilities, "probabilities"))
-    return (noise > 1 - probabilities.plus).astype(jnp.float32) - (
-        noise < probabilities.minus
-    ).astype(jnp.float32)
+    return on_staircase(noise, probabilities)
+
+
+def on_staircase(noise: Array, probabilities: ChangeProbabilities) -> Array:
+    """The modifications that `staircase` draws with given noise.
+
+    Args:
+      noise: in [0, 1), any shape.
+      probabilities: same shape.
+
+    Returns:
+      -1, 0 or 1, float32, same shape.
+    """
+    up, down = noise > 1 - probabilities.plus, noise < probabilities.minus
+    return up.astype(jnp.float32) - down.astype(jnp.float32)
 
 
 def double_tanh(key: Key, probabilities: ChangeProbabilities, *, slope: float = 60.0) -> Array:

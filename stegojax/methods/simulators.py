@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from stegojax import parallel
+from stegojax import parallel, probabilities
 from stegojax.methods import cost_learner
 from stegojax.methods import network as networks
 from stegojax.types import Array, ChangeProbabilities, Key, Params, State
@@ -32,21 +32,6 @@ RATE = 1e-2
 
 LARGEST_CHANGE = 2 / 3
 """P is drawn up to this."""
-
-
-def staircase(change: Array, noise: Array) -> Array:
-    """The modification of a pixel that is changed with probability P, half of it in each direction:
-    -1 where the noise is under P/2, +1 where it is above 1 - P/2.
-
-    Args:
-      change: P, any shape.
-      noise: in [0, 1), same shape.
-
-    Returns:
-      -1, 0 or 1, float32, same shape.
-    """
-    up, down = noise > 1 - change / 2, noise < change / 2
-    return up.astype(jnp.float32) - down.astype(jnp.float32)
 
 
 def learned(module: nn.Module, params: Params) -> cost_learner.Draw:
@@ -123,7 +108,7 @@ def imitation_step(module: nn.Module, steps: int) -> Callable:
         change_key, noise_key = jax.random.split(key)
         change = jax.random.uniform(change_key, (PAIRS,), maxval=LARGEST_CHANGE)
         noise = jax.random.uniform(noise_key, (PAIRS,))
-        wanted = staircase(change, noise)
+        wanted = probabilities.on_staircase(noise, ChangeProbabilities(change / 2, change / 2))
 
         def loss_fn(params):
             given = module.apply({"params": params}, change, noise)
